@@ -1,0 +1,65 @@
+//! The settings of the core, checked: every value is usable as it stands.
+//!
+//! What must hold: no limit is absent; "none" is the largest number. Deliberately absent: how they were written.
+
+use burgee_protocol::session::{Policy, QueueLimits};
+
+use crate::io::ShardId;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How many shards the broker has, at least 1.
+    pub shards: ShardId,
+    /// Unacknowledged messages of QoS 1 and 2 to one session, at least 1.
+    pub window: u16,
+    /// Messages that wait for one session.
+    pub queue: QueueLimits,
+    /// Unsent bytes of one connection; above, QoS 0 is dropped, QoS 1 and 2 wait, and the connection is not read.
+    pub outbox_bytes: usize,
+    /// Largest remaining length accepted, in bytes.
+    pub max_packet_bytes: u32,
+    /// Largest remaining length accepted before CONNECT is accepted, in bytes.
+    pub max_connect_bytes: u32,
+    /// Time for the complete CONNECT, in milliseconds.
+    pub connect_timeout_ms: u64,
+    /// Connections of one shard, CONNECT accepted; beyond, CONNACK 3.
+    pub max_connections: usize,
+    /// Subscriptions of one session; beyond, return code 0x80.
+    pub max_subscriptions: usize,
+    /// Bytes of mail to one other shard that may wait.
+    pub mail_bytes: usize,
+    /// Copies of messages made in one turn before the rest waits for the next one.
+    pub fanout_slice: usize,
+    /// Entries of the retained index looked at for one subscription in one turn.
+    pub retained_slice: usize,
+    /// Whether clients of MQTT 3.1 are served.
+    pub serve_mqtt31: bool,
+    /// Milliseconds between two rounds of `$SYS` messages; 0: none.
+    pub sys_interval_ms: u64,
+    /// What `$SYS/broker/version` says.
+    pub version: &'static str,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            shards: 1,
+            window: 100,
+            queue: QueueLimits { messages: usize::MAX, bytes: 64 << 20, policy: Policy::DropNewest },
+            outbox_bytes: 1 << 20,
+            max_packet_bytes: 268_435_455,
+            // Identifier, will topic, will message, user name and password of 65,535 bytes each, and what is fixed.
+            max_connect_bytes: 5 * 65_537 + 10,
+            connect_timeout_ms: 10_000,
+            max_connections: usize::MAX,
+            max_subscriptions: 100_000,
+            mail_bytes: 4 << 20,
+            fanout_slice: 4096,
+            retained_slice: 1024,
+            serve_mqtt31: true,
+            sys_interval_ms: 10_000,
+            version: concat!("burgee ", env!("CARGO_PKG_VERSION")),
+        }
+    }
+}

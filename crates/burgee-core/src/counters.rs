@@ -1,0 +1,84 @@
+//! What one shard has counted: plain integers, copied out on request.
+//!
+//! What must hold: a message that is dropped anywhere is counted by its reason. Deliberately absent: rates; whoever
+//! asks twice can divide.
+
+/// See the module. All values count from the start of the broker, unless said otherwise.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Counters {
+    /// Bytes received from clients.
+    pub bytes_received: u64,
+    /// Bytes handed to clients' outboxes.
+    pub bytes_sent: u64,
+    /// Packets received.
+    pub packets_received: u64,
+    /// Packets handed to outboxes.
+    pub packets_sent: u64,
+    /// PUBLISH packets received.
+    pub publish_received: u64,
+    /// PUBLISH packets handed to outboxes.
+    pub publish_sent: u64,
+    /// Payload bytes of received PUBLISH packets.
+    pub publish_bytes_received: u64,
+    /// Payload bytes of sent PUBLISH packets.
+    pub publish_bytes_sent: u64,
+    /// Copies of QoS 0 dropped because the outbox was above its limit.
+    pub dropped_outbox_full: u64,
+    /// Copies of QoS 1 and 2 dropped because the session's queue was full.
+    pub dropped_queue_full: u64,
+    /// PUBLISH packets acknowledged and dropped because their topic is not for clients.
+    pub dropped_denied: u64,
+    /// Connections accepted by the listener.
+    pub connections: u64,
+    /// Connections refused with a CONNACK code.
+    pub refused: u64,
+    /// Connections closed because the client broke a rule or went beyond a limit.
+    pub faults: u64,
+    /// Connections closed because nothing came in time.
+    pub timeouts: u64,
+    /// Connections that another one took over.
+    pub taken_over: u64,
+    /// Clients connected now.
+    pub clients_connected: u64,
+    /// Sessions held now, connected or not.
+    pub sessions: u64,
+    /// Messages of QoS 1 and 2 that wait or are unacknowledged now.
+    pub queued_messages: u64,
+    /// Bytes of those.
+    pub queued_bytes: u64,
+    /// Identifiers of received QoS 2 messages held now.
+    pub unreleased: u64,
+}
+
+impl Counters {
+    /// Adds another shard's counters to these.
+    pub const fn add(&mut self, other: &Self) {
+        self.bytes_received += other.bytes_received;
+        self.bytes_sent += other.bytes_sent;
+        self.packets_received += other.packets_received;
+        self.packets_sent += other.packets_sent;
+        self.publish_received += other.publish_received;
+        self.publish_sent += other.publish_sent;
+        self.publish_bytes_received += other.publish_bytes_received;
+        self.publish_bytes_sent += other.publish_bytes_sent;
+        self.dropped_outbox_full += other.dropped_outbox_full;
+        self.dropped_queue_full += other.dropped_queue_full;
+        self.dropped_denied += other.dropped_denied;
+        self.connections += other.connections;
+        self.refused += other.refused;
+        self.faults += other.faults;
+        self.timeouts += other.timeouts;
+        self.taken_over += other.taken_over;
+        self.clients_connected += other.clients_connected;
+        self.sessions += other.sessions;
+        self.queued_messages += other.queued_messages;
+        self.queued_bytes += other.queued_bytes;
+        self.unreleased += other.unreleased;
+    }
+
+    /// Copies dropped for any reason.
+    #[must_use]
+    pub const fn dropped(&self) -> u64 {
+        self.dropped_outbox_full + self.dropped_queue_full + self.dropped_denied
+    }
+}

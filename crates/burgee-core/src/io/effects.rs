@@ -1,0 +1,104 @@
+//! What a shard wishes for in a turn. The event loop carries it out before it sleeps; the simulator in its own time.
+//!
+//! What must hold: nothing here is unbounded: outboxes by the outbox limit, mail by [`Mailbox::is_full`], the lists by
+//! the number of connections. Deliberately absent: a way back. What comes of a wish is a later input.
+
+use std::collections::VecDeque;
+
+use burgee_protocol::Time;
+use burgee_store::Batch;
+
+use super::{ConnKey, Event, Outboxes, Parcel, ShardId};
+
+/// How a connection is to be closed.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub enum CloseMode {
+    /// Send what its outbox holds (for a bounded time), shut down writing, drain briefly, close.
+    /// For refusals: unread input would turn into a reset that destroys the CONNACK [MQTT-3.2.2-5].
+    AfterFlush,
+    /// Close now; unsent bytes are dropped. For violations and for peers that do not read.
+    Now,
+}
+
+/// Mail to one other shard that its slot has not taken yet.
+#[derive(Debug, Default)]
+pub struct Mailbox {
+    parcels: VecDeque<Parcel>,
+    bytes: usize,
+    limit: usize,
+}
+
+impl Mailbox {
+    /// Above the limit, publishers that feed this shard are not read.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.bytes >= self.limit
+    }
+
+    /// Puts a parcel at the end. The limit is the sender's to watch.
+    pub fn push(&mut self, parcel: Parcel) {
+        self.bytes += parcel.weight();
+        self.parcels.push_back(parcel);
+    }
+
+    /// Takes the oldest parcel.
+    pub fn pop(&mut self) -> Option<Parcel> {
+        let parcel = self.parcels.pop_front()?;
+        self.bytes -= parcel.weight();
+        Some(parcel)
+    }
+
+    /// The oldest parcel's weight in bytes.
+    #[must_use]
+    pub fn next_weight(&self) -> Option<usize> {
+        self.parcels.front().map(Parcel::weight)
+    }
+
+    /// No mail waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.parcels.is_empty()
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Bytes for connections.
+    pub outboxes: Outboxes,
+    /// Connections to close. Their keys are dead for the core: no input for them is expected any more.
+    pub closes: Vec<(ConnKey, CloseMode)>,
+    /// Connections that belong to another shard. All their bytes are unconsumed and move with them.
+    pub moves: Vec<(ConnKey, ShardId)>,
+    /// Connections that must not be read until they are resumed.
+    pub pauses: Vec<ConnKey>,
+    /// Connections that may be read again; their kept bytes come first, even if no new ones follow.
+    pub resumes: Vec<ConnKey>,
+    /// Mail, one box for each shard (the own one stays empty).
+    pub mail: Vec<Mailbox>,
+    /// Operations for the store, gathered in this turn. Empty where nothing is to be kept.
+    pub batch: Batch,
+    /// When the next turn is due, if nothing happens before.
+    pub deadline: Option<Time>,
+    /// Work is left over: the next turn is due at once.
+    pub more: bool,
+    /// What a person may want to read in the log.
+    pub events: Vec<Event>,
+    /// Whether events of the level debug are wanted: they cost an allocation each.
+    pub debug: bool,
+}
+
+impl Effects {
+    /// For one of `shards` shards; mail to each other one is limited to `mail_bytes`.
+    #[must_use]
+    pub fn new(shards: ShardId, mail_bytes: usize) -> Self {
+        let mail = (0..shards).map(|_| Mailbox { limit: mail_bytes, ..Mailbox::default() }).collect();
+        Self { mail, ..Self::default() }
+    }
+
+    /// Whether mail to this shard has to wait.
+    #[must_use]
+    pub fn mail_is_full(&self, shard: ShardId) -> bool {
+        self.mail.get(usize::from(shard)).is_some_and(Mailbox::is_full)
+    }
+}

@@ -1,0 +1,59 @@
+//! What happened that a person may want to read: the core's half of the log.
+//!
+//! What must hold: an event names the client and says why; identifiers are as the client sent them and have to be
+//! escaped where they are shown. Deliberately absent: addresses; the event loop knows them by the connection.
+
+use burgee_protocol::Fault;
+
+use super::{ConnKey, End};
+
+/// Why a connection ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Reason {
+    /// DISCONNECT came.
+    Disconnect,
+    /// The client closed without DISCONNECT.
+    Ended(End),
+    /// It broke a rule or went beyond a limit.
+    Fault(Fault),
+    /// Nothing came for one and a half times its keep alive.
+    KeepAlive,
+    /// No CONNECT came in time.
+    ConnectTimeout,
+    /// Another connection took the client identifier over.
+    TakenOver,
+    /// CONNECT was refused with this return code.
+    Refused(u8),
+    /// The broker ends.
+    Shutdown,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A client is connected (debug).
+    Connected {
+        /// Its connection.
+        conn: ConnKey,
+        /// Its identifier.
+        client_id: Box<str>,
+        /// Clean session flag.
+        clean: bool,
+        /// A stored session was resumed.
+        resumed: bool,
+    },
+    /// A connection ended (debug).
+    Closed {
+        /// Which.
+        conn: ConnKey,
+        /// The client identifier, once known.
+        client_id: Option<Box<str>>,
+        /// Why.
+        reason: Reason,
+    },
+    /// Messages were dropped for a session because its queue or outbox was full (debug, once for each full queue).
+    QueueFull {
+        /// Whose.
+        client_id: Box<str>,
+    },
+}

@@ -1,0 +1,95 @@
+//! The two doors of a shard: what comes in and what it wishes for.
+//!
+//! What must hold: everything that a shard learns comes through [`Inputs`], everything that it does goes through
+//! [`Effects`]. Deliberately absent: sockets, files, clocks. The event loop has them, and so has the simulator.
+
+mod effects;
+mod event;
+mod outboxes;
+mod parcel;
+
+pub use effects::{CloseMode, Effects, Mailbox};
+pub use event::{Event, Reason};
+pub use outboxes::Outboxes;
+pub use parcel::{Copy, Parcel};
+
+/// A connection of this shard: the place in its table, and a generation so that a stale key finds nothing.
+///
+/// The event loop gives keys out; slots are small and reused, generations are not.
+#[derive(Copy, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ConnKey {
+    /// The place in the tables of the event loop and of the core.
+    pub slot: u32,
+    /// Differs each time that the place is used again.
+    pub generation: u32,
+}
+
+/// The number of a shard, from 0.
+pub type ShardId = u16;
+
+/// How the other side ended a connection.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub enum End {
+    /// Orderly end of its stream, half close included.
+    Finished,
+    /// Reset, or an error of the transport.
+    Broken,
+}
+
+/// One thing that happened. See [`Inputs`].
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A connection came in, from the acceptor or from another shard.
+    Accepted {
+        /// The key that the event loop gave it.
+        conn: ConnKey,
+    },
+    /// Unconsumed bytes of a connection: what was kept of its earlier bytes, and the new ones behind.
+    Bytes {
+        /// Whose bytes.
+        conn: ConnKey,
+        /// From the first unconsumed byte on.
+        bytes: &'a [u8],
+    },
+    /// There will be no more bytes. Comes behind all bytes that were received.
+    Ended {
+        /// Which connection.
+        conn: ConnKey,
+        /// How.
+        how: End,
+    },
+    /// An outbox that wanted it has room again: half of the limit or less is unsent.
+    Room {
+        /// Whose outbox.
+        conn: ConnKey,
+    },
+    /// Mail from another shard.
+    Mail {
+        /// The sender.
+        from: ShardId,
+        /// What it sent.
+        parcel: Parcel,
+    },
+    /// All batches up to this number are durable. Never comes without a store.
+    Durable {
+        /// Number of the last durable batch.
+        batch: u64,
+    },
+    /// The store failed: nothing that needs it can be acknowledged any more.
+    StoreFailed,
+    /// The broker ends: wills are published, connections are refused and, once their outboxes are sent, closed.
+    Shutdown,
+}
+
+/// Where a shard's turn gets its inputs from, one at a time, each lent until the next.
+///
+/// Lending is what lets the event loop read each ready connection into one scratch buffer.
+pub trait Inputs {
+    /// The next input of this turn.
+    fn next(&mut self) -> Option<Input<'_>>;
+
+    /// What became of the last [`Input::Bytes`]: `used` of them are done with. The others come again, at the front of
+    /// the connection's next bytes, which need not come before there are `needed` of them in all (0: no matter how
+    /// many; the connection is paused or closed).
+    fn consumed(&mut self, used: usize, needed: usize);
+}

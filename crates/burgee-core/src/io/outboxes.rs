@@ -1,0 +1,107 @@
+//! The outboxes of all connections of a shard, and the buffers that busy ones borrow.
+//!
+//! What must hold: an outbox that got bytes is on the dirty list once; idle ones hold no buffer; the pool is bounded.
+//! Deliberately absent: writing. The event loop takes the dirty ones at the end of the turn.
+
+use burgee_protocol::connection::Outbox;
+
+use super::ConnKey;
+
+/// Buffers kept for reuse, at most; beyond, they go back to the allocator.
+const POOL: usize = 256;
+/// A pooled buffer is at most so large, in bytes: one burst must not pin memory for ever.
+const POOLED_CAPACITY: usize = 64 * 1024;
+
+#[derive(Debug, Default)]
+struct Slot {
+    generation: u32,
+    open: bool,
+    dirty: bool,
+    outbox: Outbox,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Outboxes {
+    slots: Vec<Slot>,
+    dirty: Vec<ConnKey>,
+    pool: Vec<Vec<u8>>,
+}
+
+impl Outboxes {
+    /// Makes an empty outbox for a connection; what the slot held before is gone.
+    pub fn open(&mut self, conn: ConnKey) {
+        let index = conn.slot as usize;
+        if self.slots.len() <= index {
+            self.slots.resize_with(index + 1, Slot::default);
+        }
+        if let Some(slot) = self.slots.get_mut(index) {
+            *slot = Slot { generation: conn.generation, open: true, dirty: false, outbox: Outbox::default() };
+        }
+    }
+
+    /// Forgets a connection's outbox and its bytes.
+    pub fn close(&mut self, conn: ConnKey) {
+        if let Some(slot) = self.slot_mut(conn) {
+            slot.open = false;
+            slot.outbox = Outbox::default();
+        }
+    }
+
+    /// The outbox for looking at and consuming from.
+    pub fn get_mut(&mut self, conn: ConnKey) -> Option<&mut Outbox> {
+        self.slot_mut(conn).map(|slot| &mut slot.outbox)
+    }
+
+    /// The outbox for appending: it is marked dirty and has a buffer.
+    #[inline]
+    pub fn writer(&mut self, conn: ConnKey) -> Option<&mut Outbox> {
+        let slot = self.slots.get_mut(conn.slot as usize)?;
+        if slot.generation != conn.generation || !slot.open {
+            return None;
+        }
+        if !slot.dirty {
+            slot.dirty = true;
+            self.dirty.push(conn);
+            let pool = &mut self.pool;
+            slot.outbox.give_buffer(|| pool.pop());
+        }
+        Some(&mut slot.outbox)
+    }
+
+    /// Unsent bytes of a connection; 0 for one that is gone.
+    #[must_use]
+    pub fn unsent(&self, conn: ConnKey) -> usize {
+        let slot = self.slots.get(conn.slot as usize);
+        slot.filter(|slot| slot.open && slot.generation == conn.generation).map_or(0, |slot| slot.outbox.len())
+    }
+
+    /// Takes one connection off the dirty list: the event loop writes it now. Its outbox may be gone meanwhile.
+    pub fn next_dirty(&mut self) -> Option<ConnKey> {
+        let conn = self.dirty.pop()?;
+        if let Some(slot) = self.slot_mut(conn) {
+            slot.dirty = false;
+        }
+        Some(conn)
+    }
+
+    /// Nothing waits to be written for the first time.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.dirty.is_empty()
+    }
+
+    /// Takes the buffer of an outbox that is all sent back into the pool.
+    pub fn reclaim(&mut self, conn: ConnKey) {
+        if let Some(buffer) = self.get_mut(conn).and_then(Outbox::take_buffer)
+            && self.pool.len() < POOL
+            && buffer.capacity() <= POOLED_CAPACITY
+        {
+            self.pool.push(buffer);
+        }
+    }
+
+    fn slot_mut(&mut self, conn: ConnKey) -> Option<&mut Slot> {
+        self.slots.get_mut(conn.slot as usize).filter(|slot| slot.open && slot.generation == conn.generation)
+    }
+}

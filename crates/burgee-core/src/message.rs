@@ -1,0 +1,67 @@
+//! An application message that outlives its turn: one allocation, shared by everybody who is owed it, never changed.
+//!
+//! What must hold: `body` is the length of the topic name (two bytes), the topic name, the payload: what a PUBLISH of
+//! QoS 0 carries behind its fixed header, so that it goes out without being put together again.
+//! Deliberately absent: RETAIN and DUP; they belong to a delivery, not to a message.
+
+use std::sync::Arc;
+
+use burgee_codec::{QoS, TopicName};
+use burgee_router::Topical;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Message {
+    body: Arc<[u8]>,
+    qos: QoS,
+}
+
+impl Message {
+    /// Copies topic name and payload into one shared body.
+    #[must_use]
+    pub fn new(topic: TopicName<'_>, payload: &[u8], qos: QoS) -> Self {
+        let name = topic.as_str().as_bytes();
+        // A topic name has at most 65,535 bytes [MQTT-4.7.3-3].
+        let length = u16::try_from(name.len()).unwrap_or(u16::MAX).to_be_bytes();
+        // The exact size is known: one allocation, one copy.
+        let body = [&length[..], name, payload].concat();
+        Self { body: body.into(), qos }
+    }
+
+    /// The QoS with which it was published.
+    #[must_use]
+    pub const fn qos(&self) -> QoS {
+        self.qos
+    }
+
+    /// Topic length, topic name, payload.
+    #[must_use]
+    pub const fn body(&self) -> &Arc<[u8]> {
+        &self.body
+    }
+
+    /// Where in the body the payload begins.
+    #[must_use]
+    pub fn payload_at(&self) -> usize {
+        self.body.first_chunk().map_or(0, |length| 2 + usize::from(u16::from_be_bytes(*length)))
+    }
+
+    /// The payload.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        self.body.get(self.payload_at()..).unwrap_or_default()
+    }
+
+    /// Bytes that it counts for in limits.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.body.len()
+    }
+}
+
+impl Topical for Message {
+    fn topic(&self) -> TopicName<'_> {
+        let name = self.body.get(2..self.payload_at()).unwrap_or_default();
+        TopicName::trusted(str::from_utf8(name).unwrap_or_default())
+    }
+}

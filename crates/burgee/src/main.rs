@@ -1,0 +1,2 @@
+//! The burgee binary.
+fn main() {}
