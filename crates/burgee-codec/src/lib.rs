@@ -1,0 +1,37 @@
+//! Bytes to packets of MQTT 3.1, 3.1.1 and 5.0 and back; topic names and filters.
+//!
+//! One packet model for all three versions and for both directions. [`decode`] borrows from its input and
+//! takes a packet that comes in pieces; [`Packet::encode`] writes into the caller's buffer and
+//! [`Packet::encoded_len`] says beforehand how much it will write. What has been decoded, or has a type of its own
+//! here, is valid: nobody checks it again.
+//!
+//! Must hold: no panic whatever the input, no allocation while decoding, no byte is indexed outside `wire`.
+//! Deliberately absent: what needs to know the course of a connection (order of packets, direction, sessions).
+#![no_std]
+
+extern crate alloc;
+
+pub mod code;
+mod decode;
+mod encode;
+mod error;
+mod filters;
+mod packet;
+mod properties;
+mod property;
+mod rule;
+mod topic;
+mod types;
+mod wire;
+
+pub use decode::{Decoded, Limits, decode};
+pub use error::{DecodeError, EncodeError, Violation};
+pub use filters::{FilterList, FilterListIter, Filters, FiltersIter};
+pub use packet::{
+    Ack, Auth, ConnAck, Connect, Disconnect, Packet, Publish, SubAck, Subscribe, UnsubAck, Unsubscribe, Will,
+};
+pub use properties::{Properties, PropertiesIter};
+pub use property::Property;
+pub use topic::{InvalidTopic, SharedFilter, TopicFilter, TopicFilterBuf, TopicName, TopicNameBuf};
+pub use types::{PacketId, PacketType, QoS, RetainHandling, SubscribeOptions, Version, Versions};
+pub use wire::MAX_REMAINING_LENGTH;
