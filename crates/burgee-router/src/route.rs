@@ -1,0 +1,77 @@
+//! The answer to one topic name: who gets the message.
+
+use crate::group::GroupRoute;
+use crate::subscriber::Recipient;
+
+/// All who are owed a message on one topic name. Immutable once handed out.
+#[derive(Clone, Debug, Default)]
+pub struct Route {
+    recipients: Vec<Recipient>,
+    groups: Vec<GroupRoute>,
+}
+
+/// Room that is kept although it is not needed now.
+const SLACK: usize = 64;
+
+impl Route {
+    /// The subscribers, sorted by key, each once, with the greatest quality granted to it.
+    #[must_use]
+    pub fn recipients(&self) -> &[Recipient] {
+        &self.recipients
+    }
+
+    /// The shared groups: one member of each gets the message, besides all recipients.
+    #[must_use]
+    pub fn groups(&self) -> &[GroupRoute] {
+        &self.groups
+    }
+
+    /// Whether nobody is owed anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.recipients.is_empty() && self.groups.is_empty()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.recipients.clear();
+        self.groups.clear();
+    }
+
+    pub(crate) fn expect(&mut self, more: usize) {
+        self.recipients.reserve(more);
+    }
+
+    pub(crate) fn add(&mut self, recipient: Recipient) {
+        self.recipients.push(recipient);
+    }
+
+    pub(crate) fn add_group(&mut self, group: GroupRoute) {
+        self.groups.push(group);
+    }
+
+    /// How many recipients there is room for.
+    #[cfg(test)]
+    pub(crate) fn room(&self) -> usize {
+        self.recipients.capacity()
+    }
+
+    /// Brings what several filters added into its final form.
+    pub(crate) fn finish(&mut self) {
+        // One filter's subscribers come sorted: only overlapping filters cost a sort.
+        if !self.recipients.is_sorted_by(|a, b| a.key < b.key) {
+            self.recipients.sort_by_key(|recipient| recipient.key);
+            // [MQTT-3.3.5-1] one copy for each subscriber, with the greatest of its qualities.
+            self.recipients.dedup_by(|later, kept| {
+                let same = later.key == kept.key;
+                if same {
+                    kept.qos = kept.qos.max(later.qos);
+                }
+                same
+            });
+        }
+        // A route that once was huge must not stay huge in every cache.
+        if self.recipients.capacity() > 4 * self.recipients.len() + SLACK {
+            self.recipients.shrink_to(2 * self.recipients.len());
+        }
+    }
+}
