@@ -46,7 +46,11 @@ impl Default for Config {
         Self {
             shards: 1,
             window: 100,
-            queue: QueueLimits { messages: usize::MAX, bytes: 64 << 20, policy: Policy::DropNewest },
+            queue: QueueLimits {
+                messages: usize::MAX,
+                bytes: 64 << 20,
+                policy: Policy::DropNewest,
+            },
             outbox_bytes: 1 << 20,
             max_packet_bytes: 268_435_455,
             // Identifier, will topic, will message, user name and password of 65,535 bytes each, and what is fixed.

@@ -76,6 +76,27 @@ impl Counters {
         self.unreleased += other.unreleased;
     }
 
+    /// A packet of `bytes` bytes went into an outbox.
+    #[inline]
+    pub(crate) const fn sent_packet(&mut self, bytes: usize) {
+        self.packets_sent += 1;
+        self.bytes_sent += bytes as u64;
+    }
+
+    /// A PUBLISH of `bytes` bytes went into an outbox.
+    #[inline]
+    pub(crate) const fn sent_publish(&mut self, bytes: usize, payload: usize) {
+        self.sent_packet(bytes);
+        self.publish_sent += 1;
+        self.publish_bytes_sent += payload as u64;
+    }
+
+    /// A message of `weight` bytes waits no more for one session.
+    pub(crate) const fn settled(&mut self, weight: usize) {
+        self.queued_messages = self.queued_messages.saturating_sub(1);
+        self.queued_bytes = self.queued_bytes.saturating_sub(weight as u64);
+    }
+
     /// Copies dropped for any reason.
     #[must_use]
     pub const fn dropped(&self) -> u64 {

@@ -3,11 +3,30 @@
 //! Read `shard.rs` first. What must hold: inputs come through [`io::Inputs`], wishes go through [`io::Effects`], and
 //! the same inputs make the same wishes. Deliberately absent: everything that waits.
 
+mod acks;
+mod close;
 mod config;
+mod connect;
+mod conns;
 mod counters;
+mod deliver;
+mod ending;
+mod expire;
 pub mod io;
+mod load;
 mod message;
+mod outbound;
+mod publish;
+mod replay;
+mod sessions;
+mod shard;
+mod shared;
+mod subscribe;
+mod sys;
+mod wheel;
 
 pub use config::Config;
 pub use counters::Counters;
 pub use message::Message;
+pub use shard::Shard;
+pub use shared::Shared;

@@ -43,7 +43,9 @@ impl Message {
     /// Where in the body the payload begins.
     #[must_use]
     pub fn payload_at(&self) -> usize {
-        self.body.first_chunk().map_or(0, |length| 2 + usize::from(u16::from_be_bytes(*length)))
+        self.body
+            .first_chunk()
+            .map_or(0, |length| 2 + usize::from(u16::from_be_bytes(*length)))
     }
 
     /// The payload.

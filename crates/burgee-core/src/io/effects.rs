@@ -92,8 +92,16 @@ impl Effects {
     /// For one of `shards` shards; mail to each other one is limited to `mail_bytes`.
     #[must_use]
     pub fn new(shards: ShardId, mail_bytes: usize) -> Self {
-        let mail = (0..shards).map(|_| Mailbox { limit: mail_bytes, ..Mailbox::default() }).collect();
-        Self { mail, ..Self::default() }
+        let mail = (0..shards)
+            .map(|_| Mailbox {
+                limit: mail_bytes,
+                ..Mailbox::default()
+            })
+            .collect();
+        Self {
+            mail,
+            ..Self::default()
+        }
     }
 
     /// Whether mail to this shard has to wait.

@@ -36,7 +36,12 @@ impl Outboxes {
             self.slots.resize_with(index + 1, Slot::default);
         }
         if let Some(slot) = self.slots.get_mut(index) {
-            *slot = Slot { generation: conn.generation, open: true, dirty: false, outbox: Outbox::default() };
+            *slot = Slot {
+                generation: conn.generation,
+                open: true,
+                dirty: false,
+                outbox: Outbox::default(),
+            };
         }
     }
 
@@ -73,7 +78,8 @@ impl Outboxes {
     #[must_use]
     pub fn unsent(&self, conn: ConnKey) -> usize {
         let slot = self.slots.get(conn.slot as usize);
-        slot.filter(|slot| slot.open && slot.generation == conn.generation).map_or(0, |slot| slot.outbox.len())
+        slot.filter(|slot| slot.open && slot.generation == conn.generation)
+            .map_or(0, |slot| slot.outbox.len())
     }
 
     /// Takes one connection off the dirty list: the event loop writes it now. Its outbox may be gone meanwhile.
@@ -102,6 +108,8 @@ impl Outboxes {
     }
 
     fn slot_mut(&mut self, conn: ConnKey) -> Option<&mut Slot> {
-        self.slots.get_mut(conn.slot as usize).filter(|slot| slot.open && slot.generation == conn.generation)
+        self.slots
+            .get_mut(conn.slot as usize)
+            .filter(|slot| slot.open && slot.generation == conn.generation)
     }
 }

@@ -26,6 +26,11 @@ pub struct Outbox {
     copied: Vec<u8>,
     /// So many bytes of `copied` are sent already.
     sent: usize,
+    /// Boxed, because most outboxes never share anything and there is one for each connection.
+    #[allow(
+        clippy::box_collection,
+        reason = "a deque is four words; nearly all outboxes need none"
+    )]
     shared: Option<Box<VecDeque<Shared>>>,
     shared_bytes: usize,
     /// The owner wants to hear when there is room again; the event loop clears it when it says so.
@@ -64,20 +69,33 @@ impl Outbox {
             return;
         }
         self.shared_bytes += length;
-        let part = Shared { after: self.copied.len(), body: Arc::clone(body), from };
+        let part = Shared {
+            after: self.copied.len(),
+            body: Arc::clone(body),
+            from,
+        };
         self.shared.get_or_insert_default().push_back(part);
     }
 
     /// The unsent bytes in order, as few slices as possible.
     #[must_use]
     pub fn chunks(&self) -> Chunks<'_> {
-        Chunks { outbox: self, at: self.sent, part: 0, body_next: false }
+        Chunks {
+            outbox: self,
+            at: self.sent,
+            part: 0,
+            body_next: false,
+        }
     }
 
     /// Forgets the first `count` unsent bytes: the kernel has them.
     pub fn consume(&mut self, mut count: usize) {
         while count > 0 {
-            let next_shared = self.shared.as_ref().and_then(|parts| parts.front()).map(|part| part.after);
+            let next_shared = self
+                .shared
+                .as_ref()
+                .and_then(|parts| parts.front())
+                .map(|part| part.after);
             let copied_run = next_shared.unwrap_or(self.copied.len()) - self.sent;
             if copied_run > 0 {
                 let step = copied_run.min(count);

@@ -61,7 +61,13 @@ impl<M: Deliverable> Outgoing<M> {
     /// A session that may have `window` messages (at least 1) unacknowledged.
     #[must_use]
     pub fn new(window: u16) -> Self {
-        Self { flights: VecDeque::new(), written: 0, queue: Queue::default(), last_id: 0, window: window.max(1) }
+        Self {
+            flights: VecDeque::new(),
+            written: 0,
+            queue: Queue::default(),
+            last_id: 0,
+            window: window.max(1),
+        }
     }
 
     /// Takes a message over; it goes out by [`Outgoing::next`] as soon as the window allows. Returns what found no
@@ -93,7 +99,13 @@ impl<M: Deliverable> Outgoing<M> {
             }
             let id = self.unused_id()?;
             let message = self.queue.pop()?;
-            self.flights.push_back(Flight { id, stage: Stage::Published { message, written: false } });
+            self.flights.push_back(Flight {
+                id,
+                stage: Stage::Published {
+                    message,
+                    written: false,
+                },
+            });
         }
         let flight = self.flights.get_mut(self.written)?;
         self.written += 1;
@@ -132,7 +144,9 @@ impl<M: Deliverable> Outgoing<M> {
     /// The identifier belongs to a QoS 1 message.
     pub fn pubrec(&mut self, id: PacketId) -> Result<Option<M>, Fault> {
         let Some(place) = self.place(id) else { return Ok(None) };
-        let Some(flight) = self.flights.get_mut(place) else { return Ok(None) };
+        let Some(flight) = self.flights.get_mut(place) else {
+            return Ok(None);
+        };
         match &flight.stage {
             Stage::Released => return Ok(None),
             Stage::Published { message, .. } if message.qos() == QoS::ExactlyOnce => {}
@@ -160,6 +174,15 @@ impl<M: Deliverable> Outgoing<M> {
             Some(Stage::Published { .. }) => Err(Fault::peer("MQTT-4.8.0-1", "PUBCOMP before PUBREC")),
             None => Ok(false),
         }
+    }
+
+    /// The weights of all messages that are not handed over yet: in flight before PUBREC, and waiting.
+    pub fn weights(&self) -> impl Iterator<Item = usize> {
+        let in_flight = self.flights.iter().filter_map(|flight| match &flight.stage {
+            Stage::Published { message, .. } => Some(message.weight()),
+            Stage::Released => None,
+        });
+        in_flight.chain(self.queue.iter().map(Deliverable::weight))
     }
 
     /// The connection is gone: everything unfinished is to be written again on the next one [MQTT-4.4.0-1].
@@ -202,7 +225,10 @@ impl<M: Deliverable> Outgoing<M> {
 
     /// [MQTT-4.6.0-4] also when PUBRELs are sent again: the newly released flight goes behind the last released one.
     fn keep_release_order(&mut self, place: usize) {
-        let last = self.flights.iter().rposition(|flight| matches!(flight.stage, Stage::Released));
+        let last = self
+            .flights
+            .iter()
+            .rposition(|flight| matches!(flight.stage, Stage::Released));
         if let Some(last) = last
             && last > place
             && let Some(flight) = self.flights.remove(place)

@@ -38,7 +38,10 @@ pub struct Queue<M> {
 
 impl<M> Default for Queue<M> {
     fn default() -> Self {
-        Self { waiting: VecDeque::new(), bytes: 0 }
+        Self {
+            waiting: VecDeque::new(),
+            bytes: 0,
+        }
     }
 }
 
@@ -60,7 +63,11 @@ impl<M: Deliverable> Queue<M> {
     #[must_use = "a dropped message must be counted"]
     pub fn excess(&mut self, limits: &QueueLimits) -> Option<M> {
         let over = self.waiting.len() > limits.messages || self.bytes > limits.bytes;
-        if over && self.waiting.len() > 1 { self.pop() } else { None }
+        if over && self.waiting.len() > 1 {
+            self.pop()
+        } else {
+            None
+        }
     }
 
     /// Takes the oldest message out.

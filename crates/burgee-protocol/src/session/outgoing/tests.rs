@@ -15,7 +15,11 @@ impl Deliverable for Note {
     }
 }
 
-const WIDE: QueueLimits = QueueLimits { messages: 100_000, bytes: usize::MAX, policy: Policy::DropNewest };
+const WIDE: QueueLimits = QueueLimits {
+    messages: 100_000,
+    bytes: usize::MAX,
+    policy: Policy::DropNewest,
+};
 
 fn id(value: u16) -> PacketId {
     PacketId::new(value).expect("not zero")
@@ -43,12 +47,24 @@ fn written(outgoing: &mut Outgoing<Note>) -> String {
 fn unfinished_flows_resume_in_the_order_of_first_sending() {
     let mut outgoing = Outgoing::new(10);
     for number in 0..6 {
-        push(&mut outgoing, number, if number % 2 == 0 { QoS::ExactlyOnce } else { QoS::AtLeastOnce });
+        push(
+            &mut outgoing,
+            number,
+            if number % 2 == 0 {
+                QoS::ExactlyOnce
+            } else {
+                QoS::AtLeastOnce
+            },
+        );
     }
     assert_eq!(written(&mut outgoing), "p1 p2 p3 p4 p5 p6");
     assert!(outgoing.puback(id(2)).expect("QoS 1").is_some());
     assert!(outgoing.pubrec(id(3)).expect("QoS 2").is_some());
-    assert_eq!(written(&mut outgoing), "", "PUBREL answers PUBREC at once, outside the list");
+    assert_eq!(
+        written(&mut outgoing),
+        "",
+        "PUBREL answers PUBREC at once, outside the list"
+    );
     push(&mut outgoing, 9, QoS::AtLeastOnce);
     outgoing.disconnected();
     assert_eq!(written(&mut outgoing), "d1 r3 d4 d5 d6 p7");
@@ -114,16 +130,38 @@ fn an_acknowledgement_of_the_wrong_kind_is_a_fault() {
 
 #[test]
 fn what_finds_no_room_is_returned() {
-    let newest = QueueLimits { messages: 2, bytes: 1000, policy: Policy::DropNewest };
+    let newest = QueueLimits {
+        messages: 2,
+        bytes: 1000,
+        policy: Policy::DropNewest,
+    };
     let mut outgoing = Outgoing::new(1);
     assert_eq!(outgoing.push(Note(0, QoS::AtLeastOnce), &newest), None);
     assert_eq!(outgoing.push(Note(1, QoS::AtLeastOnce), &newest), None);
-    assert_eq!(outgoing.push(Note(2, QoS::AtLeastOnce), &newest), Some(Note(2, QoS::AtLeastOnce)));
-    let oldest = QueueLimits { messages: 9, bytes: 20, policy: Policy::DropOldest };
-    assert_eq!(outgoing.push(Note(3, QoS::AtLeastOnce), &oldest), Some(Note(0, QoS::AtLeastOnce)));
+    assert_eq!(
+        outgoing.push(Note(2, QoS::AtLeastOnce), &newest),
+        Some(Note(2, QoS::AtLeastOnce))
+    );
+    let oldest = QueueLimits {
+        messages: 9,
+        bytes: 20,
+        policy: Policy::DropOldest,
+    };
+    assert_eq!(
+        outgoing.push(Note(3, QoS::AtLeastOnce), &oldest),
+        Some(Note(0, QoS::AtLeastOnce))
+    );
     assert_eq!(outgoing.queue().bytes(), 20);
-    let none = QueueLimits { messages: 0, bytes: 0, policy: Policy::DropNewest };
+    let none = QueueLimits {
+        messages: 0,
+        bytes: 0,
+        policy: Policy::DropNewest,
+    };
     let mut empty = Outgoing::new(1);
-    assert_eq!(empty.push(Note(4, QoS::AtLeastOnce), &none), None, "one message always fits");
+    assert_eq!(
+        empty.push(Note(4, QoS::AtLeastOnce), &none),
+        None,
+        "one message always fits"
+    );
     assert_eq!(written(&mut empty), "p1");
 }

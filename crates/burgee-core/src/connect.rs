@@ -1,0 +1,158 @@
+//! One verb: a client wants in.
+//!
+//! What must hold: a CONNECT is judged whole before it does anything; an older connection under the identifier ends,
+//! its will published, before the newcomer gets CONNACK; CONNACK is the first packet that a connection sees.
+//! Everything about one identifier happens on the shard that owns it. Deliberately absent: authentication.
+
+use burgee_codec::{ConnAck, Connect, Packet, Version, code};
+use burgee_protocol::connection::{KeepAlive, check_client_id};
+
+use crate::conns::{Open, State, Will};
+use crate::io::{CloseMode, ConnKey, Effects, Event, Reason};
+use crate::message::Message;
+use crate::outbound::append;
+use crate::publish::is_ours;
+use crate::sessions::SessionKey;
+use crate::shard::{Next, Shard};
+
+/// Identifiers that the broker makes begin with this: no client can send it [MQTT-1.5.3-2].
+const MADE: char = '\0';
+
+impl Shard {
+    pub(crate) fn connect(&mut self, conn: ConnKey, connect: &Connect<'_>, fx: &mut Effects) -> Next {
+        if let Err(code) = self.admit(connect) {
+            self.refuse(conn, code, fx);
+            return Next::Gone;
+        }
+        if connect.client_id.is_empty() {
+            // [MQTT-3.1.3-6] a unique identifier; nobody else can ask for it, so it may live on any shard.
+            let made = self.make_client_id();
+            self.welcome(conn, connect, &made, fx);
+            return Next::Go;
+        }
+        let home = self.shared.home(connect.client_id, self.config.shards);
+        if home != self.id {
+            self.conns.remove(conn);
+            self.counters.connections = self.counters.connections.saturating_sub(1);
+            fx.moves.push((conn, home));
+            return Next::Moved;
+        }
+        self.welcome(conn, connect, connect.client_id, fx);
+        Next::Go
+    }
+
+    /// # Errors
+    /// The return code of the refusal.
+    fn admit(&self, connect: &Connect<'_>) -> Result<(), u8> {
+        check_client_id(connect)?;
+        if self.ending.is_some() || self.counters.clients_connected >= self.config.max_connections as u64 {
+            return Err(code::SERVER_UNAVAILABLE);
+        }
+        // A will that may not be published is refused where the device's owner sees it.
+        if connect.will.as_ref().is_some_and(|will| is_ours(will.topic)) {
+            return Err(code::NOT_AUTHORIZED);
+        }
+        Ok(())
+    }
+
+    /// [MQTT-3.2.2-5] CONNACK with a return code, then the end; nothing behind the CONNECT is looked at
+    /// [MQTT-3.1.4-5].
+    pub(crate) fn refuse(&mut self, conn: ConnKey, code: u8, fx: &mut Effects) {
+        self.counters.refused += 1;
+        // [MQTT-3.2.2-4] session present is 0.
+        self.send(conn, Packet::ConnAck(ConnAck::new(false, code)), fx);
+        self.close(conn, Reason::Refused(code), CloseMode::AfterFlush, fx);
+    }
+
+    fn welcome(&mut self, conn: ConnKey, connect: &Connect<'_>, client_id: &str, fx: &mut Effects) {
+        let (session, resumed) = self.session_for(client_id, connect.clean_session, fx);
+        if let Some(state) = self.sessions.get_mut(session) {
+            state.conn = Some(conn);
+            state.version = connect.version;
+        }
+        // [MQTT-3.1.2-8] [MQTT-3.1.2-10] the will is this connection's own, whatever an earlier one had.
+        let will = connect.will.as_ref().map(|will| {
+            Box::new(Will {
+                message: Message::new(will.topic, will.payload, will.qos),
+                retain: will.retain,
+            })
+        });
+        if let Some(state) = self.conns.get_mut(conn) {
+            state.state = State::Open(Open {
+                session,
+                version: connect.version,
+                keep_alive: KeepAlive::new(connect.keep_alive, self.now),
+                will,
+                cache: burgee_router::RouteCache::default(),
+            });
+        }
+        if let Some(deadline) = self.conns.deadline(conn) {
+            self.wheel.insert(deadline, conn);
+        }
+        self.counters.clients_connected += 1;
+        // [MQTT-3.2.2-1] [MQTT-3.2.2-2] [MQTT-3.2.2-3] MQTT 3.1 has no such flag.
+        let present = resumed && connect.version != Version::V31;
+        // [MQTT-3.1.4-4] [MQTT-3.2.0-1] before anything else goes out.
+        if let Some(outbox) = fx.outboxes.writer(conn) {
+            let before = outbox.len();
+            append(
+                outbox,
+                Packet::ConnAck(ConnAck::new(present, code::ACCEPTED)),
+                connect.version,
+            );
+            self.counters.sent_packet(outbox.len() - before);
+        }
+        if fx.debug {
+            let clean = connect.clean_session;
+            fx.events.push(Event::Connected {
+                conn,
+                client_id: shown(client_id),
+                clean,
+                resumed,
+            });
+        }
+        if resumed {
+            self.set_online(session, true);
+            // [MQTT-4.4.0-1] what was unfinished goes out again.
+            self.pump(session, fx);
+        }
+    }
+
+    /// The session that a CONNECT begins or goes on with, and whether it goes on.
+    fn session_for(&mut self, client_id: &str, clean: bool, fx: &mut Effects) -> (SessionKey, bool) {
+        if let Some(old) = self.sessions.find(client_id) {
+            // [MQTT-3.1.4-2] the older connection ends now; if its session was to end with it, it is gone then.
+            if let Some(conn) = self.sessions.get_mut(old).and_then(|session| session.conn) {
+                self.counters.taken_over += 1;
+                self.close(conn, Reason::TakenOver, CloseMode::AfterFlush, fx);
+            }
+            // [MQTT-3.1.4-3] clean session is carried out after that.
+            if self.sessions.get_mut(old).is_some() {
+                if !clean {
+                    // [MQTT-3.1.2-4]
+                    return (old, true);
+                }
+                // [MQTT-3.1.2-6] nothing of it is ever used again.
+                self.forget_session(old);
+            }
+        }
+        let session = self.sessions.create(client_id, clean);
+        self.counters.sessions = self.sessions.len() as u64;
+        (session, false)
+    }
+
+    fn make_client_id(&mut self) -> String {
+        self.made_ids += 1;
+        let parts = [
+            self.chance.hash_one((self.made_ids, 0_u8)),
+            self.chance.hash_one((self.made_ids, 1_u8)),
+        ];
+        let [high, low] = parts;
+        format!("{MADE}auto-{high:016x}{low:016x}")
+    }
+}
+
+/// An identifier as people see it.
+pub(crate) fn shown(client_id: &str) -> Box<str> {
+    client_id.strip_prefix(MADE).unwrap_or(client_id).into()
+}

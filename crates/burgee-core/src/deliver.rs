@@ -1,0 +1,156 @@
+//! One verb: a session's copy of a message goes out, or waits, or is dropped and counted.
+//!
+//! What must hold: no subscriber is waited for, and none makes anything grow without bound: QoS 0 is dropped while
+//! the outbox is above its limit, QoS 1 and 2 wait in the session's bounded queue. Acknowledgements wait for nothing.
+//! Deliberately absent: who is owed what; see `publish`.
+
+use burgee_codec::{Ack, Packet, QoS, Version};
+use burgee_protocol::connection::Outbox;
+use burgee_protocol::session::{Deliverable, Send};
+
+use crate::connect::shown;
+use crate::counters::Counters;
+use crate::io::{ConnKey, Effects, Event};
+use crate::outbound::{Outbound, append, write_delivery};
+use crate::sessions::{Delivery, Flow, SessionKey};
+use crate::shard::Shard;
+
+impl Shard {
+    /// Gives one copy to a session of this shard; `qos` is the QoS of the delivery.
+    #[inline]
+    pub(crate) fn deliver(
+        &mut self,
+        to: SessionKey,
+        (qos, retain): (QoS, bool),
+        out: &mut Outbound<'_>,
+        fx: &mut Effects,
+    ) {
+        let limit = self.config.outbox_bytes;
+        let Some(session) = self.sessions.get_mut(to) else {
+            return;
+        };
+        let (conn, version) = (session.conn, session.version);
+        if qos == QoS::AtMostOnce {
+            // [MQTT-3.1.2-5] QoS 0 for an absent client need not be stored, and is not.
+            let Some(conn) = conn else { return };
+            if fx.outboxes.unsent(conn) >= limit {
+                self.counters.dropped_outbox_full += 1;
+            } else {
+                self.send_qos0(conn, (retain, version), out, fx);
+            }
+            return;
+        }
+        let delivery = Delivery {
+            message: out.message().clone(),
+            qos,
+            retain,
+        };
+        let flow = session.flow(self.config.window);
+        self.counters.queued_messages += 1;
+        self.counters.queued_bytes += delivery.weight() as u64;
+        let mut dropped = flow.outgoing.push(delivery, &self.config.queue);
+        let mut first_drop = false;
+        while let Some(message) = dropped {
+            self.counters.dropped_queue_full += 1;
+            self.counters.settled(message.weight());
+            first_drop |= !core::mem::replace(&mut flow.full, true);
+            dropped = flow.outgoing.excess(&self.config.queue);
+        }
+        if first_drop && fx.debug {
+            fx.events.push(Event::QueueFull {
+                client_id: shown(&session.client_id),
+            });
+        }
+        if let Some(conn) = conn
+            && let Some(flow) = session.flow_if_any()
+        {
+            pump(flow, Line { conn, version, limit }, &mut self.counters, fx);
+        }
+    }
+
+    /// Writes a QoS 0 copy, whatever the outbox holds.
+    #[inline]
+    pub(crate) fn send_qos0(
+        &mut self,
+        conn: ConnKey,
+        (retain, version): (bool, Version),
+        out: &mut Outbound<'_>,
+        fx: &mut Effects,
+    ) {
+        let Some(outbox) = fx.outboxes.writer(conn) else { return };
+        let before = outbox.len();
+        out.write_qos0(retain, version, outbox);
+        self.counters.sent_publish(outbox.len() - before, out.payload_len());
+    }
+
+    /// Writes what a session's window allows; called whenever something may have changed for the better.
+    pub(crate) fn pump(&mut self, key: SessionKey, fx: &mut Effects) {
+        let limit = self.config.outbox_bytes;
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        let (Some(conn), version) = (session.conn, session.version) else {
+            return;
+        };
+        let Some(flow) = session.flow_if_any() else { return };
+        pump(flow, Line { conn, version, limit }, &mut self.counters, fx);
+        if !flow.replays.is_empty() {
+            self.replay(key, fx);
+        }
+    }
+
+    /// Sends a packet that waits behind nothing: an acknowledgement, an answer.
+    pub(crate) fn send(&mut self, conn: ConnKey, packet: Packet<'_>, fx: &mut Effects) {
+        let version = self
+            .conns
+            .get(conn)
+            .and_then(|conn| conn.open())
+            .map_or(Version::V311, |open| open.version);
+        if let Some(outbox) = fx.outboxes.writer(conn) {
+            let before = outbox.len();
+            append(outbox, packet, version);
+            self.counters.sent_packet(outbox.len() - before);
+        }
+    }
+}
+
+/// Where a pump writes to.
+#[derive(Copy, Clone)]
+struct Line {
+    conn: ConnKey,
+    version: Version,
+    limit: usize,
+}
+
+/// Writes from the window and the queue while the client keeps taking.
+fn pump(flow: &mut Flow, line: Line, counters: &mut Counters, fx: &mut Effects) {
+    if !flow.outgoing.has_next() {
+        return;
+    }
+    let Some(outbox) = fx.outboxes.writer(line.conn) else {
+        return;
+    };
+    while outbox.len() < line.limit {
+        let before = outbox.len();
+        match flow.outgoing.next() {
+            None => {
+                flow.full = false;
+                return;
+            }
+            Some(Send::Publish { id, dup, message }) => {
+                write_delivery(message, id, dup, line.version, outbox);
+                counters.sent_publish(outbox.len() - before, message.message.payload().len());
+            }
+            Some(Send::Release { id }) => {
+                append(outbox, Packet::PubRel(Ack::new(id)), line.version);
+                counters.sent_packet(outbox.len() - before);
+            }
+        }
+    }
+    want_room(outbox);
+}
+
+/// Asks the event loop to say when the client has taken half of what it is owed.
+pub(crate) const fn want_room(outbox: &mut Outbox) {
+    outbox.wants_room = true;
+}

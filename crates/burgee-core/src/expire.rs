@@ -1,0 +1,56 @@
+//! One verb: time has passed.
+//!
+//! What must hold: a client is closed when nothing came for one and a half times its keep alive, never before
+//! [MQTT-3.1.2-24]; one that we do not read for a reason of our own is not held responsible for its silence.
+//! Deliberately absent: work for each packet. A deadline that moved meanwhile is looked up when the old one comes up.
+
+use crate::conns::Hold;
+use crate::io::{CloseMode, ConnKey, Effects, Reason};
+use crate::shard::Shard;
+
+impl Shard {
+    pub(crate) fn expire(&mut self, fx: &mut Effects) {
+        while let Some((due, conn)) = self.awaiting.front().copied() {
+            if due > self.now {
+                break;
+            }
+            self.awaiting.pop_front();
+            if self.conns.get(conn).is_some_and(|conn| conn.open().is_none()) {
+                self.counters.timeouts += 1;
+                self.close(conn, Reason::ConnectTimeout, CloseMode::AfterFlush, fx);
+            }
+        }
+        if self.awaiting.is_empty() {
+            self.awaiting.shrink_to(64);
+        }
+        while let Some(due) = self.wheel.due(self.now) {
+            for conn in due {
+                self.look_after(conn, fx);
+            }
+        }
+    }
+
+    fn look_after(&mut self, conn: ConnKey, fx: &mut Effects) {
+        let Some(deadline) = self.conns.deadline(conn) else {
+            return;
+        };
+        if deadline > self.now {
+            self.wheel.insert(deadline, conn);
+            return;
+        }
+        let ours = self
+            .conns
+            .get(conn)
+            .is_some_and(|conn| matches!(conn.hold, Hold::Mail | Hold::FanOut));
+        if ours {
+            let now = self.now;
+            if let Some(open) = self.conns.open_mut(conn) {
+                open.keep_alive.touch(now);
+            }
+            self.look_after(conn, fx);
+            return;
+        }
+        self.counters.timeouts += 1;
+        self.close(conn, Reason::KeepAlive, CloseMode::Now, fx);
+    }
+}

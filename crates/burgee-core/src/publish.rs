@@ -1,0 +1,285 @@
+//! One verb: a message came in and goes to everybody who is owed it.
+//!
+//! What must hold: the retained message is replaced before the subscribers are looked up, so that whoever subscribes
+//! meanwhile sees one of both; one copy for each session, with the greatest QoS that it asked for; the messages of one
+//! publisher reach a session in order. A turn makes a bounded number of copies: of a huge fan-out the rest waits, and
+//! its publisher is not read until it is done. Deliberately absent: how a copy is sent; see `deliver`.
+
+use std::sync::Arc;
+
+use burgee_codec::{Ack, Packet, PacketId, Publish, QoS, TopicName};
+use burgee_protocol::session::Arrival;
+use burgee_router::{Recipient, Route, RouteCache, Topical};
+
+use crate::conns::Hold;
+use crate::io::{ConnKey, Copy, Effects, Parcel};
+use crate::message::Message;
+use crate::outbound::Outbound;
+use crate::sessions::SessionKey;
+use crate::shard::{Job, Next, Shard};
+
+impl Shard {
+    /// A PUBLISH of a client. `packet` are its bytes.
+    pub(crate) fn publish(&mut self, conn: ConnKey, publish: &Publish<'_>, packet: &[u8], fx: &mut Effects) -> Next {
+        let Some(open) = self.conns.open_mut(conn) else {
+            return Next::Gone;
+        };
+        let key = open.session;
+        if let Some(id) = publish.packet_id
+            && publish.qos == QoS::ExactlyOnce
+            && self.repeated(key, id)
+        {
+            // [MQTT-4.3.3-2] the same message again: PUBREC, and nobody gets it twice.
+            self.received(publish);
+            self.acknowledge(conn, publish.qos, id, fx);
+            return Next::Go;
+        }
+        if is_ours(publish.topic) {
+            // [MQTT-3.3.5-2] acknowledged by its QoS and dropped: a device must not reconnect for ever.
+            self.received(publish);
+            self.counters.dropped_denied += 1;
+            self.accept(conn, key, publish, fx);
+            return Next::Go;
+        }
+        // The cache leaves its connection for the time of the look-up: a route is borrowed from it.
+        let Some(mut cache) = self.conns.open_mut(conn).map(|open| core::mem::take(&mut open.cache)) else {
+            return Next::Gone;
+        };
+        let next = self.publish_routed(conn, publish, packet, (&mut cache, fx));
+        if let Some(open) = self.conns.open_mut(conn) {
+            open.cache = cache;
+        }
+        next
+    }
+
+    fn publish_routed(
+        &mut self,
+        conn: ConnKey,
+        publish: &Publish<'_>,
+        packet: &[u8],
+        (cache, fx): (&mut RouteCache, &mut Effects),
+    ) -> Next {
+        let Some(open) = self.conns.open_mut(conn) else {
+            return Next::Gone;
+        };
+        let key = open.session;
+        if self.config.shards > 1 && self.feeds_full_mail(self.shared.router.route(publish.topic, cache), fx) {
+            return Next::Wait(Hold::Mail);
+        }
+        let mut out = Outbound::from_publish(publish, packet);
+        if publish.retain {
+            self.retain(&mut out);
+        }
+        self.received(publish);
+        let route = self.shared.router.route(publish.topic, cache);
+        let left = if self.copies_left == 0 {
+            Some(0)
+        } else {
+            self.fan_out(route, 0, &mut out, fx)
+        };
+        if let Some(next) = left {
+            // This turn has made its copies. The message is ours already; its acknowledgement follows its last copy.
+            let message = out.message().clone();
+            self.jobs.push_back(Job {
+                message,
+                route: Arc::clone(route),
+                next,
+                publisher: Some(conn),
+            });
+            self.defer_ack(conn, key, publish);
+            return Next::Held(Hold::FanOut);
+        }
+        self.accept(conn, key, publish, fx);
+        Next::Go
+    }
+
+    /// A message of the broker itself: a will, or `$SYS`.
+    pub(crate) fn publish_own(&mut self, message: &Message, retain: bool, fx: &mut Effects) {
+        let mut out = Outbound::from_message(message);
+        if retain {
+            self.retain(&mut out);
+        }
+        let mut cache = RouteCache::default();
+        let route = self.shared.router.route(message.topic(), &mut cache);
+        if let Some(next) = self.fan_out(route, 0, &mut out, fx) {
+            let message = message.clone();
+            self.jobs.push_back(Job {
+                message,
+                route: Arc::clone(route),
+                next,
+                publisher: None,
+            });
+        }
+    }
+
+    /// Makes copies for the recipients of `route` from `from` on, as many as this turn has left. Returns where to go
+    /// on, or `None` if all are made.
+    fn fan_out(&mut self, route: &Route, from: usize, out: &mut Outbound<'_>, fx: &mut Effects) -> Option<usize> {
+        if from == 0 {
+            for group in route.groups() {
+                if let Some(member) = group.pick() {
+                    self.copy_to(&[member], out, fx);
+                }
+            }
+        }
+        let recipients = route.recipients().get(from..).unwrap_or_default();
+        let slice = recipients.len().min(self.copies_left.max(1));
+        let (now, later) = recipients.split_at_checked(slice).unwrap_or((recipients, &[]));
+        // Recipients are in the order of their shards: one parcel for each other shard.
+        for same_shard in now.chunk_by(|a, b| a.key.shard == b.key.shard) {
+            self.copy_to(same_shard, out, fx);
+        }
+        self.copies_left = self.copies_left.saturating_sub(now.len());
+        (!later.is_empty()).then_some(from + slice)
+    }
+
+    /// Copies for recipients of one shard.
+    fn copy_to(&mut self, recipients: &[Recipient], out: &mut Outbound<'_>, fx: &mut Effects) {
+        let Some(shard) = recipients.first().map(|recipient| recipient.key.shard) else {
+            return;
+        };
+        let published = out.qos();
+        // [MQTT-3.8.4-6] the lesser of the published and the granted QoS.
+        if shard == self.id {
+            for recipient in recipients {
+                let key = SessionKey {
+                    slot: recipient.key.slot,
+                    generation: recipient.key.generation,
+                };
+                // [MQTT-3.3.1-9] an established subscription sees RETAIN 0.
+                self.deliver(key, (recipient.qos.min(published), false), out, fx);
+            }
+        } else if let Some(mailbox) = fx.mail.get_mut(usize::from(shard)) {
+            let copies = recipients.iter().map(|recipient| Copy {
+                slot: recipient.key.slot,
+                generation: recipient.key.generation,
+                qos: recipient.qos.min(published),
+            });
+            mailbox.push(Parcel::Publish {
+                message: out.message().clone(),
+                copies: copies.collect(),
+            });
+        }
+    }
+
+    /// A parcel of another shard: its copies are for sessions of this one.
+    pub(crate) fn arrive(&mut self, message: &Message, copies: &[Copy], fx: &mut Effects) {
+        let mut out = Outbound::from_message(message);
+        for copy in copies {
+            let key = SessionKey {
+                slot: copy.slot,
+                generation: copy.generation,
+            };
+            self.deliver(key, (copy.qos, false), &mut out, fx);
+        }
+    }
+
+    /// Goes on with fan-outs of earlier turns: each a slice, in turn.
+    pub(crate) fn work_off_jobs(&mut self, fx: &mut Effects) {
+        for _ in 0..self.jobs.len() {
+            if self.copies_left == 0 {
+                break;
+            }
+            let Some(job) = self.jobs.pop_front() else { break };
+            self.work_off(job, fx);
+        }
+        fx.more |= !self.jobs.is_empty();
+    }
+
+    fn work_off(&mut self, mut job: Job, fx: &mut Effects) {
+        let message = job.message.clone();
+        let next = self.fan_out(&job.route, job.next, &mut Outbound::from_message(&message), fx);
+        if let Some(next) = next {
+            job.next = next;
+            self.jobs.push_back(job);
+        } else if let Some(conn) = job.publisher {
+            self.send_deferred_ack(conn, fx);
+            self.unhold(conn, Hold::FanOut, fx);
+        }
+    }
+
+    /// Makes the rest of a connection's copies at once: it ends, and what it published last must not be overtaken by
+    /// its will or by its successor.
+    pub(crate) fn finish_job_of(&mut self, conn: ConnKey, fx: &mut Effects) {
+        if let Some(place) = self.jobs.iter().position(|job| job.publisher == Some(conn))
+            && let Some(job) = self.jobs.remove(place)
+        {
+            self.copies_left = usize::MAX;
+            self.work_off(job, fx);
+            self.copies_left = 0;
+        }
+    }
+
+    /// Stores or removes the retained message of a topic.
+    fn retain(&self, out: &mut Outbound<'_>) {
+        // [MQTT-3.3.1-5] [MQTT-3.3.1-7] it replaces what was stored, also with QoS 0.
+        // [MQTT-3.3.1-10] [MQTT-3.3.1-11] an empty one removes it and is not stored itself.
+        if out.payload_len() == 0 {
+            self.shared.retained.remove(out.topic());
+        } else {
+            self.shared.retained.set(out.message().clone());
+        }
+    }
+
+    fn repeated(&mut self, key: SessionKey, id: PacketId) -> bool {
+        let flow = self.sessions.get_mut(key).and_then(|session| session.flow_if_any());
+        flow.is_some_and(|flow| flow.incoming.holds(id))
+    }
+
+    const fn received(&mut self, publish: &Publish<'_>) {
+        self.counters.publish_received += 1;
+        self.counters.publish_bytes_received += publish.payload.len() as u64;
+    }
+
+    /// The message is with everybody: takes note of a QoS 2 identifier and answers.
+    fn accept(&mut self, conn: ConnKey, key: SessionKey, publish: &Publish<'_>, fx: &mut Effects) {
+        let Some(id) = publish.packet_id else { return };
+        self.remember(key, publish.qos, id);
+        self.acknowledge(conn, publish.qos, id, fx);
+    }
+
+    fn remember(&mut self, key: SessionKey, qos: QoS, id: PacketId) {
+        if qos == QoS::ExactlyOnce
+            && let Some(session) = self.sessions.get_mut(key)
+            && session.flow(self.config.window).incoming.publish(id) == Arrival::New
+        {
+            self.counters.unreleased += 1;
+        }
+    }
+
+    /// [MQTT-3.3.4-1] the answer by QoS, [MQTT-2.3.1-6] with the identifier of the PUBLISH.
+    fn acknowledge(&mut self, conn: ConnKey, qos: QoS, id: PacketId, fx: &mut Effects) {
+        match qos {
+            QoS::AtMostOnce => {}
+            // [MQTT-4.3.2-2] the message is in every session that is owed it.
+            QoS::AtLeastOnce => self.send(conn, Packet::PubAck(Ack::new(id)), fx),
+            QoS::ExactlyOnce => self.send(conn, Packet::PubRec(Ack::new(id)), fx),
+        }
+    }
+
+    /// The answer follows the last copy; a QoS 2 identifier is held from now on.
+    fn defer_ack(&mut self, conn: ConnKey, key: SessionKey, publish: &Publish<'_>) {
+        if let Some(id) = publish.packet_id {
+            self.remember(key, publish.qos, id);
+            self.deferred.push((conn, publish.qos, id));
+        }
+    }
+
+    fn send_deferred_ack(&mut self, conn: ConnKey, fx: &mut Effects) {
+        if let Some(place) = self.deferred.iter().position(|(waiting, ..)| *waiting == conn) {
+            let (_, qos, id) = self.deferred.swap_remove(place);
+            self.acknowledge(conn, qos, id, fx);
+        }
+    }
+
+    fn feeds_full_mail(&self, route: &Route, fx: &Effects) -> bool {
+        let full = |shard| shard != self.id && fx.mail_is_full(shard);
+        (0..self.config.shards).any(full)
+            && (!route.groups().is_empty() || route.recipients().iter().any(|recipient| full(recipient.key.shard)))
+    }
+}
+
+/// `$SYS` and what is below it is the broker's own.
+pub(crate) fn is_ours(topic: TopicName<'_>) -> bool {
+    topic.levels().next() == Some("$SYS")
+}

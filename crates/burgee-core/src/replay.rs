@@ -1,0 +1,79 @@
+//! One verb: the retained messages of a new subscription go out, at the pace of its client.
+//!
+//! What must hold: none is dropped for want of room, because none is read before there is room; a turn looks at a
+//! bounded number of entries. A persistent session that leaves in between goes on when it is back.
+//! Deliberately absent: a copy of the index; it is read in pages, as it is at that moment.
+
+use burgee_codec::QoS;
+
+use crate::deliver::want_room;
+use crate::io::Effects;
+use crate::outbound::Outbound;
+use crate::sessions::SessionKey;
+use crate::shard::Shard;
+
+/// Entries looked at between two looks at the outbox.
+const PAGE: usize = 64;
+
+impl Shard {
+    /// Goes on with a session's replays as far as its outbox, its window and this turn allow.
+    pub(crate) fn replay(&mut self, key: SessionKey, fx: &mut Effects) {
+        let mut left = self.config.retained_slice;
+        let mut page = core::mem::take(&mut self.page);
+        while let Some(session) = self.sessions.get_mut(key) {
+            let (Some(conn), version) = (session.conn, session.version) else {
+                break;
+            };
+            let Some(flow) = session.flow_if_any() else { break };
+            let Some(replay) = flow.replays.front_mut() else { break };
+            if fx.outboxes.unsent(conn) >= self.config.outbox_bytes {
+                if let Some(outbox) = fx.outboxes.get_mut(conn) {
+                    want_room(outbox);
+                }
+                break;
+            }
+            let unfinished = flow.outgoing.in_flight() + flow.outgoing.queue().len();
+            let room = match replay.qos {
+                QoS::AtMostOnce => PAGE,
+                QoS::AtLeastOnce | QoS::ExactlyOnce => usize::from(self.config.window).saturating_sub(unfinished),
+            };
+            if room == 0 {
+                // The next acknowledgement goes on here.
+                break;
+            }
+            if left == 0 {
+                self.replaying.push(key);
+                fx.more = true;
+                break;
+            }
+            let step = room.min(PAGE).min(left);
+            left -= step;
+            let qos = replay.qos;
+            if self
+                .shared
+                .retained
+                .page(replay.filter.as_ref(), &mut replay.cursor, step, &mut page)
+            {
+                flow.replays.pop_front();
+            }
+            for message in page.drain(..) {
+                // [MQTT-3.3.1-8] RETAIN 1 for a new subscription. [MQTT-3.8.4-6]
+                let qos = qos.min(message.qos());
+                let mut out = Outbound::from_message(&message);
+                if qos == QoS::AtMostOnce {
+                    self.send_qos0(conn, (true, version), &mut out, fx);
+                } else {
+                    self.deliver(key, (qos, true), &mut out, fx);
+                }
+            }
+        }
+        self.page = page;
+    }
+
+    /// Goes on with the replays that the last turn had no time for.
+    pub(crate) fn replay_again(&mut self, fx: &mut Effects) {
+        for key in core::mem::take(&mut self.replaying) {
+            self.replay(key, fx);
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The sessions of a shard: what a client's identifier stands for, connected or not.
+//!
+//! What must hold: one session for each identifier; a stale key finds nothing; a session without QoS 1 or 2 owns no
+//! queue. Deliberately absent: connections' state; a session outlives them.
+
+use std::collections::VecDeque;
+
+use ahash::RandomState;
+use burgee_codec::{QoS, TopicFilterBuf, Version};
+use burgee_protocol::session::{Deliverable, Incoming, Outgoing};
+use burgee_router::RetainedCursor;
+use hashbrown::HashTable;
+
+use crate::io::ConnKey;
+use crate::message::Message;
+
+/// A session's place and generation.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub(crate) struct SessionKey {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+}
+
+/// A message on its way to one session.
+#[derive(Clone, Debug)]
+pub(crate) struct Delivery {
+    pub(crate) message: Message,
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+}
+
+impl Deliverable for Delivery {
+    fn qos(&self) -> QoS {
+        self.qos
+    }
+
+    fn weight(&self) -> usize {
+        self.message.weight()
+    }
+}
+
+/// A new subscription whose retained messages are not all sent.
+#[derive(Debug)]
+pub(crate) struct Replay {
+    pub(crate) filter: TopicFilterBuf,
+    pub(crate) qos: QoS,
+    pub(crate) cursor: RetainedCursor,
+}
+
+/// What a session needs once QoS 1, QoS 2 or retained messages are in play.
+#[derive(Debug)]
+pub(crate) struct Flow {
+    pub(crate) outgoing: Outgoing<Delivery>,
+    pub(crate) incoming: Incoming,
+    pub(crate) replays: VecDeque<Replay>,
+    /// Its queue is above the limit, and somebody was told.
+    pub(crate) full: bool,
+}
+
+impl Flow {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.outgoing.is_empty() && self.incoming.is_empty() && self.replays.is_empty()
+    }
+}
+
+/// One session.
+#[derive(Debug)]
+pub(crate) struct Session {
+    generation: u32,
+    /// It ends with its connection.
+    pub(crate) clean: bool,
+    pub(crate) conn: Option<ConnKey>,
+    /// The version that its present or last connection speaks.
+    pub(crate) version: Version,
+    pub(crate) client_id: Box<str>,
+    /// Filters as the client sent them, sorted by their bytes.
+    pub(crate) filters: Vec<TopicFilterBuf>,
+    flow: Option<Box<Flow>>,
+}
+
+impl Session {
+    pub(crate) fn flow(&mut self, window: u16) -> &mut Flow {
+        self.flow.get_or_insert_with(|| {
+            Box::new(Flow {
+                outgoing: Outgoing::new(window),
+                incoming: Incoming::default(),
+                replays: VecDeque::new(),
+                full: false,
+            })
+        })
+    }
+
+    pub(crate) fn flow_if_any(&mut self) -> Option<&mut Flow> {
+        self.flow.as_deref_mut()
+    }
+
+    /// Gives the memory of a flow with nothing in it back.
+    pub(crate) fn trim(&mut self) {
+        self.flow.take_if(|flow| flow.is_empty());
+    }
+
+    pub(crate) fn add_filter(&mut self, filter: TopicFilterBuf) {
+        if let Err(place) = self
+            .filters
+            .binary_search_by(|have| have.as_ref().as_str().cmp(filter.as_ref().as_str()))
+        {
+            self.filters.insert(place, filter);
+        }
+    }
+
+    pub(crate) fn has_filter(&self, filter: &str) -> bool {
+        self.filters
+            .binary_search_by(|have| have.as_ref().as_str().cmp(filter))
+            .is_ok()
+    }
+
+    pub(crate) fn remove_filter(&mut self, filter: &str) {
+        if let Ok(place) = self.filters.binary_search_by(|have| have.as_ref().as_str().cmp(filter)) {
+            self.filters.remove(place);
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    by_id: HashTable<u32>,
+    hasher: RandomState,
+}
+
+#[derive(Debug)]
+struct Slot {
+    generation: u32,
+    session: Option<Session>,
+}
+
+impl Sessions {
+    pub(crate) fn new(seeds: [u64; 4]) -> Self {
+        let [a, b, c, d] = seeds;
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            by_id: HashTable::new(),
+            hasher: RandomState::with_seeds(a, b, c, d),
+        }
+    }
+
+    /// The session of a client identifier [MQTT-3.1.3-2]: bytes are compared.
+    pub(crate) fn find(&self, client_id: &str) -> Option<SessionKey> {
+        let hash = self.hasher.hash_one(client_id);
+        let slot = *self.by_id.find(hash, |&slot| self.id_of(slot) == client_id)?;
+        let generation = self.slots.get(slot as usize)?.generation;
+        Some(SessionKey { slot, generation })
+    }
+
+    /// A new session under an identifier that has none.
+    pub(crate) fn create(&mut self, client_id: &str, clean: bool) -> SessionKey {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot {
+                generation: 0,
+                session: None,
+            });
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+        });
+        let mut generation = 0;
+        if let Some(place) = self.slots.get_mut(slot as usize) {
+            place.generation = place.generation.wrapping_add(1);
+            generation = place.generation;
+            place.session = Some(Session {
+                generation,
+                clean,
+                conn: None,
+                version: Version::V311,
+                client_id: client_id.into(),
+                filters: Vec::new(),
+                flow: None,
+            });
+        }
+        let hash = self.hasher.hash_one(client_id);
+        let (slots, hasher) = (&self.slots, &self.hasher);
+        self.by_id
+            .insert_unique(hash, slot, |&slot| hasher.hash_one(id_in(slots, slot)));
+        SessionKey { slot, generation }
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, key: SessionKey) -> Option<&mut Session> {
+        let session = self.slots.get_mut(key.slot as usize)?.session.as_mut();
+        session.filter(|session| session.generation == key.generation)
+    }
+
+    /// Takes a session out: its identifier stands for nothing now.
+    pub(crate) fn remove(&mut self, key: SessionKey) -> Option<Session> {
+        self.get_mut(key)?;
+        let hash = self.hasher.hash_one(self.id_of(key.slot));
+        if let Ok(entry) = self.by_id.find_entry(hash, |&slot| slot == key.slot) {
+            entry.remove();
+        }
+        self.free.push(key.slot);
+        self.slots.get_mut(key.slot as usize)?.session.take()
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    fn id_of(&self, slot: u32) -> &str {
+        id_in(&self.slots, slot)
+    }
+}
+
+fn id_in(slots: &[Slot], slot: u32) -> &str {
+    slots
+        .get(slot as usize)
+        .and_then(|place| place.session.as_ref())
+        .map_or("", |session| &session.client_id)
+}

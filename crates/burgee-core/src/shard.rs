@@ -1,0 +1,331 @@
+//! A shard's turn. Read this file first: every input and everything that a turn does stands here, by name; each verb
+//! has a file of its own.
+//!
+//! What must hold: a turn is bounded (bytes by what the event loop hands in, copies and retained messages by slices);
+//! what is left over is said in `effects.more`. A key that is stale finds nothing. Deliberately absent: waiting.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use ahash::RandomState;
+use burgee_codec::{Decoded, Limits, Packet, PacketId, QoS, Version, Versions, decode};
+use burgee_protocol::connection::{FromClient, first_from_client, from_client};
+use burgee_protocol::{Fault, Time};
+use burgee_router::Route;
+
+use crate::config::Config;
+use crate::conns::{Conns, Hold};
+use crate::counters::Counters;
+use crate::deliver::want_room;
+use crate::io::{CloseMode, ConnKey, Effects, End, Input, Inputs, Parcel, Reason, ShardId};
+use crate::message::Message;
+use crate::sessions::{SessionKey, Sessions};
+use crate::shared::Shared;
+use crate::sys::Sys;
+use crate::wheel::Wheel;
+
+/// All connections and sessions of one thread.
+#[derive(Debug)]
+pub struct Shard {
+    pub(crate) id: ShardId,
+    pub(crate) config: Arc<Config>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) now: Time,
+    pub(crate) conns: Conns,
+    pub(crate) sessions: Sessions,
+    pub(crate) counters: Counters,
+    /// Keep alive.
+    pub(crate) wheel: Wheel,
+    /// Connections without CONNECT, in the order of their deadlines.
+    pub(crate) awaiting: VecDeque<(Time, ConnKey)>,
+    /// Fan-outs that did not fit into a turn; at most one for each connection.
+    pub(crate) jobs: VecDeque<Job>,
+    /// Answers that follow the last copy of such a fan-out; at most one for each connection.
+    pub(crate) deferred: Vec<(ConnKey, QoS, PacketId)>,
+    /// Connections that wait for room in another shard's mail.
+    pub(crate) mail_waiters: Vec<ConnKey>,
+    /// Sessions whose retained messages did not fit into a turn.
+    pub(crate) replaying: Vec<SessionKey>,
+    /// Copies that this turn may still make.
+    pub(crate) copies_left: usize,
+    /// Reused from page to page.
+    pub(crate) page: Vec<Message>,
+    /// The broker ends; connections are closed at this time.
+    pub(crate) ending: Option<Time>,
+    pub(crate) sys: Sys,
+    pub(crate) chance: RandomState,
+    pub(crate) made_ids: u64,
+}
+
+/// A fan-out that goes on in later turns.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) message: Message,
+    pub(crate) route: Arc<Route>,
+    pub(crate) next: usize,
+    pub(crate) publisher: Option<ConnKey>,
+}
+
+/// What becomes of a connection's bytes after a packet.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Next {
+    /// On to the next packet.
+    Go,
+    /// The packet is done with; what follows has to wait.
+    Held(Hold),
+    /// The packet has to wait itself: it comes again.
+    Wait(Hold),
+    /// The connection is closed: nothing that follows is looked at.
+    Gone,
+    /// The connection belongs to another shard, with all its bytes.
+    Moved,
+}
+
+impl Shard {
+    /// Shard `id` of the `config.shards` that share `shared`. The seeds are its own; nobody outside may guess them.
+    #[must_use]
+    pub fn new(id: ShardId, config: Arc<Config>, shared: Arc<Shared>, seeds: [u64; 4]) -> Self {
+        let [a, b, c, d] = seeds;
+        Self {
+            id,
+            now: Time::ZERO,
+            conns: Conns::default(),
+            sessions: Sessions::new(seeds),
+            counters: Counters::default(),
+            wheel: Wheel::default(),
+            awaiting: VecDeque::new(),
+            jobs: VecDeque::new(),
+            deferred: Vec::new(),
+            mail_waiters: Vec::new(),
+            replaying: Vec::new(),
+            copies_left: 0,
+            page: Vec::new(),
+            ending: None,
+            sys: Sys::default(),
+            chance: RandomState::with_seeds(b, a, d, c),
+            made_ids: 0,
+            config,
+            shared,
+        }
+    }
+
+    /// What this shard has counted.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Takes all inputs in and does what follows from them and from the time.
+    pub fn turn(&mut self, now: Time, inputs: &mut impl Inputs, effects: &mut Effects) {
+        self.now = now;
+        self.copies_left = self.config.fanout_slice;
+        effects.more = false;
+        self.work_off_jobs(effects);
+        self.replay_again(effects);
+        self.resume_mail_waiters(effects);
+        while let Some(input) = inputs.next() {
+            match input {
+                Input::Accepted { conn } => self.accepted(conn, effects),
+                Input::Bytes { conn, bytes } => {
+                    let (used, needed) = self.bytes(conn, bytes, effects);
+                    inputs.consumed(used, needed);
+                }
+                Input::Ended { conn, how } => self.ended(conn, how, effects),
+                Input::Room { conn } => self.room(conn, effects),
+                Input::Mail { from, parcel } => self.mail(from, parcel, effects),
+                Input::Durable { .. } | Input::StoreFailed => {}
+                Input::Shutdown => self.end(effects),
+            }
+        }
+        self.expire(effects);
+        self.sys_turn(effects);
+        self.finish_ending(effects);
+        effects.more |= !self.jobs.is_empty() || !self.replaying.is_empty();
+        effects.deadline = self.deadline();
+    }
+
+    fn accepted(&mut self, conn: ConnKey, fx: &mut Effects) {
+        self.conns.insert(conn);
+        fx.outboxes.open(conn);
+        self.counters.connections += 1;
+        self.awaiting
+            .push_back((self.now.plus_millis(self.config.connect_timeout_ms), conn));
+    }
+
+    /// Decodes and acts on packet after packet. Returns how many bytes are done with and how many are needed in all.
+    fn bytes(&mut self, conn: ConnKey, bytes: &[u8], fx: &mut Effects) -> (usize, usize) {
+        let mut used = 0;
+        loop {
+            let Some(state) = self.conns.get(conn) else {
+                return (bytes.len(), 0);
+            };
+            if state.hold != Hold::None {
+                return (used, 0);
+            }
+            let version = state.open().map(|open| open.version);
+            let rest = bytes.get(used..).unwrap_or_default();
+            match decode(rest, version.unwrap_or(Version::V311), &self.limits(version.is_some())) {
+                Ok(Decoded::Incomplete { needed }) => return (used, needed),
+                Ok(Decoded::Packet { packet, len }) => {
+                    let raw = rest.get(..len).unwrap_or_default();
+                    match self.packet(conn, packet, raw, fx) {
+                        Ok(Next::Go) => used += len,
+                        Ok(Next::Held(hold)) => {
+                            used += len;
+                            self.hold(conn, hold, fx);
+                        }
+                        Ok(Next::Wait(hold)) => {
+                            self.hold(conn, hold, fx);
+                            return (used, 0);
+                        }
+                        Ok(Next::Moved) => return (used, 0),
+                        Ok(Next::Gone) => return (bytes.len(), 0),
+                        Err(fault) => {
+                            self.fail(conn, fault, fx);
+                            return (bytes.len(), 0);
+                        }
+                    }
+                }
+                Err(error) => {
+                    self.fail(conn, error.into(), fx);
+                    return (bytes.len(), 0);
+                }
+            }
+        }
+    }
+
+    fn packet(&mut self, conn: ConnKey, packet: Packet<'_>, raw: &[u8], fx: &mut Effects) -> Result<Next, Fault> {
+        let now = self.now;
+        let Some(open) = self.conns.open_mut(conn) else {
+            let connect = first_from_client(packet)?;
+            let next = self.connect(conn, &connect, fx);
+            if next != Next::Moved {
+                self.count_packet(raw);
+            }
+            return Ok(next);
+        };
+        // [MQTT-3.1.2-24] every complete packet counts, not only PINGREQ [MQTT-3.1.2-23].
+        open.keep_alive.touch(now);
+        let next = match from_client(packet)? {
+            FromClient::Publish(publish) => {
+                let next = self.publish(conn, &publish, raw, fx);
+                if matches!(next, Next::Wait(_)) {
+                    return Ok(next);
+                }
+                next
+            }
+            FromClient::PubAck(id) => self.puback(conn, id, fx).map(|()| Next::Go)?,
+            FromClient::PubRec(id) => self.pubrec(conn, id, fx).map(|()| Next::Go)?,
+            FromClient::PubComp(id) => self.pubcomp(conn, id, fx).map(|()| Next::Go)?,
+            FromClient::PubRel(id) => {
+                self.pubrel(conn, id, fx);
+                Next::Go
+            }
+            FromClient::Subscribe(subscribe) => self.subscribe(conn, &subscribe, fx).map(|()| Next::Go)?,
+            FromClient::Unsubscribe(unsubscribe) => {
+                self.unsubscribe(conn, &unsubscribe, fx);
+                Next::Go
+            }
+            FromClient::Ping => {
+                // [MQTT-3.12.4-1] behind nothing that waits.
+                self.send(conn, Packet::PingResp, fx);
+                Next::Go
+            }
+            FromClient::Disconnect => {
+                // [MQTT-3.14.4-2] what follows is not looked at; [MQTT-3.14.4-1] we close as well.
+                self.close(conn, Reason::Disconnect, CloseMode::AfterFlush, fx);
+                Next::Gone
+            }
+        };
+        self.count_packet(raw);
+        Ok(self.unless_it_does_not_read(conn, next, fx))
+    }
+
+    /// A client that sends without taking our answers is not read until it takes them. Deliveries stop at the outbox
+    /// limit by themselves; only answers go beyond it.
+    fn unless_it_does_not_read(&self, conn: ConnKey, next: Next, fx: &mut Effects) -> Next {
+        let limit = self.config.outbox_bytes;
+        if next != Next::Go || fx.outboxes.unsent(conn) < limit.saturating_mul(2) {
+            return next;
+        }
+        if let Some(outbox) = fx.outboxes.get_mut(conn) {
+            want_room(outbox);
+        }
+        Next::Held(Hold::Outbox)
+    }
+
+    fn ended(&mut self, conn: ConnKey, how: End, fx: &mut Effects) {
+        self.close(conn, Reason::Ended(how), CloseMode::Now, fx);
+    }
+
+    fn room(&mut self, conn: ConnKey, fx: &mut Effects) {
+        self.unhold(conn, Hold::Outbox, fx);
+        if let Some(session) = self.conns.open_mut(conn).map(|open| open.session) {
+            self.pump(session, fx);
+        }
+    }
+
+    fn mail(&mut self, from: ShardId, parcel: Parcel, fx: &mut Effects) {
+        match parcel {
+            Parcel::Publish { message, copies } => self.arrive(&message, &copies, fx),
+            Parcel::CountersWanted => self.answer_counters(from, fx),
+            Parcel::Counters(counters) => self.add_counters(&counters, fx),
+        }
+    }
+
+    pub(crate) fn hold(&mut self, conn: ConnKey, hold: Hold, fx: &mut Effects) {
+        if let Some(state) = self.conns.get_mut(conn) {
+            state.hold = hold;
+            fx.pauses.push(conn);
+            if hold == Hold::Mail {
+                self.mail_waiters.push(conn);
+            }
+        }
+    }
+
+    pub(crate) fn unhold(&mut self, conn: ConnKey, hold: Hold, fx: &mut Effects) {
+        if let Some(state) = self.conns.get_mut(conn)
+            && state.hold == hold
+        {
+            state.hold = Hold::None;
+            fx.resumes.push(conn);
+        }
+    }
+
+    fn resume_mail_waiters(&mut self, fx: &mut Effects) {
+        if !self.mail_waiters.is_empty() && !(0..self.config.shards).any(|shard| fx.mail_is_full(shard)) {
+            for conn in core::mem::take(&mut self.mail_waiters) {
+                self.unhold(conn, Hold::Mail, fx);
+            }
+        }
+    }
+
+    fn limits(&self, connected: bool) -> Limits {
+        let versions = Versions::NONE.with(Version::V311);
+        Limits {
+            max_remaining_length: if connected {
+                self.config.max_packet_bytes
+            } else {
+                self.config.max_connect_bytes.min(self.config.max_packet_bytes)
+            },
+            versions: if self.config.serve_mqtt31 {
+                versions.with(Version::V31)
+            } else {
+                versions
+            },
+        }
+    }
+
+    fn count_packet(&mut self, raw: &[u8]) {
+        self.counters.packets_received += 1;
+        self.counters.bytes_received += raw.len() as u64;
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        let awaiting = self.awaiting.front().map(|(due, _)| *due);
+        [awaiting, self.wheel.next(), self.sys_deadline(), self.ending]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}

@@ -1,0 +1,122 @@
+//! One verb, both ways: SUBSCRIBE and UNSUBSCRIBE.
+//!
+//! What must hold: SUBACK goes out before any retained message; a filter that is there already is replaced without a
+//! gap [MQTT-3.8.4-3]; the filters of one packet act as if they came alone, in order [MQTT-3.8.4-4].
+//! Deliberately absent: matching; that is the router's.
+
+use burgee_codec::{
+    Packet, QoS, SharedFilter, SubAck, Subscribe, TopicFilter, TopicFilterBuf, UnsubAck, Unsubscribe, code,
+};
+use burgee_protocol::Fault;
+use burgee_router::RetainedCursor;
+
+use crate::io::{ConnKey, Effects};
+use crate::sessions::{Replay, SessionKey};
+use crate::shard::Shard;
+
+impl Shard {
+    /// # Errors
+    /// More replays of retained messages wait than a client may ask for.
+    pub(crate) fn subscribe(
+        &mut self,
+        conn: ConnKey,
+        subscribe: &Subscribe<'_>,
+        fx: &mut Effects,
+    ) -> Result<(), Fault> {
+        let Some(key) = self.conns.open_mut(conn).map(|open| open.session) else {
+            return Ok(());
+        };
+        let mut codes = Vec::with_capacity(subscribe.filters.len());
+        for (filter, options) in &subscribe.filters {
+            codes.push(self.subscribe_one(key, filter, options.qos)?);
+        }
+        // [MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-3.8.4-5] [MQTT-3.9.3-1] one code for each filter, in their order.
+        let suback = SubAck {
+            packet_id: subscribe.packet_id,
+            codes: &codes,
+            properties: burgee_codec::Properties::default(),
+        };
+        self.send(conn, Packet::SubAck(suback), fx);
+        self.pump(key, fx);
+        Ok(())
+    }
+
+    /// The return code for one filter. [MQTT-3.9.3-2] 0, 1, 2 or 0x80.
+    fn subscribe_one(&mut self, key: SessionKey, filter: TopicFilter<'_>, qos: QoS) -> Result<u8, Fault> {
+        let subscriber = self.subscriber(key);
+        let Some(session) = self.sessions.get_mut(key) else {
+            return Ok(code::SUBSCRIBE_FAILURE);
+        };
+        if session.filters.len() >= self.config.max_subscriptions && !session.has_filter(filter.as_str()) {
+            return Ok(code::SUBSCRIBE_FAILURE);
+        }
+        match SharedFilter::parse(filter) {
+            Some(Ok(shared)) => {
+                if self
+                    .shared
+                    .router
+                    .subscribe_shared(subscriber, shared, qos, true)
+                    .is_none()
+                {
+                    session.add_filter(TopicFilterBuf::from(filter));
+                }
+                // A shared subscription gets no retained messages: there is no telling for which member.
+                return Ok(qos.bits());
+            }
+            Some(Err(_)) => return Ok(code::SUBSCRIBE_FAILURE),
+            None => {}
+        }
+        // [MQTT-3.8.3-2] wildcards are supported.
+        if self.shared.router.subscribe(subscriber, filter, qos).is_none() {
+            session.add_filter(TopicFilterBuf::from(filter));
+        }
+        if !self.shared.retained.is_empty() {
+            let flow = session.flow(self.config.window);
+            if flow.replays.len() > self.config.max_subscriptions {
+                return Err(Fault::Limit(
+                    "more subscriptions wait for retained messages than max_subscriptions",
+                ));
+            }
+            // [MQTT-3.3.1-6] [MQTT-3.8.4-3] also if the filter was there before.
+            let cursor = RetainedCursor::default();
+            flow.replays.push_back(Replay {
+                filter: TopicFilterBuf::from(filter),
+                qos,
+                cursor,
+            });
+        }
+        Ok(qos.bits())
+    }
+
+    pub(crate) fn unsubscribe(&mut self, conn: ConnKey, unsubscribe: &Unsubscribe<'_>, fx: &mut Effects) {
+        let Some(key) = self.conns.open_mut(conn).map(|open| open.session) else {
+            return;
+        };
+        let subscriber = self.subscriber(key);
+        if let Some(session) = self.sessions.get_mut(key) {
+            // [MQTT-3.10.4-6] one after the other.
+            for filter in &unsubscribe.filters {
+                // [MQTT-3.10.4-1] an equal filter goes, byte by byte; [MQTT-3.10.4-2] nothing new comes by it.
+                let gone = match SharedFilter::parse(filter) {
+                    Some(Ok(shared)) => self.shared.router.unsubscribe_shared(subscriber, shared),
+                    Some(Err(_)) | None => self.shared.router.unsubscribe(subscriber, filter),
+                };
+                if gone {
+                    session.remove_filter(filter.as_str());
+                }
+                if let Some(flow) = session.flow_if_any() {
+                    flow.replays
+                        .retain(|replay| replay.filter.as_ref().as_str() != filter.as_str());
+                }
+            }
+        }
+        // [MQTT-3.10.4-4] [MQTT-3.10.4-5] also if nothing was deleted. What is in flight or queued is completed
+        // [MQTT-3.10.4-3].
+        let unsuback = UnsubAck {
+            packet_id: unsubscribe.packet_id,
+            codes: &[],
+            properties: burgee_codec::Properties::default(),
+        };
+        self.send(conn, Packet::UnsubAck(unsuback), fx);
+    }
+}
