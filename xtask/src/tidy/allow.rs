@@ -104,8 +104,13 @@ mod tests {
 
     #[test]
     fn an_exception_takes_away_what_it_names_and_nothing_else() {
-        let left = apply(&parse(ONE).unwrap(), vec![finding("a.rs"), finding("b.rs")], true);
-        assert_eq!(left, vec![finding("b.rs")]);
+        let other = Finding {
+            what: "function `bigger` has 90 lines".to_owned(),
+            ..finding("a.rs")
+        };
+        let found = vec![finding("a.rs"), finding("b.rs"), other.clone()];
+        let left = apply(&parse(ONE).unwrap(), found, true);
+        assert_eq!(left, vec![finding("b.rs"), other]);
     }
 
     #[test]

@@ -192,6 +192,8 @@ mod tests {
     fn traces_of_a_machine_are_found() {
         for (a, b) in MACHINE {
             assert_eq!(judge("README.md", &format!("see {a}{b}x")), 1, "{a}{b}");
+            let text = format!("const A: &str = \"{a}{b}x\";");
+            assert_eq!(judge("src/a.rs", &text), 1, "{a}{b}");
         }
         assert_eq!(
             judge("README.md", "see docs/home/x and ./work/x and http://127.0.0.1:1"),

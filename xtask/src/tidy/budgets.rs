@@ -226,6 +226,10 @@ mod tests {
             [("a".to_owned(), 2, 0)]
         );
         assert_eq!(
+            measured("fn a(f: Box<dyn Fn(u8) -> u8, A>) {}"),
+            [("a".to_owned(), 1, 0)]
+        );
+        assert_eq!(
             measured("fn a(/* x, y */ b: u8, #[cfg(x)] c: u8) {}"),
             [("a".to_owned(), 2, 0)]
         );

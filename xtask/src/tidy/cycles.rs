@@ -3,6 +3,7 @@
 //! that lies below it. An edge is a path in code that is no test, written with `crate::`, `super::`, `self::` or the name of
 //! a child. A re-export is looked through: who takes `crate::Frame` depends on the module that defines it, and the file
 //! that only re-exports depends on nothing by that.
+//! Some neighbours may not see each other at all, in neither direction: the walls.
 //! Deliberately not checked: a parent naming its children and children naming their parent. A folder's own file is its
 //! face, and shares types with its rooms.
 
@@ -10,6 +11,9 @@ use super::finding::Finding;
 use super::paths::{self, Named};
 use super::source::Source;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Modules at a crate's root that may not name each other: a session outlives its connection.
+const WALLS: &[(&str, &str, &str)] = &[("crates/burgee-protocol", "connection", "session")];
 
 /// A module's address from the crate's root.
 type Address = Vec<String>;
@@ -29,7 +33,10 @@ pub(super) fn check(rust: &[Source]) -> Vec<Finding> {
     let folders: BTreeSet<&str> = rust.iter().filter_map(Source::crate_folder).collect();
     let of_crate = |folder: &&str| {
         let sources = rust.iter().filter(|source| source.crate_folder() == Some(folder));
-        report(&edges(&tree(sources)))
+        let edges = edges(&tree(sources));
+        let mut findings = report(&edges);
+        findings.extend(through_walls(folder, &edges));
+        findings
     };
     folders.iter().flat_map(of_crate).collect()
 }
@@ -142,6 +149,22 @@ fn walk(tree: &Tree<'_>, mut here: Address, words: &[String], depth: usize) -> A
     through
         .and_then(|named| resolve(tree, &here, named, depth + 1))
         .unwrap_or(here)
+}
+
+fn through_walls(folder: &str, edges: &Edges) -> Vec<Finding> {
+    let way_out = "hand the fact over one level higher, where both are known";
+    let hole = |from: &str, to: &str| {
+        let (path, line) = edges.get(&(Address::new(), from.to_owned()))?.get(to)?;
+        Some(Finding::new(
+            "cycles",
+            path,
+            *line,
+            format!("{from} names {to} through a wall"),
+            way_out,
+        ))
+    };
+    let walls = WALLS.iter().filter(|(walled, ..)| *walled == folder);
+    walls.flat_map(|(_, a, b)| [hole(a, b), hole(b, a)]).flatten().collect()
 }
 
 fn report(edges: &Edges) -> Vec<Finding> {
@@ -269,6 +292,34 @@ mod tests {
             ("a/c.rs", "use super::b::B;"),
         ];
         assert_eq!(judge(&circle).len(), 1);
+    }
+
+    #[test]
+    fn a_wall_has_no_door_in_either_direction() {
+        let file = |path: &str, text| Source::new(&format!("crates/burgee-protocol/src/{path}"), text);
+        assert_eq!(
+            check(&[
+                file("connection.rs", "use crate::session::S;"),
+                file("session.rs", "struct S;")
+            ])
+            .len(),
+            1
+        );
+        assert_eq!(
+            check(&[
+                file("connection.rs", "struct C;"),
+                file("session.rs", "use crate::connection::C;")
+            ])
+            .len(),
+            1
+        );
+        assert_eq!(
+            check(&[
+                file("connection.rs", "use crate::time::T;"),
+                file("time.rs", "struct T;")
+            ]),
+            []
+        );
     }
 
     #[test]

@@ -220,6 +220,10 @@ tests = ["server"]
         let elsewhere = [
             ("tests/b.rs", "// [MQTT-3.1.0-1]\n"),
             ("crates/x/src/b.rs", "//! [MQTT-3.1.0-1]\n"),
+            (
+                "crates/x/src/d.rs",
+                "#[cfg(test)]\nmod tests {\n    // [MQTT-3.1.0-1]\n}\n",
+            ),
             ("crates/x/src/c.rs", "const A: &str = \"[MQTT-3.1.0-1]\";\n"),
             TEST,
         ];
@@ -228,6 +232,8 @@ tests = ["server"]
 
     #[test]
     fn slips_of_the_pen_are_found() {
+        let name = "fn mqtt_3_1_0_1_first_packet_is_connected() {}\n";
+        assert_eq!(judge(&[MARK, TEST, ("tests/b.rs", name)]).len(), 1);
         assert_eq!(
             judge(&[MARK, TEST, ("crates/x/src/b.rs", "// [MQTT-3.1.0-2]\n")]).len(),
             1

@@ -98,6 +98,8 @@ mod tests {
     fn pure_code_and_tests_and_upper_layers_may_be_as_they_are() {
         let pure = "use core::time::Duration;\nstatic NAMES: &[&str] = &[];\nfn a(x: &'static str) {} // async std::fs";
         assert_eq!(judge("crates/burgee-core/src/a.rs", pure), 0);
+        let test = "#[test]\nfn a() {\n    b.await;\n}";
+        assert_eq!(judge("crates/burgee-core/src/a.rs", test), 0);
         assert_eq!(judge("crates/burgee-core/tests/a.rs", "use std::fs;"), 0);
         assert_eq!(judge("crates/burgee-broker/src/a.rs", "use std::fs;"), 0);
     }
