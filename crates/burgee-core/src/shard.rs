@@ -52,6 +52,8 @@ pub struct Shard {
     pub(crate) page: Vec<Message>,
     /// The broker ends; connections are closed at this time.
     pub(crate) ending: Option<Time>,
+    /// Nothing more can be kept: what needs it is not acknowledged.
+    pub(crate) store_failed: bool,
     pub(crate) sys: Sys,
     pub(crate) chance: RandomState,
     pub(crate) made_ids: u64,
@@ -101,6 +103,7 @@ impl Shard {
             copies_left: 0,
             page: Vec::new(),
             ending: None,
+            store_failed: false,
             sys: Sys::default(),
             chance: RandomState::with_seeds(b, a, d, c),
             made_ids: 0,
@@ -133,7 +136,8 @@ impl Shard {
                 Input::Ended { conn, how } => self.ended(conn, how, effects),
                 Input::Room { conn } => self.room(conn, effects),
                 Input::Mail { from, parcel } => self.mail(from, parcel, effects),
-                Input::Durable { .. } | Input::StoreFailed => {}
+                Input::Durable { .. } => {}
+                Input::StoreFailed => self.store_failed = true,
                 Input::Shutdown => self.end(effects),
             }
         }
@@ -208,6 +212,10 @@ impl Shard {
         open.keep_alive.touch(now);
         let next = match from_client(packet)? {
             FromClient::Publish(publish) => {
+                if self.store_failed && publish.qos > QoS::AtMostOnce {
+                    // [MQTT-4.8.0-2] what cannot be kept is not acknowledged. QoS 0 goes on.
+                    return Err(Fault::Ours("the store has failed"));
+                }
                 let next = self.publish(conn, &publish, raw, fx);
                 if matches!(next, Next::Wait(_)) {
                     return Ok(next);

@@ -1,0 +1,334 @@
+//! Stories about the core that no socket can tell: faults from inside, bounds, and turns that are left over.
+
+mod world;
+
+use burgee_core::Config;
+use burgee_core::io::End;
+use burgee_protocol::session::{Policy, QueueLimits};
+use world::{World, connect, publish, subscribe};
+
+const SESSION: u8 = 0;
+const CLEAN: u8 = 2;
+
+fn world(shards: u16) -> World {
+    World::new(Config {
+        shards,
+        sys_interval_ms: 0,
+        ..Config::default()
+    })
+}
+
+#[test]
+fn mqtt_4_8_0_2_transient_error_closes() {
+    for shards in [1, 3] {
+        let mut world = world(shards);
+        let (one, other, watcher) = (world.open(0), world.open(0), world.open(0));
+        world.send(one, &connect("one", CLEAN));
+        world.send(other, &connect("other", CLEAN));
+        world.send(watcher, &connect("watcher", CLEAN));
+        world.send(watcher, &subscribe("t", 1));
+        world.recv(watcher);
+        world.fail_store();
+        world.recv(one);
+        world.send(one, &publish(0x32, "t", 9, b"kept by nobody"));
+        assert!(
+            world.is_closed(one) && world.recv(one).is_empty(),
+            "closed without PUBACK"
+        );
+        assert!(
+            !world.is_closed(other) && !world.is_closed(watcher),
+            "others are not affected"
+        );
+        world.send(other, &publish(0x30, "t", 0, b"QoS 0 goes on"));
+        assert_eq!(world.recv(watcher), publish(0x30, "t", 0, b"QoS 0 goes on"));
+        assert_eq!(world.counters().faults, 1);
+    }
+}
+
+#[test]
+fn a_full_queue_drops_by_policy_and_counts() {
+    for (policy, kept) in [(Policy::DropNewest, [0_u8, 1]), (Policy::DropOldest, [3, 4])] {
+        let queue = QueueLimits {
+            messages: 2,
+            bytes: 1 << 20,
+            policy,
+        };
+        let mut world = World::new(Config {
+            queue,
+            sys_interval_ms: 0,
+            ..Config::default()
+        });
+        let (sleeper, publisher) = (world.open(0), world.open(0));
+        world.send(sleeper, &connect("sleeper", SESSION));
+        world.send(sleeper, &subscribe("t", 1));
+        world.end(sleeper, End::Broken);
+        world.send(publisher, &connect("publisher", CLEAN));
+        for number in 0..5 {
+            world.send(publisher, &publish(0x32, "t", number + 1, &[number]));
+        }
+        assert_eq!(
+            world.recv(publisher).len(),
+            4 + 5 * 4,
+            "every one is acknowledged all the same"
+        );
+        assert_eq!(
+            (world.counters().dropped_queue_full, world.counters().queued_messages),
+            (3, 2)
+        );
+        let back = world.open(0);
+        world.send(back, &connect("sleeper", SESSION));
+        let mut expected = vec![0x20, 2, 1, 0];
+        for (id, number) in (1..).zip(kept) {
+            expected.extend(publish(0x32, "t", id, &[number]));
+        }
+        assert_eq!(world.recv(back), expected);
+        world.send(back, &[0x40, 2, 0, 1, 0x40, 2, 0, 2]);
+        assert_eq!(
+            (world.counters().queued_messages, world.counters().queued_bytes),
+            (0, 0)
+        );
+    }
+}
+
+#[test]
+fn a_client_that_does_not_take_qos_0_loses_it_and_nobody_waits() {
+    let mut world = World::new(Config {
+        outbox_bytes: 1000,
+        sys_interval_ms: 0,
+        ..Config::default()
+    });
+    let (slow, quick, publisher) = (world.open(0), world.open(0), world.open(0));
+    for (client, id) in [(slow, "slow"), (quick, "quick"), (publisher, "publisher")] {
+        world.send(client, &connect(id, CLEAN));
+        world.send(client, &subscribe(if id == "publisher" { "x" } else { "t" }, 0));
+        world.recv(client);
+    }
+    world.set_reads(slow, false);
+    for _ in 0..100 {
+        world.send(publisher, &publish(0x30, "t", 0, &[7; 96]));
+    }
+    assert_eq!(world.recv(quick).len(), 100 * 101);
+    assert_eq!(
+        world.unsent(slow),
+        10 * 101,
+        "up to the limit and the one message that passed it"
+    );
+    assert_eq!(world.counters().dropped_outbox_full, 90);
+    world.set_reads(slow, true);
+    assert_eq!(world.recv(slow).len(), 1010);
+    world.send(publisher, &publish(0x30, "t", 0, b"again"));
+    assert_eq!(world.recv(slow), publish(0x30, "t", 0, b"again"));
+}
+
+#[test]
+fn a_client_that_asks_without_reading_is_not_read() {
+    let mut world = World::new(Config {
+        outbox_bytes: 1000,
+        sys_interval_ms: 0,
+        ..Config::default()
+    });
+    let rude = world.open(0);
+    world.send(rude, &connect("rude", CLEAN));
+    world.recv(rude);
+    world.set_reads(rude, false);
+    world.send(rude, &[0xC0, 0].repeat(5000));
+    assert!(world.is_paused(rude));
+    assert_eq!(world.unsent(rude), 2000, "twice the limit, then it is not read");
+    world.set_reads(rude, true);
+    assert!(!world.is_paused(rude));
+    assert_eq!(
+        world.recv(rude),
+        [0xD0, 0].repeat(5000),
+        "and every ping is answered in the end"
+    );
+}
+
+#[test]
+fn qos_1_waits_behind_a_full_outbox_and_comes_in_order() {
+    let mut world = World::new(Config {
+        outbox_bytes: 500,
+        sys_interval_ms: 0,
+        ..Config::default()
+    });
+    let (slow, publisher) = (world.open(0), world.open(0));
+    world.send(slow, &connect("slow", CLEAN));
+    world.send(slow, &subscribe("t", 1));
+    world.recv(slow);
+    world.set_reads(slow, false);
+    world.send(publisher, &connect("publisher", CLEAN));
+    for number in 0..50 {
+        world.send(publisher, &publish(0x32, "t", 1, &[number; 96]));
+    }
+    assert!(world.unsent(slow) < 500 + 103);
+    world.set_reads(slow, true);
+    let expected: Vec<u8> = (0..50)
+        .flat_map(|number| publish(0x32, "t", number + 1, &[number; 96]))
+        .collect();
+    assert_eq!(world.recv(slow), expected);
+}
+
+#[test]
+fn a_fan_out_larger_than_a_turn_is_finished_before_its_publisher_goes_on() {
+    for shards in [1, 3] {
+        let slices = Config {
+            fanout_slice: 3,
+            shards,
+            sys_interval_ms: 0,
+            ..Config::default()
+        };
+        let mut world = World::new(slices);
+        let watchers: Vec<_> = (0..20)
+            .map(|number| {
+                let watcher = world.open(0);
+                world.send(watcher, &connect(&format!("w{number}"), CLEAN));
+                world.send(watcher, &subscribe("t", 2));
+                world.recv(watcher);
+                watcher
+            })
+            .collect();
+        let publisher = world.open(0);
+        // A will on top: it must not overtake what was published before.
+        let mut with_will = connect("p", CLEAN | 4);
+        with_will.extend([0, 1, b't', 0, 1, b'W']);
+        with_will[1] += 6;
+        world.send(publisher, &with_will);
+        world.recv(publisher);
+        let mut burst: Vec<u8> = (1..=4).flat_map(|id| publish(0x32, "t", id, &[id])).collect();
+        burst.extend(publish(0x34, "t", 5, &[5]));
+        world.send(publisher, &burst);
+        assert_eq!(
+            world.recv(publisher),
+            [
+                0x40, 2, 0, 1, 0x40, 2, 0, 2, 0x40, 2, 0, 3, 0x40, 2, 0, 4, 0x50, 2, 0, 5
+            ]
+        );
+        world.end(publisher, End::Broken);
+        for watcher in watchers {
+            let mut expected: Vec<u8> = (1..=4).flat_map(|id| publish(0x32, "t", id, &[id])).collect();
+            expected.extend(publish(0x34, "t", 5, &[5]));
+            expected.extend(publish(0x30, "t", 0, b"W"));
+            assert_eq!(world.recv(watcher), expected);
+        }
+    }
+}
+
+#[test]
+fn retained_messages_come_whole_however_slow_the_client_and_small_the_slice() {
+    let mut world = World::new(Config {
+        outbox_bytes: 300,
+        retained_slice: 7,
+        window: 5,
+        sys_interval_ms: 0,
+        ..Config::default()
+    });
+    let publisher = world.open(0);
+    world.send(publisher, &connect("publisher", CLEAN));
+    for number in 0..200 {
+        world.send(publisher, &publish(0x33, &format!("r/{number:03}"), 1, &[number; 40]));
+    }
+    for (qos, clean) in [(0, CLEAN), (1, SESSION)] {
+        let reader = world.open(0);
+        world.send(reader, &connect(&format!("reader{qos}"), clean));
+        world.recv(reader);
+        world.set_reads(reader, false);
+        world.send(reader, &subscribe("r/#", qos));
+        assert!(world.unsent(reader) < 300 + 64 * 60, "bounded: a page above the limit");
+        world.set_reads(reader, true);
+        let mut got = world.recv(reader);
+        // QoS 1: every acknowledgement brings the next one.
+        for id in 1..=if qos == 1 { 200 } else { 0 } {
+            world.send(reader, &[0x40, 2, 0, id]);
+            got.extend(world.recv(reader));
+        }
+        let mut expected = vec![0x90, 3, 0, 1, qos];
+        for number in 0..200 {
+            expected.extend(publish(
+                0x31 | qos << 1,
+                &format!("r/{number:03}"),
+                number + 1,
+                &[number; 40],
+            ));
+        }
+        assert_eq!(got, expected);
+    }
+    assert_eq!(world.counters().dropped(), 0);
+}
+
+#[test]
+fn shutting_down_publishes_wills_across_shards_and_closes() {
+    for shards in [1, 3] {
+        let mut world = world(shards);
+        let (watcher, other) = (world.open(0), world.open(0));
+        world.send(watcher, &connect("watcher", CLEAN));
+        world.send(watcher, &subscribe("w", 0));
+        let mut with_will = connect("mortal", CLEAN | 4);
+        with_will.extend([0, 1, b'w', 0, 1, b'!']);
+        with_will[1] += 6;
+        world.send(other, &with_will);
+        world.recv(watcher);
+        world.shut_down();
+        world.pass(200);
+        assert_eq!(world.recv(watcher), publish(0x30, "w", 0, b"!"));
+        assert!(world.is_closed(watcher) && world.is_closed(other));
+        let late = world.open(0);
+        world.send(late, &connect("late", CLEAN));
+        assert!(world.is_closed(late));
+        assert_eq!(world.recv(late), [0x20, 2, 0, 3], "refused: the broker ends");
+    }
+}
+
+#[test]
+fn silence_ends_a_connection_in_its_time() {
+    let mut world = world(1);
+    let (mute, silent) = (world.open(0), world.open(0));
+    let mut hello = connect("silent", CLEAN);
+    hello[11] = 2;
+    world.send(silent, &hello);
+    world.pass(2900);
+    assert!(
+        !world.is_closed(silent),
+        "not before one and a half times the keep alive"
+    );
+    world.send(silent, &[0xC0, 0]);
+    world.pass(2999);
+    assert!(!world.is_closed(silent), "counted from the last packet");
+    world.pass(200);
+    assert!(world.is_closed(silent));
+    assert!(!world.is_closed(mute));
+    world.pass(10_000);
+    assert!(world.is_closed(mute), "no CONNECT in time");
+}
+
+#[test]
+fn sys_topics_tell_the_truth() {
+    for shards in [1, 3] {
+        let mut world = World::new(Config {
+            shards,
+            ..Config::default()
+        });
+        let reader = world.open(0);
+        world.send(reader, &connect("reader", CLEAN));
+        world.pass(10_000);
+        world.recv(reader);
+        world.send(reader, &subscribe("$SYS/broker/clients/#", 0));
+        let text = String::from_utf8_lossy(&world.recv(reader)).into_owned();
+        for expected in [
+            "clients/connected1",
+            "clients/total1",
+            "clients/maximum1",
+            "clients/disconnected0",
+        ] {
+            assert!(
+                text.contains(&format!("$SYS/broker/{expected}")),
+                "{expected} in {text:?}"
+            );
+        }
+        world.send(reader, &publish(0x33, "$SYS/broker/version", 4, b"mine"));
+        assert!(
+            world.recv(reader).ends_with(&[0x40, 2, 0, 4]),
+            "acknowledged and dropped"
+        );
+        world.send(reader, &subscribe("$SYS/broker/version", 0));
+        assert!(String::from_utf8_lossy(&world.recv(reader)).contains("versionburgee "));
+    }
+}

@@ -1,0 +1,365 @@
+//! A broker of several shards without sockets: the smallest event loop that keeps the core's doors, for stories told
+//! in bytes. What must hold: it hands bytes, mail and pauses out exactly as `burgee_core::io` says.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that goes wrong may panic"
+)]
+#![allow(dead_code, reason = "each test file uses its own part of it")]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use burgee_core::io::{ConnKey, Effects, End, Input, Inputs, Parcel, ShardId};
+use burgee_core::{Config, Counters, Shard, Shared};
+use burgee_protocol::Time;
+
+/// A client's end of a connection.
+#[derive(Copy, Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Client(u32);
+
+#[derive(Debug)]
+enum Event {
+    Accepted(ConnKey),
+    Bytes(ConnKey),
+    Ended(ConnKey, End),
+    Room(ConnKey),
+    Mail(ShardId, Parcel),
+    StoreFailed,
+    Shutdown,
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    shard: usize,
+    key: Option<ConnKey>,
+    tail: Vec<u8>,
+    paused: bool,
+    ended: bool,
+    reads: bool,
+    received: Vec<u8>,
+}
+
+pub(crate) struct World {
+    shards: Vec<Shard>,
+    fx: Vec<Effects>,
+    queues: Vec<VecDeque<Event>>,
+    lines: BTreeMap<Client, Line>,
+    by_key: BTreeMap<(usize, ConnKey), Client>,
+    now: Time,
+    next: u32,
+    outbox_bytes: usize,
+    pub(crate) turns: usize,
+}
+
+struct Feed<'a> {
+    queue: &'a mut VecDeque<Event>,
+    lines: &'a mut BTreeMap<Client, Line>,
+    by_key: &'a BTreeMap<(usize, ConnKey), Client>,
+    shard: usize,
+    lent: Option<(Client, Vec<u8>)>,
+}
+
+impl Inputs for Feed<'_> {
+    fn next(&mut self) -> Option<Input<'_>> {
+        loop {
+            return Some(match self.queue.pop_front()? {
+                Event::Accepted(conn) => Input::Accepted { conn },
+                Event::Ended(conn, how) => Input::Ended { conn, how },
+                Event::Room(conn) => Input::Room { conn },
+                Event::Mail(from, parcel) => Input::Mail { from, parcel },
+                Event::StoreFailed => Input::StoreFailed,
+                Event::Shutdown => Input::Shutdown,
+                Event::Bytes(conn) => {
+                    let Some(client) = self.by_key.get(&(self.shard, conn)) else {
+                        continue;
+                    };
+                    let line = self.lines.get_mut(client).unwrap();
+                    if line.paused || line.tail.is_empty() {
+                        continue;
+                    }
+                    self.lent = Some((*client, core::mem::take(&mut line.tail)));
+                    Input::Bytes {
+                        conn,
+                        bytes: &self.lent.as_ref().unwrap().1,
+                    }
+                }
+            });
+        }
+    }
+
+    fn consumed(&mut self, used: usize, _needed: usize) {
+        let (client, bytes) = self.lent.take().unwrap();
+        self.lines.get_mut(&client).unwrap().tail = bytes[used..].to_vec();
+    }
+}
+
+impl World {
+    pub(crate) fn new(config: Config) -> Self {
+        let shards = config.shards;
+        let outbox_bytes = config.outbox_bytes;
+        let (shared, config) = (Arc::new(Shared::new([1, 2, 3, 4])), Arc::new(config));
+        let shard = |id| Shard::new(id, Arc::clone(&config), Arc::clone(&shared), [u64::from(id), 7, 8, 9]);
+        Self {
+            shards: (0..shards).map(shard).collect(),
+            fx: (0..shards).map(|_| Effects::new(shards, config.mail_bytes)).collect(),
+            queues: (0..shards).map(|_| VecDeque::new()).collect(),
+            lines: BTreeMap::new(),
+            by_key: BTreeMap::new(),
+            now: Time::ZERO,
+            next: 0,
+            outbox_bytes,
+            turns: 0,
+        }
+    }
+
+    /// A connection to shard `at`, nothing sent yet.
+    pub(crate) fn open(&mut self, at: usize) -> Client {
+        self.next += 1;
+        let client = Client(self.next);
+        self.lines.insert(
+            client,
+            Line {
+                reads: true,
+                ..Line::default()
+            },
+        );
+        self.accept(client, at);
+        self.run();
+        client
+    }
+
+    fn accept(&mut self, client: Client, at: usize) {
+        self.next += 1;
+        let key = ConnKey {
+            slot: client.0,
+            generation: self.next,
+        };
+        let line = self.lines.get_mut(&client).unwrap();
+        (line.shard, line.key) = (at, Some(key));
+        self.by_key.insert((at, key), client);
+        self.queues[at].push_back(Event::Accepted(key));
+        self.queues[at].push_back(Event::Bytes(key));
+    }
+
+    pub(crate) fn send(&mut self, client: Client, bytes: &[u8]) {
+        let line = self.lines.get_mut(&client).unwrap();
+        line.tail.extend_from_slice(bytes);
+        if let Some(key) = line.key {
+            self.queues[line.shard].push_back(Event::Bytes(key));
+        }
+        self.run();
+    }
+
+    /// What came since the last call.
+    pub(crate) fn recv(&mut self, client: Client) -> Vec<u8> {
+        core::mem::take(&mut self.lines.get_mut(&client).unwrap().received)
+    }
+
+    /// The client stops or begins to take bytes.
+    pub(crate) fn set_reads(&mut self, client: Client, reads: bool) {
+        self.lines.get_mut(&client).unwrap().reads = reads;
+        let lines = &self.lines;
+        if let (true, Some(key)) = (reads, lines[&client].key) {
+            let shard = lines[&client].shard;
+            self.drain(shard, key);
+        }
+        self.run();
+    }
+
+    pub(crate) fn is_closed(&self, client: Client) -> bool {
+        self.lines[&client].ended
+    }
+
+    pub(crate) fn is_paused(&self, client: Client) -> bool {
+        self.lines[&client].paused
+    }
+
+    pub(crate) fn unsent(&self, client: Client) -> usize {
+        let line = &self.lines[&client];
+        line.key.map_or(0, |key| self.fx[line.shard].outboxes.unsent(key))
+    }
+
+    /// The client's stream ends.
+    pub(crate) fn end(&mut self, client: Client, how: End) {
+        let line = self.lines.get_mut(&client).unwrap();
+        line.ended = true;
+        if let Some(key) = line.key.take() {
+            self.queues[line.shard].push_back(Event::Ended(key, how));
+        }
+        self.run();
+    }
+
+    pub(crate) fn fail_store(&mut self) {
+        for queue in &mut self.queues {
+            queue.push_back(Event::StoreFailed);
+        }
+        self.run();
+    }
+
+    pub(crate) fn shut_down(&mut self) {
+        for queue in &mut self.queues {
+            queue.push_back(Event::Shutdown);
+        }
+        self.run();
+    }
+
+    /// Time passes; every deadline on the way is kept.
+    pub(crate) fn pass(&mut self, millis: u64) {
+        let end = self.now.plus_millis(millis);
+        loop {
+            let due = self
+                .fx
+                .iter()
+                .filter_map(|fx| fx.deadline)
+                .min()
+                .filter(|due| *due <= end);
+            self.now = due.unwrap_or(end).max(self.now);
+            self.run();
+            if due.is_none() {
+                return;
+            }
+        }
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        let mut sum = Counters::default();
+        for shard in &self.shards {
+            sum.add(shard.counters());
+        }
+        sum
+    }
+
+    fn run(&mut self) {
+        for round in 0.. {
+            assert!(round < 100_000, "the broker does not come to rest");
+            let mut quiet = true;
+            for at in 0..self.shards.len() {
+                let due = self.fx[at].deadline.is_none_or(|due| due <= self.now);
+                if self.queues[at].is_empty() && !self.fx[at].more && !due && self.fx[at].outboxes.is_clean() {
+                    continue;
+                }
+                quiet = self.queues[at].is_empty() && !self.fx[at].more;
+                self.turn(at);
+            }
+            if quiet && self.queues.iter().all(VecDeque::is_empty) && self.fx.iter().all(|fx| !fx.more) {
+                return;
+            }
+        }
+    }
+
+    fn turn(&mut self, at: usize) {
+        self.turns += 1;
+        let Self {
+            shards,
+            fx,
+            queues,
+            lines,
+            by_key,
+            ..
+        } = self;
+        let mut feed = Feed {
+            queue: &mut queues[at],
+            lines,
+            by_key,
+            shard: at,
+            lent: None,
+        };
+        shards[at].turn(self.now, &mut feed, &mut fx[at]);
+        while let Some(key) = self.fx[at].outboxes.next_dirty() {
+            self.drain(at, key);
+        }
+        for key in core::mem::take(&mut self.fx[at].pauses) {
+            self.line(at, key, |line| line.paused = true);
+        }
+        for key in core::mem::take(&mut self.fx[at].resumes) {
+            self.line(at, key, |line| line.paused = false);
+            self.queues[at].push_back(Event::Bytes(key));
+        }
+        for (key, to) in core::mem::take(&mut self.fx[at].moves) {
+            let client = self.by_key.remove(&(at, key)).unwrap();
+            self.fx[at].outboxes.close(key);
+            self.accept(client, usize::from(to));
+        }
+        for (key, _) in core::mem::take(&mut self.fx[at].closes) {
+            self.line(at, key, |line| line.ended = true);
+            self.fx[at].outboxes.close(key);
+            if let Some(client) = self.by_key.remove(&(at, key)) {
+                self.lines.get_mut(&client).unwrap().key = None;
+            }
+        }
+        let from = ShardId::try_from(at).unwrap();
+        for to in 0..self.shards.len() {
+            while let Some(parcel) = self.fx[at].mail[to].pop() {
+                self.queues[to].push_back(Event::Mail(from, parcel));
+            }
+        }
+        self.fx[at].events.clear();
+    }
+
+    fn drain(&mut self, at: usize, key: ConnKey) {
+        let Some(client) = self.by_key.get(&(at, key)) else {
+            return;
+        };
+        let line = self.lines.get_mut(client).unwrap();
+        let Some(outbox) = self.fx[at].outboxes.get_mut(key) else {
+            return;
+        };
+        if !line.reads {
+            return;
+        }
+        for chunk in outbox.chunks() {
+            line.received.extend_from_slice(chunk);
+        }
+        outbox.consume(outbox.len());
+        if outbox.wants_room {
+            outbox.wants_room = false;
+            self.queues[at].push_back(Event::Room(key));
+        }
+        self.fx[at].outboxes.reclaim(key);
+    }
+
+    fn line(&mut self, at: usize, key: ConnKey, change: impl FnOnce(&mut Line)) {
+        if let Some(client) = self.by_key.get(&(at, key)) {
+            change(self.lines.get_mut(client).unwrap());
+        }
+    }
+}
+
+/// CONNECT of MQTT 3.1.1 with these flags and nothing but an identifier.
+pub(crate) fn connect(client_id: &str, flags: u8) -> Vec<u8> {
+    let length = u8::try_from(12 + client_id.len()).unwrap();
+    let mut bytes = vec![0x10, length, 0, 4, b'M', b'Q', b'T', b'T', 4, flags, 0, 0, 0];
+    bytes.push(u8::try_from(client_id.len()).unwrap());
+    bytes.extend_from_slice(client_id.as_bytes());
+    bytes
+}
+
+/// SUBSCRIBE to one filter under identifier 1.
+pub(crate) fn subscribe(filter: &str, qos: u8) -> Vec<u8> {
+    let length = u8::try_from(filter.len()).unwrap();
+    let mut bytes = vec![0x82, length + 5, 0, 1, 0, length];
+    bytes.extend_from_slice(filter.as_bytes());
+    bytes.push(qos);
+    bytes
+}
+
+/// PUBLISH with this first byte; the identifier is for QoS 1 and 2.
+pub(crate) fn publish(first: u8, topic: &str, id: u8, payload: &[u8]) -> Vec<u8> {
+    let mut body = vec![0, u8::try_from(topic.len()).unwrap()];
+    body.extend_from_slice(topic.as_bytes());
+    if first & 0x06 != 0 {
+        body.extend_from_slice(&[0, id]);
+    }
+    body.extend_from_slice(payload);
+    let mut bytes = vec![first];
+    let mut length = body.len();
+    while length >= 128 {
+        bytes.push(u8::try_from(length % 128).unwrap() | 128);
+        length /= 128;
+    }
+    bytes.push(u8::try_from(length).unwrap());
+    bytes.extend(body);
+    bytes
+}
