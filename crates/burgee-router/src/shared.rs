@@ -113,3 +113,19 @@ impl Tally {
         self.0.load(Ordering::Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[test]
+    fn a_panic_under_the_lock_does_not_end_the_service() {
+        let locked = Locked::new(1);
+        let panicked = catch_unwind(AssertUnwindSafe(|| locked.write(|_| panic!("on purpose"))));
+        assert!(panicked.is_err());
+        locked.write(|value| *value += 1);
+        assert_eq!(locked.read(|value| *value), 2);
+    }
+}

@@ -1,9 +1,13 @@
 //! The trie alone: what it costs, counted in nodes and steps, and that depth does not matter.
 
-use super::*;
-use crate::model::key;
-use crate::subscriber::Recipient;
+use std::collections::BTreeSet;
+
 use burgee_codec::QoS;
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::{filters, key};
+use crate::subscriber::Recipient;
 
 fn trie() -> Trie {
     Trie::new(RandomState::with_seeds(1, 2, 3, 4))
@@ -37,7 +41,7 @@ fn filters_share_what_they_begin_with_and_take_it_along_when_they_go() {
         assert_eq!(trie.nodes(), nodes, "with {filter}");
     }
     assert_eq!(count(&trie, "a/x/c").0, 4);
-    for (filter, nodes) in [("a/+/c", 5), ("a/b/+", 3), ("a/+/c/#", 2), ("#", 2), ("a/+/#", 0)] {
+    for (filter, nodes) in [("a/+/c", 5), ("a/b/+", 3), ("a/+/c/#", 2), ("a/+/#", 0), ("#", 0)] {
         assert_eq!(remove(&mut trie, filter), Some(QoS::AtMostOnce));
         assert_eq!(remove(&mut trie, filter), None);
         assert_eq!(trie.nodes(), nodes, "without {filter}");
@@ -118,4 +122,44 @@ fn a_hundred_thousand_filters_do_not_slow_a_search() {
     }
     assert_eq!(trie.nodes(), 0);
     assert_eq!(trie.edges.capacity(), 0);
+}
+
+/// The nodes that these filters need: one for each of their beginnings. Those with a literal
+/// last level need an edge in the table.
+fn needed(filters: &BTreeSet<String>) -> (usize, usize) {
+    let mut beginnings = BTreeSet::new();
+    for filter in filters {
+        let levels: Vec<_> = filter.split('/').filter(|level| *level != "#").collect();
+        beginnings.extend(
+            (1..=levels.len())
+                .filter_map(|len| levels.get(..len))
+                .map(<[_]>::to_vec),
+        );
+    }
+    let literal = beginnings.iter().filter(|levels| levels.last() != Some(&"+")).count();
+    (beginnings.len(), literal)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+
+    #[test]
+    fn after_every_change_there_is_exactly_what_the_filters_need(
+        changes in prop::collection::vec((filters(), any::<prop::sample::Index>(), any::<bool>()), 1..80),
+    ) {
+        let mut trie = trie();
+        let mut stored = BTreeSet::new();
+        for (filter, which, adds) in changes {
+            if adds || stored.is_empty() {
+                add(&mut trie, &filter);
+                stored.insert(filter);
+            } else {
+                let filter = which.get(&stored.iter().cloned().collect::<Vec<_>>()).clone();
+                prop_assert!(remove(&mut trie, &filter).is_some());
+                stored.remove(&filter);
+            }
+            prop_assert_eq!((trie.nodes(), trie.edges.len()), needed(&stored));
+            prop_assert_eq!(trie.interests.len(), stored.len());
+        }
+    }
 }
