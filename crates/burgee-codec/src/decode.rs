@@ -181,6 +181,3 @@ fn end(reader: &Reader<'_>, trailing: &'static Rule) -> Checked<()> {
 fn packet_id(reader: &mut Reader<'_>) -> Checked<PacketId> {
     PacketId::new(reader.u16(&rule::SHORT)?).ok_or(rule::PACKET_ID.broken()) // [MQTT-2.3.1-1]
 }
-
-#[cfg(test)]
-mod tests;

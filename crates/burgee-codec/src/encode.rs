@@ -18,6 +18,23 @@ use crate::wire::{
     Counter, MAX_REMAINING_LENGTH, Sink, Writer, check_binary, check_string, invalid_unless, varint_len,
 };
 
+impl Publish<'_> {
+    /// Writes everything but the payload to the end of `out`: for payloads that are shared instead of copied. The
+    /// lengths count the payload, which has to follow.
+    ///
+    /// # Errors
+    /// The packet cannot be written in this version; nothing was written then.
+    pub fn append_head_to(&self, version: Version, out: &mut Vec<u8>) -> Result<usize, EncodeError> {
+        let packet = Packet::Publish(*self);
+        let remaining = packet.measure(version)?;
+        let before = out.len();
+        out.u8(packet.packet_type().bits() << 4 | packet.flags());
+        out.varint(remaining);
+        write_publish_head(self, version == Version::V5, out);
+        Ok(out.len() - before)
+    }
+}
+
 impl Packet<'_> {
     /// How many bytes [`Packet::encode`] writes.
     ///
@@ -99,11 +116,7 @@ impl Packet<'_> {
                 write_properties(&ack.properties, v5, out);
             }
             Self::Publish(publish) => {
-                out.string(publish.topic.as_str());
-                if let Some(id) = publish.packet_id {
-                    out.u16(id.get());
-                }
-                write_properties(&publish.properties, v5, out);
+                write_publish_head(publish, v5, out);
                 out.put(publish.payload);
             }
             Self::PubAck(ack) | Self::PubRec(ack) | Self::PubRel(ack) | Self::PubComp(ack) => {
@@ -230,6 +243,14 @@ fn write_reason(reason: u8, properties: &Properties<'_>, out: &mut impl Sink) {
     if some {
         properties.write(out);
     }
+}
+
+fn write_publish_head(publish: &Publish<'_>, v5: bool, out: &mut impl Sink) {
+    out.string(publish.topic.as_str());
+    if let Some(id) = publish.packet_id {
+        out.u16(id.get());
+    }
+    write_properties(&publish.properties, v5, out);
 }
 
 fn write_connect(connect: &Connect<'_>, out: &mut impl Sink) {

@@ -119,10 +119,10 @@ fn check_flags(flags: u8, version: Version) -> Checked<()> {
     // [MQTT-3.1.2-22] 5.0 allows a password alone.
     let password_alone = flags & (USER_NAME | PASSWORD) == PASSWORD;
     rule::PASSWORD_ALONE.unless(!password_alone || version == Version::V5)?;
-    if version == Version::V31 && flags & WILL == 0 {
-        return Ok(()); // 3.1 does not look at the bits that mean nothing.
+    if version == Version::V31 {
+        return Ok(()); // It lets a receiver pass over the bits that mean nothing.
     }
-    rule::CONNECT_RESERVED.unless(flags & RESERVED == 0 || version == Version::V31)?; // [MQTT-3.1.2-3]
+    rule::CONNECT_RESERVED.unless(flags & RESERVED == 0)?; // [MQTT-3.1.2-3]
     if flags & WILL == 0 {
         rule::NO_WILL_QOS.unless(will_qos(flags) == Some(QoS::AtMostOnce))?; // [MQTT-3.1.2-11] [MQTT-3.1.2-13]
         rule::NO_WILL_RETAIN.unless(flags & WILL_RETAIN == 0)?; // [MQTT-3.1.2-15]
