@@ -10,7 +10,7 @@ use burgee_protocol::session::Deliverable;
 
 use crate::io::{ConnKey, Effects};
 use crate::sessions::{Flow, SessionKey};
-use crate::shard::Shard;
+use crate::state::Shard;
 
 impl Shard {
     /// # Errors

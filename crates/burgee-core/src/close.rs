@@ -6,13 +6,11 @@
 
 use burgee_codec::{SharedFilter, code};
 use burgee_protocol::Fault;
-use burgee_router::SubscriberKey;
 
-use crate::connect::shown;
 use crate::conns::{Open, State};
 use crate::io::{CloseMode, ConnKey, Effects, Event, Reason};
-use crate::sessions::SessionKey;
-use crate::shard::Shard;
+use crate::sessions::{SessionKey, shown};
+use crate::state::Shard;
 
 impl Shard {
     /// The client broke a rule: it is disconnected [MQTT-4.8.0-1], except that a CONNECT of a level that we do not
@@ -24,6 +22,7 @@ impl Shard {
             self.refuse(conn, code::UNACCEPTABLE_PROTOCOL_VERSION, fx);
             return;
         }
+        // [MQTT-3.1.4-1] [MQTT-3.2.2-6] a CONNECT that is none gets no CONNACK.
         self.close(conn, Reason::Fault(fault), CloseMode::AfterFlush, fx);
     }
 
@@ -60,8 +59,10 @@ impl Shard {
         };
         session.conn = None;
         if session.clean {
+            // [MQTT-4.1.0-2] not before its connection ends.
             self.forget_session(open.session);
         } else {
+            // [MQTT-4.1.0-1] subscriptions, what is unfinished, and identifiers not released are kept.
             if let Some(flow) = session.flow_if_any() {
                 flow.outgoing.disconnected();
             }
@@ -79,6 +80,7 @@ impl Shard {
 
     /// Removes a session and all that it holds.
     pub(crate) fn forget_session(&mut self, key: SessionKey) {
+        // [MQTT-3.1.2-7] retained messages are no part of it.
         let Some(mut session) = self.sessions.remove(key) else {
             return;
         };
@@ -108,14 +110,6 @@ impl Shard {
             if let Some(Ok(shared)) = SharedFilter::parse(filter.as_ref()) {
                 self.shared.router.set_online(subscriber, shared, online);
             }
-        }
-    }
-
-    pub(crate) const fn subscriber(&self, key: SessionKey) -> SubscriberKey {
-        SubscriberKey {
-            shard: self.id,
-            slot: key.slot,
-            generation: key.generation,
         }
     }
 }

@@ -9,14 +9,10 @@ use burgee_protocol::connection::{KeepAlive, check_client_id};
 
 use crate::conns::{Open, State, Will};
 use crate::io::{CloseMode, ConnKey, Effects, Event, Reason};
-use crate::message::Message;
+use crate::message::{Message, is_ours};
 use crate::outbound::append;
-use crate::publish::is_ours;
-use crate::sessions::SessionKey;
-use crate::shard::{Next, Shard};
-
-/// Identifiers that the broker makes begin with this: no client can send it [MQTT-1.5.3-2].
-const MADE: char = '\0';
+use crate::sessions::{MADE, SessionKey, shown};
+use crate::state::{Next, Shard};
 
 impl Shard {
     pub(crate) fn connect(&mut self, conn: ConnKey, connect: &Connect<'_>, fx: &mut Effects) -> Next {
@@ -44,6 +40,7 @@ impl Shard {
     /// # Errors
     /// The return code of the refusal.
     fn admit(&self, connect: &Connect<'_>) -> Result<(), u8> {
+        // [MQTT-7.0.0-2] nothing is asked of a client that the standard does not ask.
         check_client_id(connect)?;
         if self.ending.is_some() || self.counters.clients_connected >= self.config.max_connections as u64 {
             return Err(code::SERVER_UNAVAILABLE);
@@ -150,9 +147,4 @@ impl Shard {
         let [high, low] = parts;
         format!("{MADE}auto-{high:016x}{low:016x}")
     }
-}
-
-/// An identifier as people see it.
-pub(crate) fn shown(client_id: &str) -> Box<str> {
-    client_id.strip_prefix(MADE).unwrap_or(client_id).into()
 }

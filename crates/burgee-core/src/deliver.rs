@@ -5,15 +5,13 @@
 //! Deliberately absent: who is owed what; see `publish`.
 
 use burgee_codec::{Ack, Packet, QoS, Version};
-use burgee_protocol::connection::Outbox;
 use burgee_protocol::session::{Deliverable, Send};
 
-use crate::connect::shown;
 use crate::counters::Counters;
 use crate::io::{ConnKey, Effects, Event};
 use crate::outbound::{Outbound, append, write_delivery};
-use crate::sessions::{Delivery, Flow, SessionKey};
-use crate::shard::Shard;
+use crate::sessions::{Delivery, Flow, SessionKey, shown};
+use crate::state::Shard;
 
 impl Shard {
     /// Gives one copy to a session of this shard; `qos` is the QoS of the delivery.
@@ -147,10 +145,6 @@ fn pump(flow: &mut Flow, line: Line, counters: &mut Counters, fx: &mut Effects) 
             }
         }
     }
-    want_room(outbox);
-}
-
-/// Asks the event loop to say when the client has taken half of what it is owed.
-pub(crate) const fn want_room(outbox: &mut Outbox) {
+    // The event loop says when the client has taken half of it.
     outbox.wants_room = true;
 }

@@ -7,7 +7,7 @@ use burgee_protocol::Time;
 
 use crate::conns::Open;
 use crate::io::{CloseMode, Effects, Reason};
-use crate::shard::Shard;
+use crate::state::Shard;
 
 /// Time for wills to reach subscribers on other shards before connections are closed, in milliseconds.
 const WILLS_TRAVEL_MS: u64 = 100;

@@ -6,7 +6,7 @@
 
 use crate::conns::Hold;
 use crate::io::{CloseMode, ConnKey, Effects, Reason};
-use crate::shard::Shard;
+use crate::state::Shard;
 
 impl Shard {
     pub(crate) fn expire(&mut self, fx: &mut Effects) {

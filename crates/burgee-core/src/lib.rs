@@ -21,12 +21,14 @@ mod replay;
 mod sessions;
 mod shard;
 mod shared;
+mod state;
 mod subscribe;
 mod sys;
+mod sys_state;
 mod wheel;
 
 pub use config::Config;
 pub use counters::Counters;
 pub use message::Message;
-pub use shard::Shard;
 pub use shared::Shared;
+pub use state::Shard;

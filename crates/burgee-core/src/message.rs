@@ -67,3 +67,8 @@ impl Topical for Message {
         TopicName::trusted(str::from_utf8(name).unwrap_or_default())
     }
 }
+
+/// `$SYS` and what is below it is the broker's own.
+pub(crate) fn is_ours(topic: TopicName<'_>) -> bool {
+    topic.levels().next() == Some("$SYS")
+}

@@ -75,6 +75,7 @@ impl<'a> Outbound<'a> {
             outbox.append(packet);
             return;
         }
+        // [MQTT-3.3.1-3] the publisher's DUP never travels; [MQTT-4.3.1-1] QoS 0 goes out once, without DUP.
         let publish = Publish {
             dup: false,
             qos: QoS::AtMostOnce,

@@ -7,16 +7,16 @@
 
 use std::sync::Arc;
 
-use burgee_codec::{Ack, Packet, PacketId, Publish, QoS, TopicName};
+use burgee_codec::{Ack, Packet, PacketId, Publish, QoS};
 use burgee_protocol::session::Arrival;
 use burgee_router::{Recipient, Route, RouteCache, Topical};
 
 use crate::conns::Hold;
 use crate::io::{ConnKey, Copy, Effects, Parcel};
-use crate::message::Message;
+use crate::message::{Message, is_ours};
 use crate::outbound::Outbound;
 use crate::sessions::SessionKey;
-use crate::shard::{Job, Next, Shard};
+use crate::state::{Job, Next, Shard};
 
 impl Shard {
     /// A PUBLISH of a client. `packet` are its bytes.
@@ -67,10 +67,12 @@ impl Shard {
             return Next::Wait(Hold::Mail);
         }
         let mut out = Outbound::from_publish(publish, packet);
+        // [MQTT-3.3.1-12] without RETAIN the stored message stays as it is.
         if publish.retain {
             self.retain(&mut out);
         }
         self.received(publish);
+        // [MQTT-3.3.2-3] who gets it is decided by matching alone; the topic name goes out as it came in.
         let route = self.shared.router.route(publish.topic, cache);
         let left = if self.copies_left == 0 {
             Some(0)
@@ -125,6 +127,8 @@ impl Shard {
         let recipients = route.recipients().get(from..).unwrap_or_default();
         let slice = recipients.len().min(self.copies_left.max(1));
         let (now, later) = recipients.split_at_checked(slice).unwrap_or((recipients, &[]));
+        // [MQTT-4.5.0-1] every matching session, here or there. [MQTT-4.6.0-5] [MQTT-4.6.0-6] in the order of arrival:
+        // this shard handles one message of a publisher at a time, and mail keeps its order.
         // Recipients are in the order of their shards: one parcel for each other shard.
         for same_shard in now.chunk_by(|a, b| a.key.shard == b.key.shard) {
             self.copy_to(same_shard, out, fx);
@@ -247,8 +251,10 @@ impl Shard {
         }
     }
 
-    /// [MQTT-3.3.4-1] the answer by QoS, [MQTT-2.3.1-6] with the identifier of the PUBLISH.
+    /// The answer by QoS [MQTT-3.3.4-1], with the identifier of the PUBLISH.
     fn acknowledge(&mut self, conn: ConnKey, qos: QoS, id: PacketId, fx: &mut Effects) {
+        // [MQTT-3.3.4-1] [MQTT-2.3.1-6] [MQTT-4.6.0-2] [MQTT-4.6.0-3] in the order of the PUBLISHes: the next one is not
+        // looked at before.
         match qos {
             QoS::AtMostOnce => {}
             // [MQTT-4.3.2-2] the message is in every session that is owed it.
@@ -277,9 +283,4 @@ impl Shard {
         (0..self.config.shards).any(full)
             && (!route.groups().is_empty() || route.recipients().iter().any(|recipient| full(recipient.key.shard)))
     }
-}
-
-/// `$SYS` and what is below it is the broker's own.
-pub(crate) fn is_ours(topic: TopicName<'_>) -> bool {
-    topic.levels().next() == Some("$SYS")
 }

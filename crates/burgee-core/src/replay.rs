@@ -6,11 +6,10 @@
 
 use burgee_codec::QoS;
 
-use crate::deliver::want_room;
 use crate::io::Effects;
 use crate::outbound::Outbound;
 use crate::sessions::SessionKey;
-use crate::shard::Shard;
+use crate::state::Shard;
 
 /// Entries looked at between two looks at the outbox.
 const PAGE: usize = 64;
@@ -28,7 +27,7 @@ impl Shard {
             let Some(replay) = flow.replays.front_mut() else { break };
             if fx.outboxes.unsent(conn) >= self.config.outbox_bytes {
                 if let Some(outbox) = fx.outboxes.get_mut(conn) {
-                    want_room(outbox);
+                    outbox.wants_room = true;
                 }
                 break;
             }

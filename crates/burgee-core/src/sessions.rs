@@ -14,6 +14,9 @@ use hashbrown::HashTable;
 use crate::io::ConnKey;
 use crate::message::Message;
 
+/// Identifiers that the broker makes begin with this: no client can send it [MQTT-1.5.3-2].
+pub(crate) const MADE: char = '\0';
+
 /// A session's place and generation.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
 pub(crate) struct SessionKey {
@@ -217,4 +220,9 @@ fn id_in(slots: &[Slot], slot: u32) -> &str {
         .get(slot as usize)
         .and_then(|place| place.session.as_ref())
         .map_or("", |session| &session.client_id)
+}
+
+/// An identifier as people see it.
+pub(crate) fn shown(client_id: &str) -> Box<str> {
+    client_id.strip_prefix(MADE).unwrap_or(client_id).into()
 }

@@ -4,120 +4,15 @@
 //! What must hold: a turn is bounded (bytes by what the event loop hands in, copies and retained messages by slices);
 //! what is left over is said in `effects.more`. A key that is stale finds nothing. Deliberately absent: waiting.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
-
-use ahash::RandomState;
-use burgee_codec::{Decoded, Limits, Packet, PacketId, QoS, Version, Versions, decode};
+use burgee_codec::{Decoded, Limits, Packet, QoS, Version, Versions, decode};
 use burgee_protocol::connection::{FromClient, first_from_client, from_client};
 use burgee_protocol::{Fault, Time};
-use burgee_router::Route;
 
-use crate::config::Config;
-use crate::conns::{Conns, Hold};
-use crate::counters::Counters;
-use crate::deliver::want_room;
+use crate::conns::Hold;
 use crate::io::{CloseMode, ConnKey, Effects, End, Input, Inputs, Parcel, Reason, ShardId};
-use crate::message::Message;
-use crate::sessions::{SessionKey, Sessions};
-use crate::shared::Shared;
-use crate::sys::Sys;
-use crate::wheel::Wheel;
-
-/// All connections and sessions of one thread.
-#[derive(Debug)]
-pub struct Shard {
-    pub(crate) id: ShardId,
-    pub(crate) config: Arc<Config>,
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) now: Time,
-    pub(crate) conns: Conns,
-    pub(crate) sessions: Sessions,
-    pub(crate) counters: Counters,
-    /// Keep alive.
-    pub(crate) wheel: Wheel,
-    /// Connections without CONNECT, in the order of their deadlines.
-    pub(crate) awaiting: VecDeque<(Time, ConnKey)>,
-    /// Fan-outs that did not fit into a turn; at most one for each connection.
-    pub(crate) jobs: VecDeque<Job>,
-    /// Answers that follow the last copy of such a fan-out; at most one for each connection.
-    pub(crate) deferred: Vec<(ConnKey, QoS, PacketId)>,
-    /// Connections that wait for room in another shard's mail.
-    pub(crate) mail_waiters: Vec<ConnKey>,
-    /// Sessions whose retained messages did not fit into a turn.
-    pub(crate) replaying: Vec<SessionKey>,
-    /// Copies that this turn may still make.
-    pub(crate) copies_left: usize,
-    /// Reused from page to page.
-    pub(crate) page: Vec<Message>,
-    /// The broker ends; connections are closed at this time.
-    pub(crate) ending: Option<Time>,
-    /// Nothing more can be kept: what needs it is not acknowledged.
-    pub(crate) store_failed: bool,
-    pub(crate) sys: Sys,
-    pub(crate) chance: RandomState,
-    pub(crate) made_ids: u64,
-}
-
-/// A fan-out that goes on in later turns.
-#[derive(Debug)]
-pub(crate) struct Job {
-    pub(crate) message: Message,
-    pub(crate) route: Arc<Route>,
-    pub(crate) next: usize,
-    pub(crate) publisher: Option<ConnKey>,
-}
-
-/// What becomes of a connection's bytes after a packet.
-#[derive(Copy, Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Next {
-    /// On to the next packet.
-    Go,
-    /// The packet is done with; what follows has to wait.
-    Held(Hold),
-    /// The packet has to wait itself: it comes again.
-    Wait(Hold),
-    /// The connection is closed: nothing that follows is looked at.
-    Gone,
-    /// The connection belongs to another shard, with all its bytes.
-    Moved,
-}
+use crate::state::{Next, Shard};
 
 impl Shard {
-    /// Shard `id` of the `config.shards` that share `shared`. The seeds are its own; nobody outside may guess them.
-    #[must_use]
-    pub fn new(id: ShardId, config: Arc<Config>, shared: Arc<Shared>, seeds: [u64; 4]) -> Self {
-        let [a, b, c, d] = seeds;
-        Self {
-            id,
-            now: Time::ZERO,
-            conns: Conns::default(),
-            sessions: Sessions::new(seeds),
-            counters: Counters::default(),
-            wheel: Wheel::default(),
-            awaiting: VecDeque::new(),
-            jobs: VecDeque::new(),
-            deferred: Vec::new(),
-            mail_waiters: Vec::new(),
-            replaying: Vec::new(),
-            copies_left: 0,
-            page: Vec::new(),
-            ending: None,
-            store_failed: false,
-            sys: Sys::default(),
-            chance: RandomState::with_seeds(b, a, d, c),
-            made_ids: 0,
-            config,
-            shared,
-        }
-    }
-
-    /// What this shard has counted.
-    #[must_use]
-    pub const fn counters(&self) -> &Counters {
-        &self.counters
-    }
-
     /// Takes all inputs in and does what follows from them and from the time.
     pub fn turn(&mut self, now: Time, inputs: &mut impl Inputs, effects: &mut Effects) {
         self.now = now;
@@ -158,6 +53,7 @@ impl Shard {
 
     /// Decodes and acts on packet after packet. Returns how many bytes are done with and how many are needed in all.
     fn bytes(&mut self, conn: ConnKey, bytes: &[u8], fx: &mut Effects) -> (usize, usize) {
+        // [MQTT-7.1.1-1] an ordered stream: packets may come in any pieces.
         let mut used = 0;
         loop {
             let Some(state) = self.conns.get(conn) else {
@@ -257,7 +153,7 @@ impl Shard {
             return next;
         }
         if let Some(outbox) = fx.outboxes.get_mut(conn) {
-            want_room(outbox);
+            outbox.wants_room = true;
         }
         Next::Held(Hold::Outbox)
     }
@@ -278,25 +174,6 @@ impl Shard {
             Parcel::Publish { message, copies } => self.arrive(&message, &copies, fx),
             Parcel::CountersWanted => self.answer_counters(from, fx),
             Parcel::Counters(counters) => self.add_counters(&counters, fx),
-        }
-    }
-
-    pub(crate) fn hold(&mut self, conn: ConnKey, hold: Hold, fx: &mut Effects) {
-        if let Some(state) = self.conns.get_mut(conn) {
-            state.hold = hold;
-            fx.pauses.push(conn);
-            if hold == Hold::Mail {
-                self.mail_waiters.push(conn);
-            }
-        }
-    }
-
-    pub(crate) fn unhold(&mut self, conn: ConnKey, hold: Hold, fx: &mut Effects) {
-        if let Some(state) = self.conns.get_mut(conn)
-            && state.hold == hold
-        {
-            state.hold = Hold::None;
-            fx.resumes.push(conn);
         }
     }
 

@@ -12,7 +12,7 @@ use burgee_router::RetainedCursor;
 
 use crate::io::{ConnKey, Effects};
 use crate::sessions::{Replay, SessionKey};
-use crate::shard::Shard;
+use crate::state::Shard;
 
 impl Shard {
     /// # Errors
@@ -27,10 +27,11 @@ impl Shard {
             return Ok(());
         };
         let mut codes = Vec::with_capacity(subscribe.filters.len());
+        // [MQTT-3.8.4-4] as if each came alone, in order.
         for (filter, options) in &subscribe.filters {
             codes.push(self.subscribe_one(key, filter, options.qos)?);
         }
-        // [MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-3.8.4-5] [MQTT-3.9.3-1] one code for each filter, in their order.
+        // [MQTT-3.8.4-1] [MQTT-2.3.1-7] [MQTT-3.8.4-2] [MQTT-3.8.4-5] [MQTT-3.9.3-1] one code for each filter, in their order.
         let suback = SubAck {
             packet_id: subscribe.packet_id,
             codes: &codes,

@@ -8,25 +8,9 @@ use burgee_protocol::Time;
 
 use crate::counters::Counters;
 use crate::io::{Effects, Parcel, ShardId};
-use crate::load::{Loads, SPANS};
+use crate::load::SPANS;
 use crate::message::Message;
-use crate::shard::Shard;
-
-/// What shard 0 remembers between two rounds.
-#[derive(Debug, Default)]
-pub(crate) struct Sys {
-    /// When the next round is due; `None` before the first turn.
-    next: Option<Time>,
-    began: Option<Time>,
-    last_round: Time,
-    /// This round's sum, and how many shards are missing in it.
-    sum: Counters,
-    missing: ShardId,
-    /// The last published value of each topic, in the order of [`Shard::sys_values`].
-    published: Vec<String>,
-    loads: Loads,
-    most_clients: u64,
-}
+use crate::state::Shard;
 
 impl Shard {
     pub(crate) fn sys_deadline(&self) -> Option<Time> {

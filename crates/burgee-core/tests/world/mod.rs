@@ -100,9 +100,9 @@ impl World {
         let shards = config.shards;
         let outbox_bytes = config.outbox_bytes;
         let (shared, config) = (Arc::new(Shared::new([1, 2, 3, 4])), Arc::new(config));
-        let shard = |id| Shard::new(id, Arc::clone(&config), Arc::clone(&shared), [u64::from(id), 7, 8, 9]);
+        let make = |id| Shard::new(id, Arc::clone(&config), Arc::clone(&shared), [u64::from(id), 7, 8, 9]);
         Self {
-            shards: (0..shards).map(shard).collect(),
+            shards: (0..shards).map(make).collect(),
             fx: (0..shards).map(|_| Effects::new(shards, config.mail_bytes)).collect(),
             queues: (0..shards).map(|_| VecDeque::new()).collect(),
             lines: BTreeMap::new(),

@@ -93,6 +93,7 @@ impl<M: Deliverable> Outgoing<M> {
     /// messages while the window has room.
     #[allow(clippy::should_implement_trait, reason = "it lends from the window: no iterator can")]
     pub fn next(&mut self) -> Option<Send<'_, M>> {
+        // [MQTT-4.6.0-1] [MQTT-4.4.0-1] from the front: the order of first sending.
         if self.written == self.flights.len() {
             if self.flights.len() >= usize::from(self.window) || self.queue.is_empty() {
                 return None;
