@@ -1,0 +1,1 @@
+"""The clients under test, each behind the same small surface where it is a library."""
