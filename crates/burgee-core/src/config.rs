@@ -25,6 +25,10 @@ pub struct Config {
     pub connect_timeout_ms: u64,
     /// Connections of one shard, CONNECT accepted; beyond, CONNACK 3.
     pub max_connections: usize,
+    /// Sessions of one shard, connected or not; beyond, CONNACK 3.
+    pub max_sessions: usize,
+    /// Retained messages of the broker; beyond, a message for a topic that has none is delivered and not stored.
+    pub max_retained: usize,
     /// Subscriptions of one session; beyond, return code 0x80.
     pub max_subscriptions: usize,
     /// Bytes of mail to one other shard that may wait.
@@ -57,6 +61,8 @@ impl Default for Config {
             max_connect_bytes: 5 * 65_537 + 10,
             connect_timeout_ms: 10_000,
             max_connections: usize::MAX,
+            max_sessions: 1_000_000,
+            max_retained: 10_000_000,
             max_subscriptions: 100_000,
             mail_bytes: 4 << 20,
             fanout_slice: 4096,

@@ -39,10 +39,10 @@ impl Shard {
 
     /// # Errors
     /// The return code of the refusal.
-    fn admit(&self, connect: &Connect<'_>) -> Result<(), u8> {
+    fn admit(&mut self, connect: &Connect<'_>) -> Result<(), u8> {
         // [MQTT-7.0.0-2] nothing is asked of a client that the standard does not ask.
         check_client_id(connect)?;
-        if self.ending.is_some() || self.counters.clients_connected >= self.config.max_connections as u64 {
+        if self.ending.is_some() || !self.has_room_for(connect.client_id) {
             return Err(code::SERVER_UNAVAILABLE);
         }
         // A will that may not be published is refused where the device's owner sees it.
@@ -50,6 +50,16 @@ impl Shard {
             return Err(code::NOT_AUTHORIZED);
         }
         Ok(())
+    }
+
+    /// Whether the limits allow one more; a client that is here already takes nobody's place.
+    fn has_room_for(&mut self, client_id: &str) -> bool {
+        let known = self.sessions.find(client_id);
+        let connected = known
+            .and_then(|key| self.sessions.get_mut(key))
+            .is_some_and(|session| session.conn.is_some());
+        (known.is_some() || self.sessions.len() < self.config.max_sessions)
+            && (connected || self.counters.clients_connected < self.config.max_connections as u64)
     }
 
     /// [MQTT-3.2.2-5] CONNACK with a return code, then the end; nothing behind the CONNECT is looked at

@@ -26,6 +26,8 @@ pub struct Counters {
     pub dropped_outbox_full: u64,
     /// Copies of QoS 1 and 2 dropped because the session's queue was full.
     pub dropped_queue_full: u64,
+    /// Retained messages delivered and not stored because there were too many.
+    pub dropped_retained_full: u64,
     /// PUBLISH packets acknowledged and dropped because their topic is not for clients.
     pub dropped_denied: u64,
     /// Connections accepted by the listener.
@@ -63,6 +65,7 @@ impl Counters {
         self.publish_bytes_sent += other.publish_bytes_sent;
         self.dropped_outbox_full += other.dropped_outbox_full;
         self.dropped_queue_full += other.dropped_queue_full;
+        self.dropped_retained_full += other.dropped_retained_full;
         self.dropped_denied += other.dropped_denied;
         self.connections += other.connections;
         self.refused += other.refused;

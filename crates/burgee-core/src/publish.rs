@@ -215,13 +215,17 @@ impl Shard {
     }
 
     /// Stores or removes the retained message of a topic.
-    fn retain(&self, out: &mut Outbound<'_>) {
+    fn retain(&mut self, out: &mut Outbound<'_>) {
         // [MQTT-3.3.1-5] [MQTT-3.3.1-7] it replaces what was stored, also with QoS 0.
         // [MQTT-3.3.1-10] [MQTT-3.3.1-11] an empty one removes it and is not stored itself.
         if out.payload_len() == 0 {
             self.shared.retained.remove(out.topic());
-        } else {
+        } else if self.shared.retained.len() < self.config.max_retained
+            || self.shared.retained.get(out.topic()).is_some()
+        {
             self.shared.retained.set(out.message().clone());
+        } else {
+            self.counters.dropped_retained_full += 1;
         }
     }
 

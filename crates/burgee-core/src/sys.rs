@@ -105,6 +105,7 @@ impl Shard {
             ("burgee/dropped/outbox_full", sum.dropped_outbox_full),
             ("burgee/dropped/queue_full", sum.dropped_queue_full),
             ("burgee/dropped/denied", sum.dropped_denied),
+            ("burgee/dropped/retained_full", sum.dropped_retained_full),
             ("burgee/connections/total", sum.connections),
             ("burgee/connections/refused", sum.refused),
             ("burgee/connections/faults", sum.faults),

@@ -332,3 +332,54 @@ fn sys_topics_tell_the_truth() {
         assert!(String::from_utf8_lossy(&world.recv(reader)).contains("versionburgee "));
     }
 }
+
+#[test]
+fn tables_have_limits_and_say_so() {
+    let limits = Config {
+        max_connections: 2,
+        max_sessions: 3,
+        max_retained: 1,
+        max_subscriptions: 1,
+        sys_interval_ms: 0,
+        ..Config::default()
+    };
+    let mut world = World::new(limits);
+    let clients: Vec<_> = ["a", "b", "c"]
+        .into_iter()
+        .map(|id| {
+            let client = world.open(0);
+            world.send(client, &connect(id, SESSION));
+            client
+        })
+        .collect();
+    assert_eq!(world.recv(clients[2]), [0x20, 2, 0, 3], "two are connected");
+    assert!(world.is_closed(clients[2]));
+    let again = world.open(0);
+    world.send(again, &connect("a", SESSION));
+    assert_eq!(world.recv(again), [0x20, 2, 1, 0], "a take-over takes nobody's place");
+    assert!(world.is_closed(clients[0]));
+    for (id, expected) in [("d", 0), ("e", 3)] {
+        world.end(again, End::Finished);
+        let client = world.open(0);
+        world.send(client, &connect(id, SESSION));
+        assert_eq!(world.recv(client), [0x20, 2, 0, expected], "{id}");
+        world.end(client, End::Finished);
+    }
+    let b = clients[1];
+    world.recv(b);
+    world.send(b, &publish(0x31, "r/1", 0, b"one"));
+    world.send(b, &publish(0x31, "r/2", 0, b"two"));
+    world.send(b, &publish(0x31, "r/1", 0, b"new"));
+    assert_eq!(world.counters().dropped_retained_full, 1);
+    world.send(b, &subscribe("r/#", 0));
+    assert_eq!(
+        world.recv(b),
+        [&[0x90, 3, 0, 1, 0][..], &publish(0x31, "r/1", 0, b"new")].concat()
+    );
+    world.send(b, &subscribe("s", 0));
+    assert_eq!(
+        world.recv(b),
+        [0x90, 3, 0, 1, 0x80],
+        "one subscription is all it may have"
+    );
+}
