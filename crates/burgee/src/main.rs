@@ -1,2 +1,45 @@
-//! The burgee binary.
-fn main() {}
+//! The `burgee` command: one subcommand, one module.
+//!
+//! What must hold: exit code 0 for a clean end, 1 for a failure, 2 for a command line that cannot be understood.
+//! Deliberately absent: everything that a subcommand does.
+
+mod completions;
+mod log;
+mod serve;
+mod size;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// MQTT whole: a broker, and the command line tools around it.
+#[derive(Parser)]
+#[command(name = "burgee", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Serve(serve::Options),
+    Completions(completions::Options),
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve(options) => serve::run(options),
+        Command::Completions(options) => completions::run::<Cli>(&options),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

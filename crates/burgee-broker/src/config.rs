@@ -1,0 +1,95 @@
+//! The settings of a broker, checked: every value is usable as it stands.
+//!
+//! What must hold: nothing here can be out of range. Deliberately absent: how settings are written; whoever reads a
+//! command line or a file makes one of these.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use burgee_core::Config;
+use burgee_core::io::ShardId;
+
+use crate::url::{Host, ListenUrl};
+
+/// How many shards, 1 to [`Shards::MAX`].
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub struct Shards(ShardId);
+
+impl Shards {
+    /// The most that a broker can have: who has mail for a shard is one word of bits.
+    pub const MAX: ShardId = 64;
+
+    /// None where the number is out of range.
+    #[must_use]
+    pub const fn new(count: ShardId) -> Option<Self> {
+        if count >= 1 && count <= Self::MAX {
+            Some(Self(count))
+        } else {
+            None
+        }
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> ShardId {
+        self.0
+    }
+}
+
+impl Default for Shards {
+    /// One: a complete broker without mail.
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+/// Something to listen on.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Listen {
+    /// Where.
+    pub url: ListenUrl,
+    /// Skipped with a line in the log where the host does not have the address.
+    pub optional: bool,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct BrokerConfig {
+    /// What to listen on.
+    pub listeners: Vec<Listen>,
+    /// How many shards; goes before the number in `core`.
+    pub shards: Shards,
+    /// Connections held in all, with or without CONNECT; those beyond are closed as they come.
+    pub max_open: usize,
+    /// What the shards themselves obey.
+    pub core: Config,
+}
+
+impl BrokerConfig {
+    /// Loopback only: nobody else can reach a broker that has no users and rules yet.
+    #[must_use]
+    pub fn loopback(port: u16) -> Vec<Listen> {
+        let v4 = ListenUrl::tcp(Host::Address(IpAddr::V4(Ipv4Addr::LOCALHOST)), port);
+        let v6 = ListenUrl::tcp(Host::Address(IpAddr::V6(Ipv6Addr::LOCALHOST)), port);
+        vec![
+            Listen {
+                url: v4,
+                optional: false,
+            },
+            Listen {
+                url: v6,
+                optional: true,
+            },
+        ]
+    }
+}
+
+impl Default for BrokerConfig {
+    fn default() -> Self {
+        Self {
+            listeners: Self::loopback(1883),
+            shards: Shards::default(),
+            max_open: usize::MAX,
+            core: Config::default(),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The core's events as lines in the log: who, from where, why, and which statement was broken.
+//!
+//! What must hold: what a client sent is escaped; a client cannot fill the log: lines of one kind are limited by the
+//! second, and how many were left out is said. Deliberately absent: where the lines go.
+
+use std::net::SocketAddr;
+
+use burgee_core::io::{ConnKey, End, Event, Reason};
+use burgee_protocol::Time;
+use tracing::debug;
+
+use crate::conn_table::Table;
+
+/// Lines a second about connections that ended by a fault or came and went.
+const LINES: u32 = 1000;
+/// Lines a second about clients that throw each other out: two of them can do so for ever.
+const FIGHTS: u32 = 1;
+
+/// Lets so many lines through in a second.
+#[derive(Debug, Default)]
+struct Limiter {
+    second: u64,
+    let_through: u32,
+    suppressed: u64,
+}
+
+impl Limiter {
+    /// Whether this line may be written, and how many were left out before it.
+    fn admit(&mut self, now: Time, limit: u32) -> Option<u64> {
+        let second = now.as_millis() / 1000;
+        if second != self.second {
+            self.second = second;
+            self.let_through = 0;
+        }
+        if self.let_through >= limit {
+            self.suppressed += 1;
+            return None;
+        }
+        self.let_through += 1;
+        Some(std::mem::take(&mut self.suppressed))
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct EventLog {
+    usual: Limiter,
+    fights: Limiter,
+}
+
+impl EventLog {
+    /// Writes events; connections that they name are still in the table.
+    pub(crate) fn write(&mut self, now: Time, table: &Table, events: &mut Vec<Event>) {
+        for event in events.drain(..) {
+            let fight = matches!(
+                &event,
+                Event::Closed {
+                    reason: Reason::TakenOver,
+                    ..
+                }
+            );
+            let (limiter, limit) = if fight {
+                (&mut self.fights, FIGHTS)
+            } else {
+                (&mut self.usual, LINES)
+            };
+            match limiter.admit(now, limit) {
+                None => {}
+                Some(0) => write(table, &event),
+                Some(count) => {
+                    debug!(suppressed = count, "similar lines were left out");
+                    write(table, &event);
+                }
+            }
+        }
+    }
+}
+
+fn write(table: &Table, event: &Event) {
+    let peer = |conn: &ConnKey| table.get(*conn).map(|conn| conn.peer);
+    match event {
+        Event::Connected {
+            conn,
+            client_id,
+            clean,
+            resumed,
+        } => {
+            let client = client_id.escape_debug();
+            debug!(%client, peer = %Peer(peer(conn)), clean, resumed, "connected");
+        }
+        Event::Closed {
+            conn,
+            client_id,
+            reason,
+        } => closed(peer(conn), client_id.as_deref(), reason),
+        Event::QueueFull { client_id } => {
+            debug!(client = %client_id.escape_debug(), "queue full: messages for this client are dropped");
+        }
+    }
+}
+
+fn closed(peer: Option<SocketAddr>, client_id: Option<&str>, reason: &Reason) {
+    let client = client_id.unwrap_or_default().escape_debug();
+    let peer = Peer(peer);
+    let why = match reason {
+        Reason::Fault(fault) => {
+            let statement = fault.statement();
+            debug!(%client, %peer, statement, reason = fault.what(), "closed: the client broke a rule or a limit");
+            return;
+        }
+        Reason::Refused(code) => {
+            debug!(%client, %peer, code, "closed: CONNECT was refused");
+            return;
+        }
+        Reason::Disconnect => "DISCONNECT",
+        Reason::Ended(End::Finished) => "closed by the client without DISCONNECT",
+        Reason::Ended(End::Broken) => "connection lost",
+        Reason::KeepAlive => "nothing came within one and a half times the keep alive [MQTT-3.1.2-24]",
+        Reason::ConnectTimeout => "no complete CONNECT came in time",
+        Reason::TakenOver => "another connection took the client identifier over [MQTT-3.1.4-2]",
+        Reason::Shutdown => "the broker ends",
+    };
+    debug!(%client, %peer, reason = why, "closed");
+}
+
+/// An address that may be gone.
+struct Peer(Option<SocketAddr>);
+
+impl std::fmt::Display for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(address) => address.fmt(f),
+            None => f.write_str("?"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_beyond_the_limit_are_counted() {
+        let mut limiter = Limiter::default();
+        let at = Time::from_millis;
+        assert_eq!(limiter.admit(at(5_000), 2), Some(0));
+        assert_eq!(limiter.admit(at(5_001), 2), Some(0));
+        assert_eq!(limiter.admit(at(5_002), 2), None);
+        assert_eq!(limiter.admit(at(5_999), 2), None);
+        assert_eq!(limiter.admit(at(6_000), 2), Some(2));
+        assert_eq!(limiter.admit(at(6_001), 2), Some(0));
+    }
+}

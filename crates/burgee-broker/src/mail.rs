@@ -1,0 +1,305 @@
+//! Mail between the threads of the broker: parcels and sockets, in one bounded slot for each pair of shards.
+//!
+//! What must hold: parcels of one pair stay in order; a slot that is full leaves them with the sender, who is woken
+//! when there is room; a sleeping shard is woken once, an awake one never. Locks live here and nowhere below.
+//! Deliberately absent: what is in the parcels.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use burgee_core::io::{Mailbox, Parcel, ShardId};
+use mio::Waker;
+use mio::net::TcpStream;
+
+/// Sockets that wait in one slot, at most.
+const ARRIVALS: usize = 1024;
+
+/// A connection on its way to a shard, with the bytes that it brings along.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub(crate) socket: TcpStream,
+    pub(crate) peer: SocketAddr,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// What one shard sent another and the other has not fetched yet.
+#[derive(Debug, Default)]
+struct Slot {
+    parcels: VecDeque<Parcel>,
+    bytes: usize,
+    arrivals: VecDeque<Arrival>,
+    /// The sender holds more and wants to hear when this is fetched.
+    sender_waits: bool,
+}
+
+/// Where one shard receives. Aligned so that two shards' desks share no cache line.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Desk {
+    waker: Waker,
+    asleep: AtomicBool,
+    /// A bit for each shard that put something into its slot or wants to be looked at.
+    pending: AtomicU64,
+    slots: Vec<Mutex<Slot>>,
+}
+
+/// What all threads of a broker share.
+pub(crate) struct Hub {
+    desks: Vec<Desk>,
+    slot_bytes: usize,
+    /// Connections held by all shards, those on their way included.
+    open: AtomicUsize,
+    /// Milliseconds of the broker's clock, plus one, at which everything has to be over; 0: not ending.
+    stop_at: AtomicU64,
+    failed: AtomicBool,
+    on_failure: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Whoever panicked while holding it left whole parcels behind: nothing is half done in a slot.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const fn bit(shard: ShardId) -> u64 {
+    1 << (shard as u64 & 63)
+}
+
+impl Hub {
+    /// A desk for each of the shards whose wakers these are; a slot takes `slot_bytes` of parcels.
+    pub(crate) fn new(wakers: Vec<Waker>, slot_bytes: usize) -> Self {
+        let shards = wakers.len();
+        let desk = |waker| Desk {
+            waker,
+            asleep: AtomicBool::new(false),
+            pending: AtomicU64::new(0),
+            slots: (0..shards).map(|_| Mutex::default()).collect(),
+        };
+        Self {
+            desks: wakers.into_iter().map(desk).collect(),
+            slot_bytes,
+            open: AtomicUsize::new(0),
+            stop_at: AtomicU64::new(0),
+            failed: AtomicBool::new(false),
+            on_failure: Mutex::new(None),
+        }
+    }
+
+    /// Shards.
+    pub(crate) fn shards(&self) -> ShardId {
+        ShardId::try_from(self.desks.len()).unwrap_or(ShardId::MAX)
+    }
+
+    /// Connections held now.
+    pub(crate) const fn open(&self) -> &AtomicUsize {
+        &self.open
+    }
+
+    /// Puts into the slot from `from` to `to` what it takes; the rest stays. Parcels keep their order.
+    pub(crate) fn deliver(&self, from: ShardId, to: ShardId, mail: &mut Mailbox, moving: &mut VecDeque<Arrival>) {
+        let Some(mutex) = self.slot(from, to) else { return };
+        let mut put = false;
+        {
+            let mut slot = lock(mutex);
+            while let Some(weight) = mail.next_weight() {
+                // One parcel always fits into an empty slot, however heavy.
+                if slot.bytes > 0 && slot.bytes + weight > self.slot_bytes {
+                    slot.sender_waits = true;
+                    break;
+                }
+                let Some(parcel) = mail.pop() else { break };
+                slot.bytes += weight;
+                slot.parcels.push_back(parcel);
+                put = true;
+            }
+            while !moving.is_empty() {
+                if slot.arrivals.len() >= ARRIVALS {
+                    slot.sender_waits = true;
+                    break;
+                }
+                slot.arrivals.extend(moving.pop_front());
+                put = true;
+            }
+        }
+        if put {
+            self.notify(to, from);
+        }
+    }
+
+    /// Everything has to be over at this time of the broker's clock; an earlier end wins.
+    pub(crate) fn stop(&self, at_millis: u64) {
+        let wish = at_millis.saturating_add(1);
+        let sooner = |now: u64| (now == 0 || wish < now).then_some(wish);
+        if self
+            .stop_at
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, sooner)
+            .is_err()
+        {
+            return; // The end is nearer already, and everybody knows.
+        }
+        for desk in &self.desks {
+            desk.wake();
+        }
+    }
+
+    /// When everything has to be over, if the broker ends.
+    pub(crate) fn stop_at(&self) -> Option<u64> {
+        self.stop_at.load(Ordering::SeqCst).checked_sub(1)
+    }
+
+    /// A shard is lost: a broker without it would silently lose clients, so all end.
+    pub(crate) fn fail(&self, stop_at: u64) {
+        self.failed.store(true, Ordering::SeqCst);
+        self.stop(stop_at);
+        if let Some(tell) = lock(&self.on_failure).take() {
+            tell();
+        }
+    }
+
+    /// Whether a shard was lost.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::SeqCst)
+    }
+
+    /// Calls `tell` once a shard is lost; at once if one is lost already.
+    pub(crate) fn on_failure(&self, tell: Box<dyn FnOnce() + Send>) {
+        *lock(&self.on_failure) = Some(tell);
+        if self.has_failed()
+            && let Some(tell) = lock(&self.on_failure).take()
+        {
+            tell();
+        }
+    }
+
+    /// Says that this shard is about to sleep. False: something came meanwhile, it must not.
+    pub(crate) fn may_sleep(&self, shard: ShardId, knows_end: bool) -> bool {
+        let Some(desk) = self.desks.get(usize::from(shard)) else {
+            return true;
+        };
+        // Both sides write first and look second, in one total order: one of them sees the other.
+        desk.asleep.store(true, Ordering::SeqCst);
+        let nothing = desk.pending.load(Ordering::SeqCst) == 0 && (knows_end || self.stop_at().is_none());
+        if !nothing {
+            desk.asleep.store(false, Ordering::SeqCst);
+        }
+        nothing
+    }
+
+    /// Says that this shard is awake.
+    pub(crate) fn awake(&self, shard: ShardId) {
+        if let Some(desk) = self.desks.get(usize::from(shard)) {
+            desk.asleep.store(false, Ordering::SeqCst);
+        }
+    }
+
+    fn notify(&self, to: ShardId, from: ShardId) {
+        if let Some(desk) = self.desks.get(usize::from(to)) {
+            desk.pending.fetch_or(bit(from), Ordering::SeqCst);
+            desk.wake();
+        }
+    }
+
+    fn slot(&self, from: ShardId, to: ShardId) -> Option<&Mutex<Slot>> {
+        self.desks.get(usize::from(to))?.slots.get(usize::from(from))
+    }
+}
+
+impl Desk {
+    fn wake(&self) {
+        if self.asleep.load(Ordering::SeqCst)
+            && self.asleep.swap(false, Ordering::SeqCst)
+            && let Err(error) = self.waker.wake()
+        {
+            tracing::error!(%error, "cannot wake a shard");
+        }
+    }
+}
+
+/// What a shard fetched from its slots and has not worked through.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    shard: ShardId,
+    parcels: Vec<VecDeque<Parcel>>,
+    arrivals: VecDeque<Arrival>,
+    /// The sender whose parcel is next.
+    turn: usize,
+    /// Senders whose slots were not looked into because their last mail is still here.
+    later: u64,
+}
+
+impl Inbox {
+    /// The inbox of one of `shards` shards.
+    pub(crate) fn new(shard: ShardId, shards: ShardId) -> Self {
+        let parcels = (0..shards).map(|_| VecDeque::new()).collect();
+        Self {
+            shard,
+            parcels,
+            arrivals: VecDeque::new(),
+            turn: 0,
+            later: 0,
+        }
+    }
+
+    /// Empties the slots that have something. A sender whose last mail is not worked through has to wait: that is
+    /// what slows it down.
+    pub(crate) fn fetch(&mut self, hub: &Hub) {
+        let Some(desk) = hub.desks.get(usize::from(self.shard)) else {
+            return;
+        };
+        let mut waiting = self.later;
+        if desk.pending.load(Ordering::Relaxed) != 0 {
+            waiting |= desk.pending.swap(0, Ordering::SeqCst);
+        }
+        self.later = 0;
+        while waiting != 0 {
+            let from = waiting.trailing_zeros();
+            waiting &= waiting - 1;
+            let Ok(from) = ShardId::try_from(from) else { continue };
+            let Some(parcels) = self.parcels.get_mut(usize::from(from)) else {
+                continue;
+            };
+            let Some(mutex) = hub.slot(from, self.shard) else {
+                continue;
+            };
+            let mut slot = lock(mutex);
+            self.arrivals.append(&mut slot.arrivals);
+            if parcels.is_empty() {
+                std::mem::swap(parcels, &mut slot.parcels);
+                slot.bytes = 0;
+                let tell = std::mem::take(&mut slot.sender_waits);
+                drop(slot);
+                if tell {
+                    hub.notify(from, self.shard);
+                }
+            } else {
+                self.later |= bit(from);
+            }
+        }
+    }
+
+    /// The next connection that came in.
+    pub(crate) fn next_arrival(&mut self) -> Option<Arrival> {
+        self.arrivals.pop_front()
+    }
+
+    /// The next parcel; senders take turns.
+    pub(crate) fn pop(&mut self) -> Option<(ShardId, Parcel)> {
+        for _ in 0..self.parcels.len() {
+            let from = self.turn;
+            self.turn = if from + 1 < self.parcels.len() { from + 1 } else { 0 };
+            if let Some(parcel) = self.parcels.get_mut(from).and_then(VecDeque::pop_front) {
+                return Some((ShardId::try_from(from).unwrap_or(ShardId::MAX), parcel));
+            }
+        }
+        None
+    }
+
+    /// Nothing is left to work through.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.later == 0 && self.arrivals.is_empty() && self.parcels.iter().all(VecDeque::is_empty)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,372 @@
+//! Reading: the ready list, the shard's one scratch buffer, the tails of partial packets, and the inputs of a turn.
+//!
+//! What must hold: one receive for each ready connection and turn; bytes reach the core in order, none twice, none
+//! lost; in the common case they are looked at where the kernel put them. A tail grows as bytes arrive, never by what
+//! a packet declares. Deliberately absent: writing, closing, and what the bytes mean.
+
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read};
+use std::ops::Range;
+
+use burgee_core::io::{ConnKey, End, Input, Inputs};
+
+use crate::conn_table::{Conn, Flags, Table};
+use crate::mail::Inbox;
+
+/// Bytes received at most from one connection in one turn.
+const SLICE: usize = 64 * 1024;
+/// Room in front of the received bytes for a tail: a larger one is appended to instead.
+const FRONT: usize = 32 * 1024;
+/// Tails kept for reuse.
+const POOL: usize = 256;
+/// A pooled tail is at most so large.
+const POOLED_CAPACITY: usize = 16 * 1024;
+
+/// Unconsumed bytes of one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Tail {
+    bytes: Vec<u8>,
+    /// So many of them are consumed already.
+    start: usize,
+    /// The core wants no less than this.
+    needed: usize,
+}
+
+impl Tail {
+    /// The bytes that a connection brought along from another shard.
+    pub(crate) fn brought(bytes: Vec<u8>) -> Self {
+        Self {
+            bytes,
+            start: 0,
+            needed: 0,
+        }
+    }
+
+    /// The unconsumed bytes, to be taken along to another shard.
+    pub(crate) fn into_bytes(mut self) -> Vec<u8> {
+        self.bytes.drain(..self.start);
+        self.bytes
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.bytes.get(self.start..).unwrap_or_default()
+    }
+
+    /// Gives memory back that a large packet left behind: a tail at rest must not pin it.
+    fn trim(&mut self) {
+        let left = self.bytes.len() - self.start;
+        if self.bytes.capacity() > POOLED_CAPACITY + 4 * left {
+            self.bytes = self.rest().to_vec();
+            self.start = 0;
+        }
+    }
+
+    fn append(&mut self, new: &[u8]) {
+        self.bytes.drain(..self.start);
+        self.start = 0;
+        let want = self.bytes.len() + new.len();
+        if want > self.bytes.capacity() {
+            // Doubling, but not beyond what is needed: the declared length is not believed, yet it is a bound.
+            let target = (2 * self.bytes.len()).min(self.needed).max(want);
+            self.bytes.reserve_exact(target - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(new);
+    }
+}
+
+/// Small things that happened since the last turn.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    pub(crate) accepted: VecDeque<ConnKey>,
+    pub(crate) rooms: Vec<ConnKey>,
+    pub(crate) shutdown: bool,
+}
+
+impl News {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.accepted.is_empty() && self.rooms.is_empty() && !self.shutdown
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    ready: VecDeque<ConnKey>,
+    scratch: Box<[u8]>,
+    #[expect(
+        clippy::vec_box,
+        reason = "a connection owns its tail by pointer: the boxes are what is reused"
+    )]
+    pool: Vec<Box<Tail>>,
+    /// Bytes received in one turn, all connections together.
+    budget: usize,
+}
+
+impl Reader {
+    /// A reader that receives about `budget` bytes in a turn before they are sent on.
+    pub(crate) fn new(budget: usize) -> Self {
+        Self {
+            ready: VecDeque::new(),
+            scratch: vec![0; FRONT + SLICE].into(),
+            pool: Vec::new(),
+            budget,
+        }
+    }
+
+    /// Some connection is to be read.
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Puts a connection onto the ready list, once, if it may be read and there may be something to read.
+    pub(crate) fn enqueue(&mut self, key: ConnKey, conn: &mut Conn) {
+        const NOT: Flags = Flags::QUEUED.and(Flags::PAUSED).and(Flags::ENDED);
+        if !conn.flags.any(NOT) && conn.flags.any(Flags::READABLE.and(Flags::HAND_OUT)) {
+            conn.flags.set(Flags::QUEUED);
+            self.ready.push_back(key);
+        }
+    }
+
+    /// Takes back the memory of a tail that is used up.
+    pub(crate) fn recycle(&mut self, mut tail: Box<Tail>) {
+        if self.pool.len() < POOL && tail.bytes.capacity() <= POOLED_CAPACITY {
+            tail.bytes.clear();
+            self.pool.push(tail);
+        }
+    }
+
+    /// Receives and throws away, up to a slice. `None`: the stream is at its end or broken.
+    pub(crate) fn discard(&mut self, conn: &mut Conn) -> Option<usize> {
+        match conn.socket.read(&mut self.scratch) {
+            Ok(0) => None,
+            Ok(count) => Some(count),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Some(0),
+            Err(_) => None,
+        }
+    }
+
+    /// One step for the next connection on the ready list.
+    fn read(&mut self, table: &mut Table, key: ConnKey) -> Found {
+        let Some(conn) = table.get_mut(key) else {
+            return Found::Nothing;
+        };
+        conn.flags.clear(Flags::QUEUED);
+        if conn.flags.any(Flags::PAUSED.and(Flags::ENDED)) {
+            return Found::Nothing;
+        }
+        if conn.flags.any(Flags::HAND_OUT) {
+            conn.flags.clear(Flags::HAND_OUT);
+            self.enqueue(key, conn);
+            if conn.tail.is_some() {
+                return Found::Tail(key);
+            }
+            return Found::Nothing;
+        }
+        match self.receive(conn) {
+            Ok(0) => {
+                conn.flags.set(Flags::ENDED);
+                let how = if conn.flags.any(Flags::BROKEN) {
+                    End::Broken
+                } else {
+                    End::Finished
+                };
+                Found::Ended(key, how)
+            }
+            Ok(count) => {
+                // A short read means drained, unless the end of the stream is behind it.
+                if count < SLICE && !conn.flags.any(Flags::HANGUP) {
+                    conn.flags.clear(Flags::READABLE);
+                }
+                self.enqueue(key, conn);
+                self.place(key, conn, count)
+            }
+            Err(ErrorKind::Interrupted) => {
+                self.enqueue(key, conn);
+                Found::Nothing
+            }
+            Err(ErrorKind::WouldBlock) if !conn.flags.any(Flags::BROKEN) => {
+                conn.flags.clear(Flags::READABLE);
+                Found::Nothing
+            }
+            Err(_) => {
+                conn.flags.set(Flags::ENDED);
+                Found::Ended(key, End::Broken)
+            }
+        }
+    }
+
+    fn receive(&mut self, conn: &mut Conn) -> Result<usize, ErrorKind> {
+        let space = self.scratch.get_mut(FRONT..).unwrap_or_default();
+        conn.socket.read(space).map_err(|error| error.kind())
+    }
+
+    /// Brings new bytes together with the tail in front of them: in the scratch buffer where the tail is small.
+    fn place(&mut self, key: ConnKey, conn: &mut Conn, count: usize) -> Found {
+        let Some(tail) = conn.tail.as_deref_mut() else {
+            return Found::Scratch(key, FRONT..FRONT + count);
+        };
+        let kept = tail.rest().len();
+        let enough = kept + count >= tail.needed;
+        if enough && kept <= FRONT {
+            if let Some(front) = self.scratch.get_mut(FRONT - kept..FRONT) {
+                front.copy_from_slice(tail.rest());
+            }
+            tail.bytes.clear();
+            tail.start = 0;
+            return Found::Scratch(key, FRONT - kept..FRONT + count);
+        }
+        tail.append(self.scratch.get(FRONT..FRONT + count).unwrap_or_default());
+        if enough { Found::Tail(key) } else { Found::Nothing }
+    }
+
+    /// Keeps what the core left of bytes in the scratch buffer.
+    fn keep(&mut self, conn: &mut Conn, rest: Range<usize>, needed: usize) {
+        if rest.is_empty() {
+            if let Some(tail) = conn.tail.take() {
+                self.recycle(tail);
+            }
+            return;
+        }
+        let tail = conn.tail.get_or_insert_with(|| self.pool.pop().unwrap_or_default());
+        tail.bytes.clear();
+        tail.bytes.extend_from_slice(self.scratch.get(rest).unwrap_or_default());
+        tail.start = 0;
+        tail.needed = needed;
+        tail.trim();
+    }
+
+    /// Drops what the core consumed of a tail.
+    fn advance(&mut self, conn: &mut Conn, used: usize, needed: usize) {
+        let Some(tail) = conn.tail.as_deref_mut() else { return };
+        tail.start = (tail.start + used).min(tail.bytes.len());
+        tail.needed = needed;
+        tail.trim();
+        if tail.rest().is_empty()
+            && let Some(tail) = conn.tail.take()
+        {
+            self.recycle(tail);
+        }
+    }
+}
+
+/// What a look at a ready connection found.
+enum Found {
+    Nothing,
+    Scratch(ConnKey, Range<usize>),
+    Tail(ConnKey),
+    Ended(ConnKey, End),
+}
+
+/// The inputs of one turn, in this order: the end, arrivals, room, mail, bytes.
+pub(crate) struct TurnInputs<'a> {
+    table: &'a mut Table,
+    reader: &'a mut Reader,
+    inbox: &'a mut Inbox,
+    news: &'a mut News,
+    /// Connections that may still be read in this turn: each at most once.
+    reads_left: usize,
+    bytes_left: usize,
+    mail_left: usize,
+    /// The bytes that the core was handed last.
+    lent: Option<Found>,
+}
+
+impl<'a> TurnInputs<'a> {
+    pub(crate) fn new(table: &'a mut Table, reader: &'a mut Reader, inbox: &'a mut Inbox, news: &'a mut News) -> Self {
+        let (reads_left, bytes_left, mail_left) = (reader.ready.len(), reader.budget, reader.budget);
+        Self {
+            table,
+            reader,
+            inbox,
+            news,
+            reads_left,
+            bytes_left,
+            mail_left,
+            lent: None,
+        }
+    }
+
+    fn next_mail(&mut self) -> Option<Input<'static>> {
+        if self.mail_left == 0 {
+            return None;
+        }
+        let (from, parcel) = self.inbox.pop()?;
+        self.mail_left = self.mail_left.saturating_sub(parcel.weight());
+        Some(Input::Mail { from, parcel })
+    }
+
+    fn next_found(&mut self) -> Found {
+        while self.reads_left > 0 && self.bytes_left > 0 {
+            self.reads_left -= 1;
+            let Some(key) = self.reader.ready.pop_front() else {
+                break;
+            };
+            match self.reader.read(self.table, key) {
+                Found::Nothing => {}
+                found @ (Found::Scratch(..) | Found::Tail(_) | Found::Ended(..)) => return found,
+            }
+        }
+        Found::Nothing
+    }
+}
+
+impl Inputs for TurnInputs<'_> {
+    fn next(&mut self) -> Option<Input<'_>> {
+        // Bytes that the core did not answer for stay where they are.
+        self.consumed(0, 0);
+        if std::mem::take(&mut self.news.shutdown) {
+            return Some(Input::Shutdown);
+        }
+        if let Some(conn) = self.news.accepted.pop_front() {
+            return Some(Input::Accepted { conn });
+        }
+        if let Some(conn) = self.news.rooms.pop() {
+            return Some(Input::Room { conn });
+        }
+        if let Some(mail) = self.next_mail() {
+            return Some(mail);
+        }
+        let found = self.next_found();
+        let (conn, bytes) = match &found {
+            Found::Nothing => return None,
+            Found::Ended(conn, how) => return Some(Input::Ended { conn: *conn, how: *how }),
+            Found::Scratch(conn, range) => (*conn, self.reader.scratch.get(range.clone())),
+            Found::Tail(conn) => (
+                *conn,
+                self.table
+                    .get(*conn)
+                    .and_then(|found| found.tail.as_deref())
+                    .map(Tail::rest),
+            ),
+        };
+        let bytes = bytes.unwrap_or_default();
+        self.bytes_left = self.bytes_left.saturating_sub(bytes.len());
+        self.lent = Some(found);
+        Some(Input::Bytes { conn, bytes })
+    }
+
+    fn consumed(&mut self, used: usize, needed: usize) {
+        let Some(lent) = self.lent.take() else { return };
+        let (key, range) = match lent {
+            Found::Scratch(key, range) => (key, Some(range)),
+            Found::Tail(key) => (key, None),
+            Found::Nothing | Found::Ended(..) => return,
+        };
+        let Some(conn) = self.table.get_mut(key) else { return };
+        match range {
+            Some(range) => self
+                .reader
+                .keep(conn, (range.start + used).min(range.end)..range.end, needed),
+            None => self.reader.advance(conn, used, needed),
+        }
+        let rest = conn.tail.as_deref().map_or(0, |tail| tail.rest().len());
+        if needed > 0 && rest >= needed {
+            // The core stopped although it could have gone on: it gets them again, next turn.
+            conn.flags.set(Flags::HAND_OUT);
+            self.reader.enqueue(key, conn);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,255 @@
+//! The loop of one shard: sleep until something is due, gather it, take a turn, carry out what the turn wished for.
+//!
+//! What must hold: no other system calls than poll, one receive for each ready connection and one send for each dirty
+//! one; nothing is allocated in a steady state; a loop that has nothing to do sleeps. Deliberately absent: MQTT.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use burgee_core::Shard;
+use burgee_core::io::{Effects, Inputs, ShardId};
+use burgee_protocol::Time;
+use mio::{Events, Poll};
+
+use crate::acceptor::Acceptor;
+use crate::clock::Clock;
+use crate::conn_table::{reserved_number, reserved_token};
+use crate::connections::Connections;
+use crate::log::EventLog;
+use crate::mail::{Arrival, Hub, Inbox};
+use crate::reading::TurnInputs;
+
+/// Events fetched from the kernel in one call.
+const EVENTS: usize = 1024;
+/// The reserved token number of the waker.
+pub(crate) const WAKER: mio::Token = reserved_token(0);
+/// Sockets that wait for one shard's slot before the others get them instead.
+const WAITING_SOCKETS: usize = 64;
+/// Bytes received in one turn, before they are sent on: at most, and at least.
+const MOST: usize = 512 * 1024;
+const LEAST: usize = 64 * 1024;
+
+/// What takes turns: the core, or a stand-in in tests.
+pub(crate) trait Machine {
+    /// See [`Shard::turn`].
+    fn turn(&mut self, now: Time, inputs: &mut impl Inputs, effects: &mut Effects);
+}
+
+impl Machine for Shard {
+    fn turn(&mut self, now: Time, inputs: &mut impl Inputs, effects: &mut Effects) {
+        Self::turn(self, now, inputs, effects);
+    }
+}
+
+/// Sizes that the loop needs to know.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Sizes {
+    /// The outbox limit of a connection.
+    pub(crate) outbox_bytes: usize,
+    /// The mail limit of a pair of shards.
+    pub(crate) mail_bytes: usize,
+}
+
+/// See the module.
+pub(crate) struct ShardLoop<M> {
+    id: ShardId,
+    hub: Arc<Hub>,
+    clock: Clock,
+    poll: Poll,
+    machine: M,
+    effects: Effects,
+    connections: Connections,
+    inbox: Inbox,
+    acceptor: Option<Acceptor>,
+    /// The shard that gets the next accepted connection.
+    next: ShardId,
+    /// Connections that leave, by the shard they go to.
+    leaving: Vec<VecDeque<Arrival>>,
+    log: EventLog,
+    /// Mail was handed over that publishers were held back for: a turn lets them go on.
+    mail_moved: bool,
+    /// The end was announced: when everything has to be over.
+    stopping: Option<Time>,
+}
+
+impl<M: Machine> ShardLoop<M> {
+    pub(crate) fn new(id: ShardId, (hub, poll): (Arc<Hub>, Poll), clock: Clock, machine: M, sizes: Sizes) -> Self {
+        let shards = hub.shards();
+        // A burst of one turn must fit into one outbox, or a fast reader would lose messages to a fast writer.
+        let budget = (sizes.outbox_bytes / 4).clamp(LEAST, MOST);
+        Self {
+            id,
+            clock,
+            machine,
+            effects: Effects::new(shards, sizes.mail_bytes),
+            connections: Connections::new(Arc::clone(&hub), sizes.outbox_bytes / 2, budget),
+            inbox: Inbox::new(id, shards),
+            acceptor: None,
+            next: 0,
+            leaving: (0..shards).map(|_| VecDeque::new()).collect(),
+            log: EventLog::default(),
+            mail_moved: false,
+            stopping: None,
+            hub,
+            poll,
+        }
+    }
+
+    /// This shard accepts for all.
+    pub(crate) fn accept_from(&mut self, listeners: Vec<TcpListener>, max_open: usize) -> io::Result<()> {
+        self.acceptor = Some(Acceptor::new(listeners, max_open, self.poll.registry())?);
+        Ok(())
+    }
+
+    /// Runs until the hub says that the broker ends and all is said.
+    pub(crate) fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
+        // One turn before anything happens, so that the core can say when it wants the next.
+        self.turn(self.clock.now());
+        loop {
+            self.sleep(&mut events)?;
+            let now = self.clock.now();
+            for event in &events {
+                match reserved_number(event.token()) {
+                    None => self.connections.event(now, event, &mut self.effects.outboxes),
+                    Some(number) => {
+                        if let Some(acceptor) = &mut self.acceptor {
+                            acceptor.ready(number);
+                        }
+                    }
+                }
+            }
+            self.accept(now);
+            self.fetch();
+            self.connections.close_overdue(now, &mut self.effects.outboxes);
+            self.heed_stop();
+            if self.is_due(now) {
+                self.turn(now);
+            }
+            self.deliver();
+            if self.is_over(now) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn sleep(&mut self, events: &mut Events) -> io::Result<()> {
+        let mut timeout = self.timeout();
+        if timeout != Some(Duration::ZERO) && !self.hub.may_sleep(self.id, self.stopping.is_some()) {
+            timeout = Some(Duration::ZERO);
+        }
+        let polled = self.poll.poll(events, timeout);
+        self.hub.awake(self.id);
+        match polled {
+            Err(error) if error.kind() != ErrorKind::Interrupted => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// How long nothing is to be done; `None`: until something happens.
+    fn timeout(&self) -> Option<Duration> {
+        if self.has_inputs() {
+            return Some(Duration::ZERO);
+        }
+        let acceptor = self.acceptor.as_ref().and_then(Acceptor::deadline);
+        let due = [
+            self.effects.deadline,
+            self.connections.deadline(),
+            acceptor,
+            self.stopping,
+        ];
+        let due = due.into_iter().flatten().min()?;
+        Some(Duration::from_millis(due.millis_since(self.clock.now())))
+    }
+
+    fn has_inputs(&self) -> bool {
+        let Connections { reader, news, .. } = &self.connections;
+        self.effects.more || self.mail_moved || reader.has_ready() || !news.is_empty() || !self.inbox.is_empty()
+    }
+
+    fn is_due(&self, now: Time) -> bool {
+        self.has_inputs() || self.effects.deadline.is_some_and(|due| due <= now)
+    }
+
+    fn turn(&mut self, now: Time) {
+        let effects = &mut self.effects;
+        let Connections {
+            table, reader, news, ..
+        } = &mut self.connections;
+        effects.debug = tracing::enabled!(tracing::Level::DEBUG);
+        self.mail_moved = false;
+        self.machine
+            .turn(now, &mut TurnInputs::new(table, reader, &mut self.inbox, news), effects);
+        self.log.write(now, table, &mut effects.events);
+        for (key, to) in effects.moves.drain(..) {
+            let arrival = self
+                .connections
+                .take_leave(key, self.poll.registry(), &mut effects.outboxes);
+            if let Some(leaving) = self.leaving.get_mut(usize::from(to)) {
+                leaving.extend(arrival);
+            }
+        }
+        self.connections.carry_out(now, effects);
+        // Nothing is kept yet: there is no store behind this shell.
+        effects.batch.ops.clear();
+    }
+
+    fn accept(&mut self, now: Time) {
+        let Some(acceptor) = &mut self.acceptor else { return };
+        let shards = self.hub.shards();
+        acceptor.accept(now, &self.hub, |socket, peer| {
+            let to = self.next;
+            self.next = if to + 1 < shards { to + 1 } else { 0 };
+            let arrival = Arrival {
+                socket,
+                peer,
+                bytes: Vec::new(),
+            };
+            match self.leaving.get_mut(usize::from(to)) {
+                Some(leaving) if to != self.id && leaving.len() < WAITING_SOCKETS => leaving.push_back(arrival),
+                _ => self.connections.admit(arrival, self.poll.registry()),
+            }
+        });
+    }
+
+    fn fetch(&mut self) {
+        self.inbox.fetch(&self.hub);
+        while let Some(arrival) = self.inbox.next_arrival() {
+            self.connections.admit(arrival, self.poll.registry());
+        }
+    }
+
+    /// Hands over what other shards take of our mail.
+    fn deliver(&mut self) {
+        let boxes = self.effects.mail.iter_mut().zip(&mut self.leaving);
+        for (to, (mail, leaving)) in (0..).zip(boxes) {
+            if mail.is_empty() && leaving.is_empty() {
+                continue;
+            }
+            let was_full = mail.is_full();
+            self.hub.deliver(self.id, to, mail, leaving);
+            self.mail_moved |= was_full && !mail.is_full();
+        }
+    }
+
+    fn heed_stop(&mut self) {
+        let Some(at) = self.hub.stop_at() else { return };
+        if self.stopping.is_none() {
+            self.acceptor = None;
+            self.connections.news.shutdown = true;
+        }
+        self.stopping = Some(Time::from_millis(at));
+    }
+
+    /// The broker ends, and nobody here is still to be served.
+    fn is_over(&self, now: Time) -> bool {
+        let idle = || self.connections.table.len() == 0 && self.leaving.iter().all(VecDeque::is_empty);
+        self.stopping.is_some_and(|at| now >= at || idle())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,285 @@
+//! The options of `burgee serve` as written, and the checked settings that they become.
+//!
+//! What must hold: an option out of range is refused when the command line is read, with the way out.
+//! Deliberately absent: defaults that differ from the library's.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use burgee_broker::{BrokerConfig, Listen, ListenUrl, Shards};
+use burgee_core::Config;
+use burgee_core::io::ShardId;
+use burgee_protocol::session::{Policy, QueueLimits};
+use clap::{Args, ValueEnum};
+use tracing_subscriber::filter::Targets;
+
+use super::GRACE;
+use crate::size;
+
+/// Run the broker
+///
+/// Without options it listens on port 1883 of loopback, IPv4 and IPv6, and lets everybody in who can reach that.
+/// SIGINT or SIGTERM end it in order.
+///
+/// Sizes are bytes, or KiB, MiB, GiB as in 64MiB.
+#[derive(Args, Clone, Debug)]
+#[expect(
+    clippy::doc_markdown,
+    reason = "the comments are the text of --help, which knows no Markdown"
+)]
+pub(crate) struct Options {
+    /// Listen here; may be given several times. Port 0 takes any free port
+    ///
+    /// On other addresses than loopback anybody who reaches them can publish and subscribe: this version knows no
+    /// users yet. [default: tcp://127.0.0.1:1883 and tcp://[::1]:1883]
+    #[arg(long, value_name = "URL")]
+    listen: Vec<ListenUrl>,
+
+    /// Threads that serve clients, 1 to 64
+    #[arg(long, value_name = "N", default_value = "1", value_parser = shards)]
+    shards: Shards,
+
+    /// Where to keep data; nothing is kept with --durability memory
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+
+    /// What survives: `memory` keeps nothing over a restart, and is the only choice yet
+    #[arg(long, value_name = "WHAT", default_value = "memory", value_parser = durability)]
+    durability: Durability,
+
+    /// What to log: off, error, warn, info, debug, trace, or for single modules as in burgee_broker=debug,info
+    #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = crate::log::parse)]
+    log: Targets,
+
+    /// Seconds between two rounds of $SYS messages; 0: none
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32))]
+    sys_interval: u32,
+
+    /// Unacknowledged QoS 1 and 2 messages sent to one client, 1 to 65535
+    #[arg(long, value_name = "N", default_value_t = Config::default().window,
+          value_parser = clap::value_parser!(u16).range(1..))]
+    window: u16,
+
+    /// Messages that wait for one client that is away or slow [default: no limit]
+    #[arg(long, value_name = "N")]
+    queue_messages: Option<usize>,
+
+    /// Bytes of messages that wait for one client that is away or slow
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = size::parse)]
+    queue_bytes: usize,
+
+    /// What is dropped when that queue is full
+    #[arg(long, value_name = "POLICY", default_value = "drop-newest")]
+    queue_policy: QueuePolicy,
+
+    /// Bytes on their way to one client; beyond, QoS 0 is dropped and QoS 1 and 2 wait. At least 4KiB
+    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = outbox_bytes)]
+    outbox_bytes: usize,
+
+    /// Largest packet accepted, without its fixed header; at most 268435455
+    #[arg(long, value_name = "SIZE", default_value = "268435455", value_parser = packet_bytes)]
+    max_packet_bytes: u32,
+
+    /// Seconds that a client has for its complete CONNECT, 1 to 3600
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    connect_timeout: u64,
+
+    /// Clients connected at once, divided evenly between the shards; beyond, CONNACK 3 [default: no limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_connections: Option<u64>,
+
+    /// Do not serve clients of MQTT 3.1
+    #[arg(long)]
+    no_mqtt31: bool,
+
+    /// Seconds for sending what is left when the broker ends, 0 to 3600
+    #[arg(long, value_name = "SECONDS", default_value_t = GRACE.as_secs(),
+          value_parser = clap::value_parser!(u64).range(0..=3600))]
+    grace: u64,
+}
+
+#[derive(Copy, Clone, Debug)]
+enum Durability {
+    Memory,
+}
+
+#[derive(Copy, Clone, Debug, ValueEnum)]
+enum QueuePolicy {
+    /// The arriving message: what was promised first is kept
+    DropNewest,
+    /// The messages that have waited longest
+    DropOldest,
+}
+
+impl Options {
+    /// What is to be logged.
+    pub(crate) fn log(&self) -> Targets {
+        self.log.clone()
+    }
+
+    /// Time for an orderly end.
+    pub(crate) const fn grace(&self) -> Duration {
+        Duration::from_secs(self.grace)
+    }
+
+    /// Says in the log what the options mean where that may surprise.
+    pub(crate) fn explain(&self) {
+        match (self.durability, &self.data) {
+            (Durability::Memory, Some(data)) => tracing::warn!(
+                data = %data.display(),
+                "durability is memory: nothing is kept there, sessions and retained messages end with the broker"
+            ),
+            (Durability::Memory, None) => {
+                tracing::info!("durability is memory: sessions and retained messages end with the broker");
+            }
+        }
+    }
+
+    /// The checked settings.
+    pub(crate) fn into_config(self) -> BrokerConfig {
+        let defaults = BrokerConfig::default();
+        let listen = self
+            .listen
+            .into_iter()
+            .map(|url| Listen { url, optional: false })
+            .collect::<Vec<_>>();
+        let limit = self
+            .max_connections
+            .map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        BrokerConfig {
+            listeners: if listen.is_empty() { defaults.listeners } else { listen },
+            shards: self.shards,
+            // Some more than the limit, so that those beyond it can be told so by CONNACK 3.
+            max_open: limit.saturating_add(limit / 8).saturating_add(64),
+            core: Config {
+                shards: self.shards.get(),
+                window: self.window,
+                queue: QueueLimits {
+                    messages: self.queue_messages.unwrap_or(usize::MAX),
+                    bytes: self.queue_bytes,
+                    policy: match self.queue_policy {
+                        QueuePolicy::DropNewest => Policy::DropNewest,
+                        QueuePolicy::DropOldest => Policy::DropOldest,
+                    },
+                },
+                outbox_bytes: self.outbox_bytes,
+                max_packet_bytes: self.max_packet_bytes,
+                connect_timeout_ms: self.connect_timeout * 1000,
+                max_connections: limit.div_ceil(usize::from(self.shards.get())),
+                serve_mqtt31: !self.no_mqtt31,
+                sys_interval_ms: u64::from(self.sys_interval) * 1000,
+                ..defaults.core
+            },
+        }
+    }
+}
+
+fn shards(text: &str) -> Result<Shards, String> {
+    let count = text.parse::<ShardId>().ok().and_then(Shards::new);
+    count.ok_or_else(|| format!("the number of shards is 1 to {}; 1 is a complete broker", Shards::MAX))
+}
+
+fn durability(text: &str) -> Result<Durability, String> {
+    match text {
+        "memory" => Ok(Durability::Memory),
+        "sync" | "write" => Err(format!(
+            "{text} comes with the durable store; this version has only memory"
+        )),
+        _ => Err("this version has only memory".to_owned()),
+    }
+}
+
+/// Below this, not even one batch of acknowledgements would fit.
+const LEAST_OUTBOX: usize = 4096;
+
+fn outbox_bytes(text: &str) -> Result<usize, String> {
+    let bytes = size::parse(text)?;
+    if bytes < LEAST_OUTBOX {
+        Err(format!("at least {LEAST_OUTBOX} bytes are needed"))
+    } else {
+        Ok(bytes)
+    }
+}
+
+/// What four bytes of length can say.
+const LARGEST_PACKET: u32 = 268_435_455;
+
+fn packet_bytes(text: &str) -> Result<u32, String> {
+    let bytes = u32::try_from(size::parse(text)?)
+        .ok()
+        .filter(|bytes| (1..=LARGEST_PACKET).contains(bytes));
+    bytes.ok_or_else(|| format!("a packet has 1 to {LARGEST_PACKET} bytes; MQTT has no larger ones"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn parse(words: &str) -> Result<BrokerConfig, String> {
+        let words = std::iter::once("serve").chain(words.split_whitespace());
+        Line::try_parse_from(words)
+            .map(|line| line.options.into_config())
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn no_options_are_the_defaults_of_the_library() {
+        let (ours, library) = (parse("").unwrap(), BrokerConfig::default());
+        assert_eq!(ours.listeners, library.listeners);
+        assert_eq!(format!("{:?}", ours.core), format!("{:?}", library.core));
+        assert_eq!(ours.max_open, library.max_open);
+    }
+
+    #[test]
+    fn options_become_settings() {
+        let config = parse(
+            "--listen tcp://127.0.0.1:0 --listen tcp://[::1]:7 --shards 3 --window 7 --queue-messages 5 \
+             --queue-bytes 1k --queue-policy drop-oldest --outbox-bytes 8KiB --max-packet-bytes 1MiB \
+             --connect-timeout 3 --max-connections 100 --no-mqtt31 --sys-interval 0 --data x --durability memory",
+        )
+        .unwrap();
+        assert_eq!(
+            (config.listeners.len(), config.shards.get(), config.core.shards),
+            (2, 3, 3)
+        );
+        assert_eq!(
+            (config.core.window, config.core.queue.messages, config.core.queue.bytes),
+            (7, 5, 1024)
+        );
+        assert_eq!(config.core.queue.policy, Policy::DropOldest);
+        assert_eq!(
+            (config.core.outbox_bytes, config.core.max_packet_bytes),
+            (8192, 1 << 20)
+        );
+        assert_eq!((config.core.connect_timeout_ms, config.core.sys_interval_ms), (3000, 0));
+        assert_eq!((config.core.max_connections, config.core.serve_mqtt31), (34, false));
+    }
+
+    #[test]
+    fn errors_say_the_way_out() {
+        for (line, hint) in [
+            ("--listen 127.0.0.1:1883", "write tcp://127.0.0.1:1883"),
+            ("--listen wss://host", "use tcp://"),
+            ("--shards 0", "1 to 64"),
+            ("--shards 65", "1 to 64"),
+            ("--durability sync", "comes with the durable store"),
+            ("--durability disk", "only memory"),
+            ("--window 0", "1..=65535"),
+            ("--outbox-bytes 1", "at least 4096"),
+            ("--max-packet-bytes 1GiB", "268435455"),
+            ("--connect-timeout 0", "1..=3600"),
+            ("--log loud", "no level"),
+            ("--queue-bytes many", "64MiB"),
+        ] {
+            let error = parse(line).unwrap_err();
+            assert!(error.contains(hint), "{line}: {error}");
+        }
+    }
+}
