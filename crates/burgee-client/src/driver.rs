@@ -1,0 +1,170 @@
+//! The task behind a client: it alone owns the connection, and whoever wants something asks it.
+//!
+//! What must hold: every queue is bounded. The engine's window full: commands wait in their channel, and behind it the
+//! callers. The application does not take its messages: we stop reading. Deliberately absent: reconnecting. This is where
+//! it will live, because nobody else sees the connection.
+
+use std::time::Duration;
+
+use burgee_codec::{QoS, TopicFilterBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+
+use crate::engine::{Event, Session};
+use crate::error::End;
+use crate::link::Link;
+use crate::message::Message;
+
+/// Whoever waits for the end of a piece of work; SUBACK's codes come with it.
+pub(crate) type Ticket = oneshot::Sender<Vec<u8>>;
+
+/// What a client asks of its connection.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Publish(Message, Ticket),
+    Subscribe(Vec<(TopicFilterBuf, QoS)>, Ticket),
+    Unsubscribe(Vec<TopicFilterBuf>, Ticket),
+}
+
+/// How a connection ended, and how much was left undone.
+#[derive(Clone, Debug)]
+pub(crate) struct Ending {
+    pub(crate) end: End,
+    pub(crate) unfinished: usize,
+}
+
+/// The driver's ends of all channels.
+#[derive(Debug)]
+pub(crate) struct Wires {
+    pub(crate) commands: mpsc::Receiver<Command>,
+    /// A wish to end within so much time.
+    pub(crate) quit: mpsc::Receiver<Duration>,
+    pub(crate) messages: mpsc::Sender<Message>,
+    pub(crate) ending: watch::Sender<Option<Ending>>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Driver<R, W> {
+    link: Link<R, W, Ticket>,
+    wires: Wires,
+    /// Commands may still come.
+    commands_open: bool,
+    /// The end was asked for and has to be reached by then.
+    quit_by: Option<Instant>,
+}
+
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Driver<R, W> {
+    pub(crate) fn new(link: Link<R, W, Ticket>, wires: Wires) -> Self {
+        Self {
+            link,
+            wires,
+            commands_open: true,
+            quit_by: None,
+        }
+    }
+
+    /// Serves the connection until it ends; the session is what can be resumed.
+    pub(crate) async fn run(mut self) -> (End, Session<Ticket>) {
+        let end = loop {
+            if let Err(end) = self.step().await {
+                break end;
+            }
+        };
+        let unfinished = self.link.engine.unfinished() + self.wires.commands.len();
+        let clock = self.link.now();
+        let mut engine = match end {
+            // [MQTT-4.8.0-1] after a violation nothing is said any more.
+            End::Disconnected => self.link.close().await,
+            End::Abandoned | End::ClosedByServer | End::Network(_) | End::Silent | End::Violation(_) => {
+                self.link.into_engine()
+            }
+        };
+        // Said before any ticket is dropped: whoever finds its ticket gone looks here for the reason.
+        self.wires.ending.send_replace(Some(Ending {
+            end: end.clone(),
+            unfinished,
+        }));
+        self.wires.commands.close();
+        engine.lost();
+        while let Ok(command) = self.wires.commands.try_recv() {
+            // What was accepted before the end belongs to the session, if there is one to resume.
+            if let Command::Publish(message, ticket) = command
+                && engine.keeps_session()
+            {
+                engine.publish(message, ticket, clock).ok();
+            }
+        }
+        (end, engine.into_session())
+    }
+
+    async fn step(&mut self) -> Result<(), End> {
+        let listening = self.take_in()?;
+        if self.quit_by.is_some() && !self.commands_open && self.link.engine.is_settled() {
+            return Err(End::Disconnected);
+        }
+        let full = !listening && self.is_full();
+        let room = self.commands_open && self.link.engine.has_room();
+        let Wires {
+            commands,
+            quit,
+            messages,
+            ..
+        } = &mut self.wires;
+        tokio::select! {
+            turned = self.link.turn(listening) => turned,
+            command = commands.recv(), if room => {
+                self.commands_open = command.is_some();
+                command.map_or(Ok(()), |command| self.obey(command))
+            }
+            // The permit goes back at once: there is room again, and nobody else sends.
+            () = async { drop(messages.reserve().await) }, if full => Ok(()),
+            Some(within) = quit.recv(), if self.quit_by.is_none() => {
+                commands.close();
+                self.quit_by = Some(Instant::now() + within);
+                Ok(())
+            }
+            () = sleep_until(self.quit_by.unwrap_or_else(Instant::now)), if self.quit_by.is_some() => {
+                Err(End::Disconnected)
+            }
+            () = messages.closed(), if !self.commands_open && self.quit_by.is_none() => Err(End::Abandoned),
+        }
+    }
+
+    /// Hands everything that came to the engine and its events on. Says whether there is room for more.
+    fn take_in(&mut self) -> Result<bool, End> {
+        loop {
+            while let Some(event) = self.link.engine.next_event() {
+                match event {
+                    // A ticket or a stream that nobody holds any more is no error: the work is done all the same.
+                    Event::Done { ticket, codes } => drop(ticket.send(codes)),
+                    Event::Message(message) => drop(self.wires.messages.try_send(message)),
+                    Event::Connected { .. } | Event::Refused(_) => {}
+                }
+            }
+            if self.is_full() || !self.link.engine.may_receive() {
+                return Ok(false);
+            }
+            if !self.link.digest()? {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// The application has to take a message first.
+    fn is_full(&self) -> bool {
+        self.wires.messages.capacity() == 0 && !self.wires.messages.is_closed()
+    }
+
+    fn obey(&mut self, command: Command) -> Result<(), End> {
+        let now = self.link.now();
+        let engine = &mut self.link.engine;
+        match command {
+            Command::Publish(message, ticket) => engine.publish(message, ticket, now)?,
+            Command::Subscribe(filters, ticket) => engine.subscribe(filters, ticket, now)?,
+            Command::Unsubscribe(filters, ticket) => engine.unsubscribe(filters, ticket, now)?,
+        }
+        Ok(())
+    }
+}

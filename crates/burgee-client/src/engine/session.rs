@@ -1,0 +1,207 @@
+//! What the client remembers of its session: unfinished messages and requests in both directions.
+//!
+//! What must hold: it outlives the connection, and what resumes keeps order and identifiers. SUBSCRIBE and UNSUBSCRIBE
+//! live in the same window as messages, so that all three draw identifiers from one space [MQTT-2.3.1-2].
+//! Deliberately absent: bytes and connections.
+
+use std::collections::BTreeMap;
+
+use burgee_codec::{PacketId, QoS, TopicFilterBuf};
+use burgee_protocol::Fault;
+use burgee_protocol::session::{Deliverable, Incoming, Outgoing, Policy, QueueLimits, Send};
+
+use crate::message::Message;
+
+/// What waits for an answer of the server; `ticket` is whoever awaits it.
+#[derive(Debug)]
+pub(super) enum Work<T> {
+    Publish {
+        message: Message,
+        ticket: T,
+    },
+    Subscribe {
+        filters: Vec<(TopicFilterBuf, QoS)>,
+        ticket: T,
+    },
+    Unsubscribe {
+        filters: Vec<TopicFilterBuf>,
+        ticket: T,
+    },
+}
+
+impl<T> Work<T> {
+    pub(super) fn into_ticket(self) -> T {
+        match self {
+            Self::Publish { ticket, .. } | Self::Subscribe { ticket, .. } | Self::Unsubscribe { ticket, .. } => ticket,
+        }
+    }
+}
+
+impl<T> Deliverable for Work<T> {
+    fn qos(&self) -> QoS {
+        match self {
+            Self::Publish { message, .. } => message.qos,
+            // One answer ends it, as with QoS 1.
+            Self::Subscribe { .. } | Self::Unsubscribe { .. } => QoS::AtLeastOnce,
+        }
+    }
+
+    fn weight(&self) -> usize {
+        match self {
+            Self::Publish { message, .. } => message.topic.as_str().len() + message.payload.len(),
+            Self::Subscribe { filters, .. } => filters.iter().map(|(filter, _)| filter.as_str().len()).sum(),
+            Self::Unsubscribe { filters, .. } => filters.iter().map(|filter| filter.as_str().len()).sum(),
+        }
+    }
+}
+
+/// The caller asks for room before it pushes, so nothing is ever dropped by these.
+const ALL: QueueLimits = QueueLimits {
+    messages: usize::MAX,
+    bytes: usize::MAX,
+    policy: Policy::DropNewest,
+};
+
+/// A request that is written and not answered.
+#[derive(Copy, Clone, Debug)]
+pub(super) enum Request {
+    /// SUBSCRIBE with so many filters.
+    Subscribe(usize),
+    Unsubscribe,
+}
+
+/// The state of one session; `T` is what the caller gets back when a piece of work is done.
+#[derive(Debug)]
+pub(crate) struct Session<T> {
+    pub(super) outgoing: Outgoing<Work<T>>,
+    pub(super) incoming: Incoming,
+    /// Which identifiers belong to requests: their answers are of another type than a message's.
+    pub(super) requests: BTreeMap<PacketId, Request>,
+    /// Tickets of QoS 2 messages between PUBREC and PUBCOMP.
+    released: BTreeMap<PacketId, T>,
+    window: u16,
+}
+
+impl<T> Session<T> {
+    pub(crate) fn new(window: u16) -> Self {
+        Self {
+            outgoing: Outgoing::new(window),
+            incoming: Incoming::default(),
+            requests: BTreeMap::new(),
+            released: BTreeMap::new(),
+            window: window.max(1),
+        }
+    }
+
+    /// How many may be unfinished at once.
+    pub(crate) const fn window(&self) -> u16 {
+        self.window
+    }
+
+    /// Pieces of work whose answer has not come.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.outgoing.in_flight() + self.outgoing.queue().len()
+    }
+
+    /// Whether new work would go out at once.
+    pub(super) fn has_room(&self) -> bool {
+        self.outgoing.queue().is_empty() && self.outgoing.in_flight() < usize::from(self.window)
+    }
+
+    pub(super) fn push(&mut self, work: Work<T>) {
+        let dropped = self.outgoing.push(work, &ALL);
+        debug_assert!(dropped.is_none(), "no limit, nothing dropped");
+    }
+
+    pub(super) fn puback(&mut self, id: PacketId) -> Result<Option<T>, Fault> {
+        self.is_message(id)?;
+        Ok(self.outgoing.puback(id)?.map(Work::into_ticket))
+    }
+
+    pub(super) fn pubrec(&mut self, id: PacketId) -> Result<(), Fault> {
+        self.is_message(id)?;
+        if let Some(work) = self.outgoing.pubrec(id)? {
+            self.released.insert(id, work.into_ticket());
+        }
+        Ok(())
+    }
+
+    pub(super) fn pubcomp(&mut self, id: PacketId) -> Result<Option<T>, Fault> {
+        self.is_message(id)?;
+        self.outgoing.pubcomp(id)?;
+        Ok(self.released.remove(&id))
+    }
+
+    /// SUBACK with so many codes. `None`: nobody asked, and no pending subscription is completed [MQTT-2.3.1-7].
+    pub(super) fn suback(&mut self, id: PacketId, codes: usize) -> Result<Option<T>, Fault> {
+        match self.requests.get(&id) {
+            None => Ok(None),
+            Some(Request::Subscribe(filters)) if *filters == codes => self.finish(id),
+            // [MQTT-3.8.4-5] one code for each filter.
+            Some(Request::Subscribe(_)) => Err(Fault::peer(
+                "MQTT-3.8.4-5",
+                "SUBACK has another number of codes than SUBSCRIBE had filters",
+            )),
+            Some(Request::Unsubscribe) => Err(Fault::peer("MQTT-4.8.0-1", "SUBACK for an UNSUBSCRIBE")),
+        }
+    }
+
+    pub(super) fn unsuback(&mut self, id: PacketId) -> Result<Option<T>, Fault> {
+        match self.requests.get(&id) {
+            None => Ok(None),
+            Some(Request::Unsubscribe) => self.finish(id),
+            Some(Request::Subscribe(_)) => Err(Fault::peer("MQTT-4.8.0-1", "UNSUBACK for a SUBSCRIBE")),
+        }
+    }
+
+    fn finish(&mut self, id: PacketId) -> Result<Option<T>, Fault> {
+        self.requests.remove(&id);
+        Ok(self.outgoing.puback(id)?.map(Work::into_ticket))
+    }
+
+    fn is_message(&self, id: PacketId) -> Result<(), Fault> {
+        match self.requests.get(&id) {
+            None => Ok(()),
+            Some(_) => Err(Fault::peer(
+                "MQTT-4.8.0-1",
+                "an acknowledgement of PUBLISH for a SUBSCRIBE or UNSUBSCRIBE",
+            )),
+        }
+    }
+
+    /// The server has lost the session: whatever it has not taken over becomes new work, in the old order. Tickets of
+    /// messages between PUBREC and PUBCOMP are dropped: the server took them over, and nobody can say what became of them.
+    pub(super) fn begin_anew(&mut self) -> Result<(), Fault> {
+        let mut old = core::mem::replace(self, Self::new(self.window)).outgoing;
+        old.disconnected();
+        loop {
+            let mut unacknowledged = Vec::new();
+            let mut released = Vec::new();
+            while let Some(send) = old.next() {
+                match send {
+                    Send::Publish { id, message, .. } => unacknowledged.push((id, message.qos())),
+                    Send::Release { id } => released.push(id),
+                }
+            }
+            if unacknowledged.is_empty() && released.is_empty() {
+                return Ok(());
+            }
+            for id in released {
+                old.pubcomp(id)?;
+            }
+            for (id, qos) in unacknowledged {
+                let work = if qos == QoS::ExactlyOnce {
+                    old.pubrec(id)?
+                } else {
+                    old.puback(id)?
+                };
+                if let Some(work) = work {
+                    self.push(work);
+                }
+                if qos == QoS::ExactlyOnce {
+                    old.pubcomp(id)?;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! One byte stream with an engine on it: reads, writes and sleeps, whichever comes first.
+//!
+//! What must hold: nothing is decided here. A turn may be dropped at any await without losing a byte, so that its caller
+//! can wait for other things beside it. Deliberately absent: how the stream came about.
+
+use std::future::pending;
+use std::io::{self, IoSlice};
+use std::time::Duration;
+
+use burgee_protocol::{Fault, Time};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::engine::{Engine, Event, Silence};
+use crate::error::{ConnectError, End, Refused};
+
+/// Bytes that are read at once.
+const CHUNK: usize = 32 * 1024;
+
+/// How long a server may take to close after our DISCONNECT before we do not wait for it.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// The engine's time.
+#[derive(Copy, Clone, Debug)]
+struct Clock(Instant);
+
+impl Clock {
+    fn now(self) -> Time {
+        Time::ZERO + self.0.elapsed()
+    }
+
+    async fn reach(self, time: Option<Time>) {
+        match time {
+            Some(time) => sleep_until(self.0 + Duration::from_millis(time.as_millis())).await,
+            None => pending().await,
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Link<R, W, T> {
+    reader: R,
+    writer: W,
+    pub(crate) engine: Engine<T>,
+    input: Vec<u8>,
+    /// So many bytes of `input` are used up.
+    used: usize,
+    clock: Clock,
+}
+
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin, T> Link<R, W, T> {
+    pub(crate) fn new(reader: R, writer: W, engine: Engine<T>) -> Self {
+        Self {
+            reader,
+            writer,
+            engine,
+            input: Vec::new(),
+            used: 0,
+            clock: Clock(Instant::now()),
+        }
+    }
+
+    /// The engine's now.
+    pub(crate) fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// The stream is over.
+    pub(crate) fn into_engine(self) -> Engine<T> {
+        self.engine
+    }
+
+    /// CONNECT and CONNACK. Says whether the server had a session.
+    pub(crate) async fn open(&mut self) -> Result<bool, ConnectError> {
+        let violation = |fault: Fault| ConnectError::Violation(fault);
+        self.engine.connected(self.now());
+        loop {
+            while self.digest().map_err(violation)? {
+                match self.engine.next_event() {
+                    Some(Event::Connected { session_present }) => return Ok(session_present),
+                    Some(Event::Refused(code)) => return Err(ConnectError::Refused(Refused(code))),
+                    Some(Event::Message(_) | Event::Done { .. }) | None => {}
+                }
+            }
+            self.turn(true).await.map_err(ConnectError::Lost)?;
+        }
+    }
+
+    /// Hands one packet to the engine; `false` if none is complete.
+    pub(crate) fn digest(&mut self) -> Result<bool, Fault> {
+        let unused = self.input.get(self.used..).unwrap_or_default();
+        let taken = if unused.is_empty() {
+            None
+        } else {
+            self.engine.receive(unused, self.clock.now())?
+        };
+        self.used += taken.unwrap_or(0);
+        if taken.is_none() && self.used > 0 {
+            self.input.drain(..self.used);
+            self.used = 0;
+        }
+        Ok(taken.is_some())
+    }
+
+    /// Waits until bytes came (only if `listening`), bytes went, or a deadline of the engine passed.
+    pub(crate) async fn turn(&mut self, listening: bool) -> Result<(), End> {
+        let Self {
+            reader,
+            writer,
+            engine,
+            input,
+            clock,
+            ..
+        } = self;
+        let mut slices = [IoSlice::new(&[]); 16];
+        let mut count = 0;
+        for (slice, chunk) in slices.iter_mut().zip(engine.outbox().chunks()) {
+            *slice = IoSlice::new(chunk);
+            count += 1;
+        }
+        let slices = slices.get(..count).unwrap_or_default();
+        // Never the length that a packet announces: only what has come decides how much memory is taken.
+        input.reserve(if listening { CHUNK } else { 0 });
+        tokio::select! {
+            read = reader.read_buf(input), if listening => match read? {
+                0 => Err(End::ClosedByServer),
+                _ => Ok(()),
+            },
+            wrote = writer.write_vectored(slices), if count > 0 => {
+                let wrote = wrote?;
+                if wrote == 0 {
+                    return Err(io::Error::from(io::ErrorKind::WriteZero).into());
+                }
+                Ok(engine.wrote(wrote, clock.now())?)
+            }
+            () = clock.reach(engine.deadline()) => match engine.tick(clock.now(), listening) {
+                Ok(()) => Ok(()),
+                Err(Silence::NoConnAck | Silence::NoPingResp) => Err(End::Silent),
+            },
+        }
+    }
+
+    /// DISCONNECT, the end of our stream, and for a moment the server's rest: unread bytes would make the system
+    /// reset the connection, and the reset could overtake DISCONNECT.
+    pub(crate) async fn close(mut self) -> Engine<T> {
+        self.engine.disconnect(self.now());
+        // An error now changes nothing: all that was owed is answered or counted.
+        timeout(FAREWELL, self.say_farewell()).await.ok();
+        self.engine
+    }
+
+    async fn say_farewell(&mut self) -> Result<(), End> {
+        while !self.engine.outbox().is_empty() {
+            self.turn(true).await?;
+            while self.digest()? {}
+        }
+        // [MQTT-3.14.4-1] our side of the connection ends right behind DISCONNECT.
+        self.writer.shutdown().await?;
+        loop {
+            self.input.clear();
+            self.used = 0;
+            if self.reader.read_buf(&mut self.input).await? == 0 {
+                return Ok(());
+            }
+        }
+    }
+}

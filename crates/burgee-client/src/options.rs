@@ -1,0 +1,218 @@
+//! How to connect: options as written, and the one function that checks them.
+//!
+//! What must hold: whatever the standard forbids is an error before a byte is sent. Deliberately absent: files and
+//! environment variables; transports other than TCP, and MQTT 5.0, whose time has not come.
+
+use std::time::Duration;
+
+use burgee_codec::{
+    Connect, Limits, MAX_REMAINING_LENGTH, Packet, Properties, QoS, TopicNameBuf, Version, Will as WireWill,
+};
+
+use crate::engine::Settings;
+use crate::error::Invalid;
+
+/// A message that the server publishes if the connection ends without DISCONNECT.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Will {
+    topic: String,
+    payload: Vec<u8>,
+    qos: QoS,
+    retain: bool,
+}
+
+impl Will {
+    /// A will with QoS 0 that is not retained.
+    #[must_use]
+    pub fn new(topic: impl Into<String>, payload: impl Into<Vec<u8>>) -> Self {
+        Self {
+            topic: topic.into(),
+            payload: payload.into(),
+            qos: QoS::AtMostOnce,
+            retain: false,
+        }
+    }
+
+    /// The QoS with which it is published.
+    #[must_use]
+    pub const fn qos(mut self, qos: QoS) -> Self {
+        self.qos = qos;
+        self
+    }
+
+    /// Whether it is published as a retained message.
+    #[must_use]
+    pub const fn retain(mut self, retain: bool) -> Self {
+        self.retain = retain;
+        self
+    }
+}
+
+/// How to connect. Start with [`Options::new`]; everything else has a default.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) client_id: String,
+    clean_session: bool,
+    keep_alive: u16,
+    user_name: Option<String>,
+    password: Option<Vec<u8>>,
+    will: Option<Will>,
+    pub(crate) version: Version,
+    max_packet_size: u32,
+    pub(crate) window: u16,
+    pub(crate) backlog: usize,
+    pub(crate) connect_timeout: Duration,
+}
+
+impl Options {
+    /// A clean session with a server-made identifier, MQTT 3.1.1, keep alive 60 s, no user, no will.
+    #[must_use]
+    pub fn new(host: impl Into<String>, port: u16) -> Self {
+        Self {
+            host: host.into(),
+            port,
+            client_id: String::new(),
+            clean_session: true,
+            keep_alive: 60,
+            user_name: None,
+            password: None,
+            will: None,
+            version: Version::V311,
+            max_packet_size: MAX_REMAINING_LENGTH,
+            window: 100,
+            backlog: 100,
+            connect_timeout: Duration::from_secs(10),
+        }
+    }
+
+    /// Who we are: the session belongs to this name. Empty, the default: the server makes one up for a clean session.
+    #[must_use]
+    pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.client_id = client_id.into();
+        self
+    }
+
+    /// `true`, the default: the session ends with the connection. `false`: server and client keep it.
+    #[must_use]
+    pub const fn clean_session(mut self, clean: bool) -> Self {
+        self.clean_session = clean;
+        self
+    }
+
+    /// Seconds between two signs of life; 0 switches it off.
+    #[must_use]
+    pub const fn keep_alive(mut self, seconds: u16) -> Self {
+        self.keep_alive = seconds;
+        self
+    }
+
+    /// The user name.
+    #[must_use]
+    pub fn user_name(mut self, name: impl Into<String>) -> Self {
+        self.user_name = Some(name.into());
+        self
+    }
+
+    /// The password: any bytes. Needs a user name.
+    #[must_use]
+    pub fn password(mut self, password: impl Into<Vec<u8>>) -> Self {
+        self.password = Some(password.into());
+        self
+    }
+
+    /// What the server publishes if we vanish.
+    #[must_use]
+    pub fn will(mut self, will: Will) -> Self {
+        self.will = Some(will);
+        self
+    }
+
+    /// MQTT 3.1.1 (the default) or 3.1.
+    #[must_use]
+    pub const fn version(mut self, version: Version) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// The longest packet that we take, counted as its remaining length. A longer one ends the connection.
+    #[must_use]
+    pub const fn max_packet_size(mut self, bytes: u32) -> Self {
+        self.max_packet_size = bytes;
+        self
+    }
+
+    /// How many messages and requests may be unacknowledged at once (at least 1, 100 by default); what comes on top waits
+    /// in [`publish`](crate::Client::publish).
+    #[must_use]
+    pub const fn window(mut self, messages: u16) -> Self {
+        self.window = if messages == 0 { 1 } else { messages };
+        self
+    }
+
+    /// How many received messages may wait for [`Messages::next`](crate::Messages::next) (at least 1, 100 by default).
+    /// Policy beyond: we stop reading, and the server keeps the rest. Nothing is dropped.
+    #[must_use]
+    pub const fn backlog(mut self, messages: usize) -> Self {
+        self.backlog = if messages == 0 { 1 } else { messages };
+        self
+    }
+
+    /// How long reaching the server and its answer to CONNECT may take together.
+    #[must_use]
+    pub const fn connect_timeout(mut self, time: Duration) -> Self {
+        self.connect_timeout = time;
+        self
+    }
+
+    /// Everything that can be wrong without asking the server.
+    pub(crate) fn check(&self) -> Result<Settings, Invalid> {
+        if self.version == Version::V5 {
+            return Err(Invalid::Version);
+        }
+        // [MQTT-3.1.3-7] an empty identifier needs a clean session; 3.1 has none.
+        if self.client_id.is_empty() && (!self.clean_session || self.version == Version::V31) {
+            return Err(Invalid::ClientIdEmpty);
+        }
+        // [MQTT-3.1.2-22]
+        if self.password.is_some() && self.user_name.is_none() {
+            return Err(Invalid::PasswordWithoutUserName);
+        }
+        let topic = self
+            .will
+            .as_ref()
+            .map(|will| TopicNameBuf::parse(&will.topic))
+            .transpose()?;
+        let will = self.will.as_ref().zip(topic.as_ref()).map(|(will, topic)| WireWill {
+            topic: topic.as_ref(),
+            payload: &will.payload,
+            qos: will.qos,
+            retain: will.retain,
+            properties: Properties::default(),
+        });
+        let packet = Packet::Connect(Connect {
+            version: self.version,
+            clean_session: self.clean_session,
+            keep_alive: self.keep_alive,
+            client_id: &self.client_id,
+            will,
+            user_name: self.user_name.as_deref(),
+            password: self.password.as_deref(),
+            properties: Properties::default(),
+        });
+        let mut connect = Vec::new();
+        packet.append_to(self.version, &mut connect)?;
+        Ok(Settings {
+            connect,
+            version: self.version,
+            clean_session: self.clean_session,
+            keep_alive: self.keep_alive,
+            limits: Limits {
+                max_remaining_length: self.max_packet_size,
+                ..Limits::default()
+            },
+            patience: u64::try_from(self.connect_timeout.as_millis()).unwrap_or(u64::MAX),
+        })
+    }
+}
