@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::dial::dial;
-use crate::driver::{Command, Driver, Ending, Ticket, Wires};
+use crate::driver::{Command, Driver, Ending, Ticket, Waiter, Wires};
 use crate::engine::{self, Engine};
 use crate::error::{ConnectError, End, Error, Invalid};
 use crate::link::Link;
@@ -36,6 +36,7 @@ const CLEAN_END: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Session {
     inner: engine::Session<Ticket>,
+    next_ticket: Ticket,
     client_id: String,
 }
 
@@ -80,6 +81,7 @@ impl Client {
         // A session that was not there before has nothing to lose.
         let session = Session {
             inner: engine::Session::new(options.window),
+            next_ticket: 0,
             client_id: options.client_id.clone(),
         };
         Self::resume(options, session).await.map_err(|failed| failed.error)
@@ -108,7 +110,11 @@ impl Client {
                 }));
             }
         };
-        let Session { inner, client_id } = session;
+        let Session {
+            inner,
+            next_ticket,
+            client_id,
+        } = session;
         let engine = Engine::new(settings, inner);
         let (error, mut engine) = match timeout(options.connect_timeout, dial(&options.host, options.port)).await {
             Err(_) => (ConnectError::Timeout(options.connect_timeout), engine),
@@ -118,7 +124,7 @@ impl Client {
                 let mut link = Link::new(reader, writer, engine);
                 match link.open().await {
                     Ok(session_present) => {
-                        return Ok(start(link, options, client_id, session_present));
+                        return Ok(start(link, options, (client_id, next_ticket), session_present));
                     }
                     // [MQTT-3.2.0-1] no CONNACK in reasonable time.
                     Err(ConnectError::Lost(End::Silent)) => {
@@ -133,6 +139,7 @@ impl Client {
             error,
             session: Session {
                 inner: engine.into_session(),
+                next_ticket,
                 client_id,
             },
         }))
@@ -178,7 +185,7 @@ impl Client {
             retain,
             dup: false,
         };
-        self.ask(|ticket| Command::Publish(message, ticket)).await
+        self.ask(|waiter| Command::Publish(message, waiter)).await
     }
 
     /// Asks for subscriptions and waits for the answer: one [`Grant`] for each filter, in order.
@@ -210,7 +217,7 @@ impl Client {
             .into_iter()
             .map(|(filter, qos)| (TopicFilterBuf::from(filter), qos))
             .collect();
-        let receipt = self.ask(|ticket| Command::Subscribe(owned, ticket)).await?;
+        let receipt = self.ask(|waiter| Command::Subscribe(owned, waiter)).await?;
         let codes = receipt.codes().await?;
         // [MQTT-3.8.4-6] what was granted counts, not what was asked for.
         Ok(codes
@@ -241,7 +248,7 @@ impl Client {
         });
         packet.encoded_len(self.version)?;
         let owned = parsed.into_iter().map(TopicFilterBuf::from).collect();
-        self.ask(|ticket| Command::Unsubscribe(owned, ticket)).await?.await
+        self.ask(|waiter| Command::Unsubscribe(owned, waiter)).await?.await
     }
 
     /// [`Client::disconnect_within`] 30 seconds.
@@ -293,12 +300,12 @@ impl Client {
         })
     }
 
-    async fn ask(&self, command: impl FnOnce(Ticket) -> Command) -> Result<Receipt, Error> {
+    async fn ask(&self, command: impl FnOnce(Waiter) -> Command) -> Result<Receipt, Error> {
         let Ok(place) = self.commands.reserve().await else {
             return Err(Error::Ended(end_of(&self.ending)));
         };
-        let (ticket, done) = oneshot::channel();
-        place.send(command(ticket));
+        let (waiter, done) = oneshot::channel();
+        place.send(command(waiter));
         Ok(Receipt {
             done,
             ending: self.ending.clone(),
@@ -316,7 +323,7 @@ fn end_of(ending: &watch::Receiver<Option<Ending>>) -> End {
 fn start(
     link: Link<OwnedReadHalf, OwnedWriteHalf, Ticket>,
     options: &Options,
-    client_id: String,
+    (client_id, next_ticket): (String, Ticket),
     session_present: bool,
 ) -> (Client, Messages) {
     let (commands, take_commands) = mpsc::channel(COMMANDS);
@@ -330,8 +337,15 @@ fn start(
         ending: give_ending,
     };
     let task = tokio::spawn(async move {
-        let (end, inner) = Driver::new(link, wires).run().await;
-        (end, Session { inner, client_id })
+        let (end, inner, next_ticket) = Driver::new(link, wires, next_ticket).run().await;
+        (
+            end,
+            Session {
+                inner,
+                next_ticket,
+                client_id,
+            },
+        )
     });
     let client = Client {
         commands,
@@ -354,7 +368,8 @@ pub enum Grant {
 
 /// The acknowledgement of one message, to be awaited: QoS 0 is written, PUBACK came, PUBCOMP came. It may be dropped.
 ///
-/// If the connection is lost in a session that is kept, a receipt waits for the session to be resumed or dropped.
+/// If the connection ends first, it fails. In a session that is kept the message is sent again all the same when the
+/// session is resumed.
 #[derive(Debug)]
 #[must_use = "nobody knows whether the message arrived, unless this is awaited"]
 pub struct Receipt {

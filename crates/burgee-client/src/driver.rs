@@ -4,6 +4,7 @@
 //! callers. The application does not take its messages: we stop reading. Deliberately absent: reconnecting. This is where
 //! it will live, because nobody else sees the connection.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use burgee_codec::{QoS, TopicFilterBuf};
@@ -16,16 +17,22 @@ use crate::error::End;
 use crate::link::Link;
 use crate::message::Message;
 
+/// The number of a piece of work. The session keeps the number, so that it is plain data; who waits stays here.
+pub(crate) type Ticket = u64;
+
 /// Whoever waits for the end of a piece of work; SUBACK's codes come with it.
-pub(crate) type Ticket = oneshot::Sender<Vec<u8>>;
+pub(crate) type Waiter = oneshot::Sender<Vec<u8>>;
 
 /// What a client asks of its connection.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Publish(Message, Ticket),
-    Subscribe(Vec<(TopicFilterBuf, QoS)>, Ticket),
-    Unsubscribe(Vec<TopicFilterBuf>, Ticket),
+    Publish(Message, Waiter),
+    Subscribe(Vec<(TopicFilterBuf, QoS)>, Waiter),
+    Unsubscribe(Vec<TopicFilterBuf>, Waiter),
 }
+
+/// What "without limit" comes to.
+const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// How a connection ended, and how much was left undone.
 #[derive(Clone, Debug)]
@@ -49,6 +56,8 @@ pub(crate) struct Wires {
 pub(crate) struct Driver<R, W> {
     link: Link<R, W, Ticket>,
     wires: Wires,
+    waiters: HashMap<Ticket, Waiter>,
+    next_ticket: Ticket,
     /// Commands may still come.
     commands_open: bool,
     /// The end was asked for and has to be reached by then.
@@ -56,17 +65,20 @@ pub(crate) struct Driver<R, W> {
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Driver<R, W> {
-    pub(crate) fn new(link: Link<R, W, Ticket>, wires: Wires) -> Self {
+    /// `next_ticket` is a number that the engine's session does not hold, and none above it.
+    pub(crate) fn new(link: Link<R, W, Ticket>, wires: Wires, next_ticket: Ticket) -> Self {
         Self {
             link,
             wires,
+            waiters: HashMap::new(),
+            next_ticket,
             commands_open: true,
             quit_by: None,
         }
     }
 
-    /// Serves the connection until it ends; the session is what can be resumed.
-    pub(crate) async fn run(mut self) -> (End, Session<Ticket>) {
+    /// Serves the connection until it ends; the session is what can be resumed, with the next ticket's number.
+    pub(crate) async fn run(mut self) -> (End, Session<Ticket>, Ticket) {
         let end = loop {
             if let Err(end) = self.step().await {
                 break end;
@@ -81,7 +93,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Driver<R, W> {
                 self.link.into_engine()
             }
         };
-        // Said before any ticket is dropped: whoever finds its ticket gone looks here for the reason.
+        // Said before any waiter is dropped: whoever waits in vain looks here for the reason.
         self.wires.ending.send_replace(Some(Ending {
             end: end.clone(),
             unfinished,
@@ -90,13 +102,14 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Driver<R, W> {
         engine.lost();
         while let Ok(command) = self.wires.commands.try_recv() {
             // What was accepted before the end belongs to the session, if there is one to resume.
-            if let Command::Publish(message, ticket) = command
+            if let Command::Publish(message, _) = command
                 && engine.keeps_session()
             {
-                engine.publish(message, ticket, clock).ok();
+                engine.publish(message, self.next_ticket, clock).ok();
+                self.next_ticket += 1;
             }
         }
-        (end, engine.into_session())
+        (end, engine.into_session(), self.next_ticket)
     }
 
     async fn step(&mut self) -> Result<(), End> {
@@ -122,7 +135,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Driver<R, W> {
             () = async { drop(messages.reserve().await) }, if full => Ok(()),
             Some(within) = quit.recv(), if self.quit_by.is_none() => {
                 commands.close();
-                self.quit_by = Some(Instant::now() + within);
+                self.quit_by = Instant::now().checked_add(within).or_else(|| Instant::now().checked_add(FAR));
                 Ok(())
             }
             () = sleep_until(self.quit_by.unwrap_or_else(Instant::now)), if self.quit_by.is_some() => {
@@ -137,8 +150,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Driver<R, W> {
         loop {
             while let Some(event) = self.link.engine.next_event() {
                 match event {
-                    // A ticket or a stream that nobody holds any more is no error: the work is done all the same.
-                    Event::Done { ticket, codes } => drop(ticket.send(codes)),
+                    // Nobody has to wait for a receipt, or to take messages: the work is done all the same.
+                    Event::Done { ticket, codes } => {
+                        drop(self.waiters.remove(&ticket).map(|waiter| waiter.send(codes)));
+                    }
                     Event::Message(message) => drop(self.wires.messages.try_send(message)),
                     Event::Connected { .. } | Event::Refused(_) => {}
                 }
@@ -160,11 +175,23 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Driver<R, W> {
     fn obey(&mut self, command: Command) -> Result<(), End> {
         let now = self.link.now();
         let engine = &mut self.link.engine;
-        match command {
-            Command::Publish(message, ticket) => engine.publish(message, ticket, now)?,
-            Command::Subscribe(filters, ticket) => engine.subscribe(filters, ticket, now)?,
-            Command::Unsubscribe(filters, ticket) => engine.unsubscribe(filters, ticket, now)?,
-        }
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        let waiter = match command {
+            Command::Publish(message, waiter) => {
+                engine.publish(message, ticket, now)?;
+                waiter
+            }
+            Command::Subscribe(filters, waiter) => {
+                engine.subscribe(filters, ticket, now)?;
+                waiter
+            }
+            Command::Unsubscribe(filters, waiter) => {
+                engine.unsubscribe(filters, ticket, now)?;
+                waiter
+            }
+        };
+        self.waiters.insert(ticket, waiter);
         Ok(())
     }
 }

@@ -120,12 +120,10 @@ impl<T> Engine<T> {
         self.outbox = Outbox::default();
         self.written = 0;
         self.unwritten.clear();
-        if self.settings.clean_session {
-            // [MQTT-3.1.2-6] a clean session ends with its connection: nothing of it is ever used again.
+        // [MQTT-3.1.2-4] [MQTT-4.1.0-1] the session waits for the next connection.
+        // [MQTT-3.1.2-6] a clean session ends with its connection: nothing of it is ever used again.
+        if self.settings.clean_session || self.session.disconnected().is_err() {
             self.session = Session::new(self.session.window());
-        } else {
-            // [MQTT-3.1.2-4] [MQTT-4.1.0-1] the session waits for the next connection.
-            self.session.outgoing.disconnected();
         }
     }
 

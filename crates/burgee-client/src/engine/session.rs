@@ -169,6 +169,16 @@ impl<T> Session<T> {
         }
     }
 
+    /// The connection is gone. Requests go with it: whoever asked has heard that there is no answer, and must be able to
+    /// ask again. Messages stay.
+    pub(super) fn disconnected(&mut self) -> Result<(), Fault> {
+        while let Some((id, _)) = self.requests.pop_first() {
+            self.outgoing.puback(id)?;
+        }
+        self.outgoing.disconnected();
+        Ok(())
+    }
+
     /// The server has lost the session: whatever it has not taken over becomes new work, in the old order. Tickets of
     /// messages between PUBREC and PUBCOMP are dropped: the server took them over, and nobody can say what became of them.
     pub(super) fn begin_anew(&mut self) -> Result<(), Fault> {
