@@ -195,3 +195,6 @@ impl Connections {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

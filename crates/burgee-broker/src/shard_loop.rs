@@ -250,6 +250,3 @@ impl<M: Machine> ShardLoop<M> {
         self.stopping.is_some_and(|at| now >= at || idle())
     }
 }
-
-#[cfg(test)]
-mod tests;
