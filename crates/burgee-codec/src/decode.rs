@@ -111,6 +111,10 @@ impl Length {
 #[inline]
 fn packet_type(first: u8, version: Version) -> Checked<PacketType> {
     let flags = first & 0x0F;
+    // First, as it is the packet that there is most of.
+    if first >> 4 == PacketType::Publish.bits() {
+        return publish::check_flags(flags).map(|()| PacketType::Publish);
+    }
     let kind = PacketType::from_bits(first >> 4).ok_or(rule::TYPE.broken())?;
     // 3.1 lets a client repeat these with DUP.
     let dup_or_not = |flags: u8| flags == 2 || flags == 0x0A && version == Version::V31;
@@ -148,7 +152,9 @@ fn remaining_length(kind: PacketType, behind: &[u8], version: Version) -> Checke
     if version == Version::V5 && kind != PacketType::Connect {
         rule::NOT_MINIMAL.unless(length.is_minimal())?; // [MQTT5-1.5.5-1]
     }
-    if let Some(fixed) = fixed_length(kind, version) {
+    if kind != PacketType::Publish
+        && let Some(fixed) = fixed_length(kind, version)
+    {
         rule::FIXED_LENGTH.unless(length.value == fixed)?;
     }
     Ok(Some(length))

@@ -116,6 +116,16 @@ pub(crate) enum Varint {
 impl Varint {
     #[inline]
     pub(crate) fn read(bytes: &[u8]) -> Checked<Self> {
+        match bytes {
+            [short @ ..=0x7F, ..] => Ok(Self::Whole {
+                value: u32::from(*short),
+                len: 1,
+            }),
+            _ => Self::read_long(bytes),
+        }
+    }
+
+    fn read_long(bytes: &[u8]) -> Checked<Self> {
         let mut value = 0;
         for (at, byte) in bytes.iter().take(4).enumerate() {
             value |= u32::from(byte & 0x7F) << (7 * at);
