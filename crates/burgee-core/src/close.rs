@@ -11,6 +11,7 @@ use crate::conns::{Open, State};
 use crate::io::{CloseMode, ConnKey, Effects, Event, Reason};
 use crate::sessions::{SessionKey, shown};
 use crate::state::Shard;
+use crate::subscribe::unroute;
 
 impl Shard {
     /// The client broke a rule: it is disconnected [MQTT-4.8.0-1], except that a CONNECT of a level that we do not
@@ -86,10 +87,7 @@ impl Shard {
         };
         let subscriber = self.subscriber(key);
         for filter in &session.filters {
-            match SharedFilter::parse(filter.as_ref()) {
-                Some(Ok(shared)) => self.shared.router.unsubscribe_shared(subscriber, shared),
-                Some(Err(_)) | None => self.shared.router.unsubscribe(subscriber, filter.as_ref()),
-            };
+            unroute(&self.shared, &mut self.counters, subscriber, filter.as_ref());
         }
         if let Some(flow) = session.flow_if_any() {
             self.counters.unreleased -= flow.incoming.len() as u64;

@@ -15,8 +15,11 @@ pub struct Config {
     pub window: u16,
     /// Messages that wait for one session.
     pub queue: QueueLimits,
-    /// Unsent bytes of one connection; above, QoS 0 is dropped, QoS 1 and 2 wait, and the connection is not read.
+    /// Unsent bytes that one connection holds alone; above, QoS 0 is dropped and QoS 1 and 2 wait. Above twice as much
+    /// the connection is not read.
     pub outbox_bytes: usize,
+    /// Unsent bytes of large payloads, which cost memory once for all connections; above, the same happens.
+    pub outbox_shared_bytes: usize,
     /// Largest remaining length accepted, in bytes.
     pub max_packet_bytes: u32,
     /// Largest remaining length accepted before CONNECT is accepted, in bytes.
@@ -56,6 +59,7 @@ impl Default for Config {
                 policy: Policy::DropNewest,
             },
             outbox_bytes: 1 << 20,
+            outbox_shared_bytes: 64 << 20,
             max_packet_bytes: 268_435_455,
             // Identifier, will topic, will message, user name and password of 65,535 bytes each, and what is fixed.
             max_connect_bytes: 5 * 65_537 + 10,

@@ -48,6 +48,8 @@ pub struct Counters {
     pub queued_messages: u64,
     /// Bytes of those.
     pub queued_bytes: u64,
+    /// Shared subscriptions held now.
+    pub shared_subscriptions: u64,
     /// Identifiers of received QoS 2 messages held now.
     pub unreleased: u64,
 }
@@ -76,6 +78,7 @@ impl Counters {
         self.sessions += other.sessions;
         self.queued_messages += other.queued_messages;
         self.queued_bytes += other.queued_bytes;
+        self.shared_subscriptions += other.shared_subscriptions;
         self.unreleased += other.unreleased;
     }
 

@@ -23,7 +23,7 @@ impl Shard {
         out: &mut Outbound<'_>,
         fx: &mut Effects,
     ) {
-        let limit = self.config.outbox_bytes;
+        let limits = self.outbox_limits();
         let Some(session) = self.sessions.get_mut(to) else {
             return;
         };
@@ -31,7 +31,11 @@ impl Shard {
         if qos == QoS::AtMostOnce {
             // [MQTT-3.1.2-5] QoS 0 for an absent client need not be stored, and is not.
             let Some(conn) = conn else { return };
-            if fx.outboxes.unsent(conn) >= limit {
+            if fx
+                .outboxes
+                .get(conn)
+                .is_some_and(|outbox| outbox.is_above(limits.0, limits.1))
+            {
                 self.counters.dropped_outbox_full += 1;
             } else {
                 self.send_qos0(conn, (retain, version), out, fx);
@@ -62,7 +66,7 @@ impl Shard {
         if let Some(conn) = conn
             && let Some(flow) = session.flow_if_any()
         {
-            pump(flow, Line { conn, version, limit }, &mut self.counters, fx);
+            pump(flow, Line { conn, version, limits }, &mut self.counters, fx);
         }
     }
 
@@ -83,7 +87,7 @@ impl Shard {
 
     /// Writes what a session's window allows; called whenever something may have changed for the better.
     pub(crate) fn pump(&mut self, key: SessionKey, fx: &mut Effects) {
-        let limit = self.config.outbox_bytes;
+        let limits = self.outbox_limits();
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };
@@ -91,7 +95,7 @@ impl Shard {
             return;
         };
         let Some(flow) = session.flow_if_any() else { return };
-        pump(flow, Line { conn, version, limit }, &mut self.counters, fx);
+        pump(flow, Line { conn, version, limits }, &mut self.counters, fx);
         if !flow.replays.is_empty() {
             self.replay(key, fx);
         }
@@ -117,7 +121,7 @@ impl Shard {
 struct Line {
     conn: ConnKey,
     version: Version,
-    limit: usize,
+    limits: (usize, usize),
 }
 
 /// Writes from the window and the queue while the client keeps taking.
@@ -128,7 +132,7 @@ fn pump(flow: &mut Flow, line: Line, counters: &mut Counters, fx: &mut Effects) 
     let Some(outbox) = fx.outboxes.writer(line.conn) else {
         return;
     };
-    while outbox.len() < line.limit {
+    while !outbox.is_above(line.limits.0, line.limits.1) {
         let before = outbox.len();
         match flow.outgoing.next() {
             None => {

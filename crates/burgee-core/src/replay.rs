@@ -18,6 +18,7 @@ impl Shard {
     /// Goes on with a session's replays as far as its outbox, its window and this turn allow.
     pub(crate) fn replay(&mut self, key: SessionKey, fx: &mut Effects) {
         let mut left = self.config.retained_slice;
+        let limits = self.outbox_limits();
         let mut page = core::mem::take(&mut self.page);
         while let Some(session) = self.sessions.get_mut(key) {
             let (Some(conn), version) = (session.conn, session.version) else {
@@ -25,7 +26,11 @@ impl Shard {
             };
             let Some(flow) = session.flow_if_any() else { break };
             let Some(replay) = flow.replays.front_mut() else { break };
-            if fx.outboxes.unsent(conn) >= self.config.outbox_bytes {
+            if fx
+                .outboxes
+                .get(conn)
+                .is_some_and(|outbox| outbox.is_above(limits.0, limits.1))
+            {
                 if let Some(outbox) = fx.outboxes.get_mut(conn) {
                     outbox.wants_room = true;
                 }

@@ -148,8 +148,8 @@ impl Shard {
     /// A client that sends without taking our answers is not read until it takes them. Deliveries stop at the outbox
     /// limit by themselves; only answers go beyond it.
     fn unless_it_does_not_read(&self, conn: ConnKey, next: Next, fx: &mut Effects) -> Next {
-        let limit = self.config.outbox_bytes;
-        if next != Next::Go || fx.outboxes.unsent(conn) < limit.saturating_mul(2) {
+        let limit = self.config.outbox_bytes.saturating_mul(2);
+        if next != Next::Go || fx.outboxes.get(conn).is_none_or(|outbox| outbox.own_len() < limit) {
             return next;
         }
         if let Some(outbox) = fx.outboxes.get_mut(conn) {

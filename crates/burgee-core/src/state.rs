@@ -134,6 +134,11 @@ impl Shard {
         }
     }
 
+    /// The limits of an outbox: what it holds alone, and what it shares.
+    pub(crate) fn outbox_limits(&self) -> (usize, usize) {
+        (self.config.outbox_bytes, self.config.outbox_shared_bytes)
+    }
+
     /// How the router knows a session of this shard.
     pub(crate) const fn subscriber(&self, key: SessionKey) -> SubscriberKey {
         SubscriberKey {

@@ -8,10 +8,12 @@ use burgee_codec::{
     Packet, QoS, SharedFilter, SubAck, Subscribe, TopicFilter, TopicFilterBuf, UnsubAck, Unsubscribe, code,
 };
 use burgee_protocol::Fault;
-use burgee_router::RetainedCursor;
+use burgee_router::{RetainedCursor, SubscriberKey};
 
+use crate::counters::Counters;
 use crate::io::{ConnKey, Effects};
 use crate::sessions::{Replay, SessionKey};
+use crate::shared::Shared;
 use crate::state::Shard;
 
 impl Shard {
@@ -60,6 +62,7 @@ impl Shard {
                     .is_none()
                 {
                     session.add_filter(TopicFilterBuf::from(filter));
+                    self.counters.shared_subscriptions += 1;
                 }
                 // A shared subscription gets no retained messages: there is no telling for which member.
                 return Ok(qos.bits());
@@ -98,11 +101,7 @@ impl Shard {
             // [MQTT-3.10.4-6] one after the other.
             for filter in &unsubscribe.filters {
                 // [MQTT-3.10.4-1] an equal filter goes, byte by byte; [MQTT-3.10.4-2] nothing new comes by it.
-                let gone = match SharedFilter::parse(filter) {
-                    Some(Ok(shared)) => self.shared.router.unsubscribe_shared(subscriber, shared),
-                    Some(Err(_)) | None => self.shared.router.unsubscribe(subscriber, filter),
-                };
-                if gone {
+                if unroute(&self.shared, &mut self.counters, subscriber, filter) {
                     session.remove_filter(filter.as_str());
                 }
                 if let Some(flow) = session.flow_if_any() {
@@ -119,5 +118,22 @@ impl Shard {
             properties: burgee_codec::Properties::default(),
         };
         self.send(conn, Packet::UnsubAck(unsuback), fx);
+    }
+}
+
+/// Takes a filter out of the router, byte by byte the same one; says whether it was there.
+pub(crate) fn unroute(
+    shared: &Shared,
+    counters: &mut Counters,
+    subscriber: SubscriberKey,
+    filter: TopicFilter<'_>,
+) -> bool {
+    match SharedFilter::parse(filter) {
+        Some(Ok(group)) => {
+            let gone = shared.router.unsubscribe_shared(subscriber, group);
+            counters.shared_subscriptions -= u64::from(gone);
+            gone
+        }
+        Some(Err(_)) | None => shared.router.unsubscribe(subscriber, filter),
     }
 }

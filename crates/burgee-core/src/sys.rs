@@ -99,6 +99,7 @@ impl Shard {
             ("bytes/received", sum.bytes_received),
             ("bytes/sent", sum.bytes_sent),
             ("subscriptions/count", self.shared.subscriptions() as u64),
+            ("shared_subscriptions/count", sum.shared_subscriptions),
             ("retained messages/count", self.shared.retained() as u64),
             ("store/messages/count", sum.queued_messages),
             ("store/messages/bytes", sum.queued_bytes),

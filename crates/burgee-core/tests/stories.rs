@@ -383,3 +383,34 @@ fn tables_have_limits_and_say_so() {
         "one subscription is all it may have"
     );
 }
+
+#[test]
+fn large_payloads_are_held_once_and_do_not_crowd_small_messages_out() {
+    let config = Config {
+        outbox_bytes: 1000,
+        outbox_shared_bytes: 50_000,
+        sys_interval_ms: 0,
+        ..Config::default()
+    };
+    let mut world = World::new(config);
+    let (slow, publisher) = (world.open(0), world.open(0));
+    world.send(slow, &connect("slow", CLEAN));
+    world.send(slow, &subscribe("t", 0));
+    world.recv(slow);
+    world.set_reads(slow, false);
+    world.send(publisher, &connect("publisher", CLEAN));
+    let large = publish(0x30, "t", 0, &[9; 20_000]);
+    world.send(publisher, &large);
+    world.send(publisher, &publish(0x30, "t", 0, b"small"));
+    for _ in 0..5 {
+        world.send(publisher, &large);
+    }
+    assert_eq!(
+        world.counters().dropped_outbox_full,
+        3,
+        "two more fit below the limit, one of them passes it"
+    );
+    world.set_reads(slow, true);
+    let expected = [&large[..], &publish(0x30, "t", 0, b"small"), &large, &large].concat();
+    assert!(world.recv(slow) == expected);
+}

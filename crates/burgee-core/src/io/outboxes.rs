@@ -74,6 +74,14 @@ impl Outboxes {
         Some(&mut slot.outbox)
     }
 
+    /// The outbox for looking at.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, conn: ConnKey) -> Option<&Outbox> {
+        let slot = self.slots.get(conn.slot as usize)?;
+        (slot.open && slot.generation == conn.generation).then_some(&slot.outbox)
+    }
+
     /// Unsent bytes of a connection; 0 for one that is gone.
     #[must_use]
     pub fn unsent(&self, conn: ConnKey) -> usize {

@@ -3,7 +3,7 @@
 //! Small packets are copied into one buffer; payloads from [`SHARE_FROM`] on are only referred to, however many
 //! connections they go to. What must hold: the chunks, in order, are exactly what was appended and not yet consumed;
 //! an empty outbox owns no buffer of its own accord once [`Outbox::take_buffer`] took it.
-//! Deliberately absent: the limit. Whoever appends decides what happens above it, by [`Outbox::len`].
+//! Deliberately absent: the limit. Whoever appends decides what happens above it, by [`Outbox::is_above`].
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -42,6 +42,20 @@ impl Outbox {
     #[must_use]
     pub fn len(&self) -> usize {
         self.copied.len() - self.sent + self.shared_bytes
+    }
+
+    /// Unsent bytes that this connection alone holds.
+    #[must_use]
+    pub const fn own_len(&self) -> usize {
+        self.copied.len() - self.sent
+    }
+
+    /// Whether it holds so much that nothing should be added which can wait or be dropped: `own` bytes of its own, or
+    /// `shared` bytes of payloads that others may hold as well.
+    #[inline]
+    #[must_use]
+    pub const fn is_above(&self, own: usize, shared: usize) -> bool {
+        self.own_len() >= own || self.shared_bytes >= shared
     }
 
     /// Nothing is left to send.

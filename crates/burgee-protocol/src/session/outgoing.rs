@@ -48,7 +48,7 @@ struct Flight<M> {
 /// The unfinished outgoing messages of one session.
 #[derive(Debug)]
 pub struct Outgoing<M> {
-    /// In the order of first sending; PUBRELs among themselves in the order of their PUBRECs [MQTT-4.6.0-4].
+    /// In the order of first sending; a PUBREL stands where its PUBLISH stood.
     flights: VecDeque<Flight<M>>,
     /// So many flights at the front have been written on the present connection.
     written: usize,
@@ -154,7 +154,6 @@ impl<M: Deliverable> Outgoing<M> {
             Stage::Published { .. } => return Err(Fault::peer("MQTT-4.8.0-1", "PUBREC for a message of QoS 1")),
         }
         let stage = core::mem::replace(&mut flight.stage, Stage::Released);
-        self.keep_release_order(place);
         match stage {
             Stage::Published { message, .. } => Ok(Some(message)),
             Stage::Released => Ok(None),
@@ -221,24 +220,6 @@ impl<M: Deliverable> Outgoing<M> {
         match flight.stage {
             Stage::Published { message, .. } => Some(message),
             Stage::Released => None,
-        }
-    }
-
-    /// [MQTT-4.6.0-4] also when PUBRELs are sent again: the newly released flight goes behind the last released one.
-    fn keep_release_order(&mut self, place: usize) {
-        let last = self
-            .flights
-            .iter()
-            .rposition(|flight| matches!(flight.stage, Stage::Released));
-        if let Some(last) = last
-            && last > place
-            && let Some(flight) = self.flights.remove(place)
-        {
-            self.flights.insert(last, flight);
-            if place < self.written && last >= self.written {
-                // It left the part that is written on this connection; sending its PUBREL once more does no harm.
-                self.written -= 1;
-            }
         }
     }
 }

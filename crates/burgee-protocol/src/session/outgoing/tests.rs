@@ -74,7 +74,7 @@ fn unfinished_flows_resume_in_the_order_of_first_sending() {
 }
 
 #[test]
-fn releases_are_repeated_in_the_order_of_their_pubrecs() {
+fn releases_are_repeated_where_their_messages_stood() {
     let mut outgoing = Outgoing::new(10);
     for number in 0..4 {
         push(&mut outgoing, number, QoS::ExactlyOnce);
@@ -84,7 +84,7 @@ fn releases_are_repeated_in_the_order_of_their_pubrecs() {
         assert!(outgoing.pubrec(id(value)).expect("QoS 2").is_some());
     }
     outgoing.disconnected();
-    assert_eq!(written(&mut outgoing), "r3 r1 r2 d4");
+    assert_eq!(written(&mut outgoing), "r1 r2 r3 d4");
 }
 
 #[test]
