@@ -14,7 +14,7 @@ use burgee_codec::{
     TopicFilterBuf, TopicName, Unsubscribe, Version,
 };
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -328,12 +328,14 @@ fn start(
 ) -> (Client, Messages) {
     let (commands, take_commands) = mpsc::channel(COMMANDS);
     let (quit, take_quit) = mpsc::channel(1);
-    let (give_messages, messages) = mpsc::channel(options.backlog);
+    let (give_messages, arrived) = mpsc::unbounded_channel();
+    let room = Arc::new(Semaphore::new(options.backlog.min(Semaphore::MAX_PERMITS)));
     let (give_ending, ending) = watch::channel(None);
     let wires = Wires {
         commands: take_commands,
         quit: take_quit,
         messages: give_messages,
+        room,
         ending: give_ending,
     };
     let task = tokio::spawn(async move {
@@ -354,7 +356,14 @@ fn start(
         version: options.version,
         session_present,
     };
-    (client, Messages { messages, task })
+    (
+        client,
+        Messages {
+            arrived,
+            current: None,
+            task,
+        },
+    )
 }
 
 /// The answer to one filter of a subscription.
@@ -396,21 +405,40 @@ impl Future for Receipt {
 /// acknowledgements do not come either. Dropped, it lets the messages be acknowledged and forgotten.
 #[derive(Debug)]
 pub struct Messages {
-    messages: mpsc::Receiver<Message>,
+    arrived: mpsc::UnboundedReceiver<(Message, OwnedSemaphorePermit)>,
+    /// The place of the message that was taken last: the application works on it until it asks for the next one.
+    current: Option<OwnedSemaphorePermit>,
     task: JoinHandle<(End, Session)>,
 }
 
 impl Messages {
     /// The next message; `None` once the connection has ended and all of its messages are taken.
     ///
+    /// A message keeps its place in the [backlog](crate::Options::backlog) until the next one is asked for. With a backlog
+    /// of 1, therefore, the server hears of no further message before the application is done with this one.
+    ///
     /// Cancel-safe: no message is lost.
     pub async fn next(&mut self) -> Option<Message> {
-        self.messages.recv().await
+        self.current = None;
+        let (message, permit) = self.arrived.recv().await?;
+        self.current = Some(permit);
+        Some(message)
+    }
+
+    /// The next message if there is one already.
+    pub fn try_next(&mut self) -> Option<Message> {
+        self.current = None;
+        let (message, permit) = self.arrived.try_recv().ok()?;
+        self.current = Some(permit);
+        Some(message)
     }
 
     /// Waits for the end of the connection and says why it ended. The session can be resumed if it was not clean.
     pub async fn finish(mut self) -> (End, Option<Session>) {
-        self.messages.close();
+        self.current = None;
+        self.arrived.close();
+        // What nobody will take holds no place.
+        while self.arrived.try_recv().is_ok() {}
         match self.task.await {
             Ok((end, session)) => (end, Some(session)),
             Err(_) => (End::Abandoned, None),

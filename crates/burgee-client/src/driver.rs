@@ -5,11 +5,12 @@
 //! it will live, because nobody else sees the connection.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use burgee_codec::{QoS, TopicFilterBuf};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::engine::{Event, Session};
@@ -47,7 +48,9 @@ pub(crate) struct Wires {
     pub(crate) commands: mpsc::Receiver<Command>,
     /// A wish to end within so much time.
     pub(crate) quit: mpsc::Receiver<Duration>,
-    pub(crate) messages: mpsc::Sender<Message>,
+    /// Bounded by `room`: one permit for each message until the application asks for the next one.
+    pub(crate) messages: mpsc::UnboundedSender<(Message, OwnedSemaphorePermit)>,
+    pub(crate) room: Arc<Semaphore>,
     pub(crate) ending: watch::Sender<Option<Ending>>,
 }
 
@@ -118,21 +121,22 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Driver<R, W> {
             return Err(End::Disconnected);
         }
         let full = !listening && self.is_full();
-        let room = self.commands_open && self.link.engine.has_room();
+        let window_open = self.commands_open && self.link.engine.has_room();
         let Wires {
             commands,
             quit,
             messages,
+            room,
             ..
         } = &mut self.wires;
         tokio::select! {
             turned = self.link.turn(listening) => turned,
-            command = commands.recv(), if room => {
+            command = commands.recv(), if window_open => {
                 self.commands_open = command.is_some();
                 command.map_or(Ok(()), |command| self.obey(command))
             }
             // The permit goes back at once: there is room again, and nobody else sends.
-            () = async { drop(messages.reserve().await) }, if full => Ok(()),
+            () = async { drop(room.acquire().await) }, if full => Ok(()),
             Some(within) = quit.recv(), if self.quit_by.is_none() => {
                 commands.close();
                 self.quit_by = Instant::now().checked_add(within).or_else(|| Instant::now().checked_add(FAR));
@@ -154,7 +158,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Driver<R, W> {
                     Event::Done { ticket, codes } => {
                         drop(self.waiters.remove(&ticket).map(|waiter| waiter.send(codes)));
                     }
-                    Event::Message(message) => drop(self.wires.messages.try_send(message)),
+                    Event::Message(message) => self.hand_on(message),
                     Event::Connected { .. } | Event::Refused(_) => {}
                 }
             }
@@ -169,7 +173,15 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Driver<R, W> {
 
     /// The application has to take a message first.
     fn is_full(&self) -> bool {
-        self.wires.messages.capacity() == 0 && !self.wires.messages.is_closed()
+        self.wires.room.available_permits() == 0 && !self.wires.messages.is_closed()
+    }
+
+    /// One packet brings one message at most, and there was room before it was taken in.
+    fn hand_on(&self, message: Message) {
+        if let Ok(permit) = Arc::clone(&self.wires.room).try_acquire_owned() {
+            // Nobody has to take messages: they are acknowledged all the same [MQTT-4.5.0-2].
+            drop(self.wires.messages.send((message, permit)));
+        }
     }
 
     fn obey(&mut self, command: Command) -> Result<(), End> {

@@ -152,7 +152,8 @@ impl Options {
     }
 
     /// How many received messages may wait for [`Messages::next`](crate::Messages::next) (at least 1, 100 by default).
-    /// Policy beyond: we stop reading, and the server keeps the rest. Nothing is dropped.
+    /// Policy beyond: we stop reading, and the server keeps the rest. Nothing is dropped; but acknowledgements are not read
+    /// either, so whoever awaits a receipt has to see to it that somebody takes messages meanwhile.
     #[must_use]
     pub const fn backlog(mut self, messages: usize) -> Self {
         self.backlog = if messages == 0 { 1 } else { messages };

@@ -61,7 +61,7 @@ class Burgee:
 
     def errors(self) -> str:
         """The last of what it wrote on standard error."""
-        return self._errors.read_text(errors="replace")[-20_000:]
+        return self._errors.read_text(errors="replace")[-4_000:]
 
     def stop(self) -> None:
         """SIGTERM, and insist on a clean end."""

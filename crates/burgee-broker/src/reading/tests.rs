@@ -85,7 +85,12 @@ impl Bench {
                     inputs.consumed(used, needed);
                 }
                 Input::Ended { conn, how } => seen.push(Seen::Ended(conn, how)),
-                other => panic!("{other:?}"),
+                Input::Accepted { .. }
+                | Input::Room { .. }
+                | Input::Mail { .. }
+                | Input::Durable { .. }
+                | Input::StoreFailed
+                | Input::Shutdown => panic!("only bytes and ends are to come"),
             }
         }
         seen
@@ -120,7 +125,7 @@ fn what_is_not_consumed_comes_again_in_front_of_the_next_bytes() {
 fn a_short_read_means_drained_and_a_full_one_does_not() {
     let mut bench = Bench::new(1 << 20);
     let (key, mut client) = bench.connect();
-    client.write_all(&[7; SLICE + 10]).unwrap();
+    client.write_all(&vec![7; SLICE + 10]).unwrap();
     bench.await_bytes(key, SLICE + 10);
     bench.readable(key, false);
     assert_eq!(bench.turn(all), [Seen::Bytes(key, vec![7; SLICE])]);
@@ -137,7 +142,7 @@ fn the_bytes_of_a_turn_are_bounded_and_the_ready_ones_take_turns() {
     let mut bench = Bench::new(SLICE);
     let (loud, mut loud_client) = bench.connect();
     let (quiet, mut quiet_client) = bench.connect();
-    loud_client.write_all(&[1; 2 * SLICE]).unwrap();
+    loud_client.write_all(&vec![1; 2 * SLICE]).unwrap();
     quiet_client.write_all(b"quiet").unwrap();
     bench.await_bytes(loud, SLICE);
     bench.await_bytes(quiet, 5);
@@ -233,7 +238,7 @@ fn a_declared_length_takes_no_memory_and_a_large_packet_leaves_none() {
     let held = |bench: &mut Bench| bench.conn(key).tail.as_ref().map_or(0, |tail| tail.bytes.capacity());
     assert!(held(&mut bench) <= 16 * 1024, "{}", held(&mut bench));
     let writer = thread::spawn(move || {
-        client.write_all(&[3; 1 << 20]).unwrap();
+        client.write_all(&vec![3; 1 << 20]).unwrap();
         client
     });
     let mut got = 100;

@@ -273,7 +273,6 @@ fn mqtt_3_9_3_2_return_codes_are_0_1_2_80(s: &Server) {
         "$share/g/a",
         "$share/g/#",
         "$queue/a",
-        "$share",
         "$",
         "$/+",
         "+/$SYS/#",

@@ -146,7 +146,12 @@ fn mqtt_4_7_2_1_leading_wildcard_does_not_match_dollar(s: &Server) {
     let mut publisher = s.client("p");
     let publish_all = |publisher: &mut Wire, first| {
         for topic in &dollar {
-            publisher.publish(first, topic, "dollar");
+            if topic.starts_with("$SYS") {
+                // A server may close for this one.
+                s.client("sys").publish(first, topic, "dollar");
+            } else {
+                publisher.publish(first, topic, "dollar");
+            }
         }
     };
     let check = |watcher: &mut Wire, publisher: &mut Wire, when: &str| {
@@ -179,7 +184,7 @@ fn mqtt_4_7_2_1_leading_wildcard_does_not_match_dollar(s: &Server) {
 }
 
 fn publish_empty(publisher: &mut Wire, topics: &[String]) {
-    for topic in topics {
+    for topic in topics.iter().filter(|topic| !topic.starts_with("$SYS")) {
         publisher.publish(0x33, topic, "");
     }
 }

@@ -88,7 +88,11 @@ def terminated(t: Context) -> None:
     witness = t.connected()
     witness.subscribe(t.topic("will"), 1)
     identity = t.client_id()
-    program = subscriber(t, "-i", identity, "-t", t.topic("x"), *will_options(t, "gone", "1"))
+    options = ["-i", identity, "-t", t.topic("x"), "-q", "1", *will_options(t, "gone", "1")]
+    program = subscriber(t, *options)
+    # mosquitto_sub may hang when the signal finds it at work, so let it come to rest.
+    publish(tools(t), t.endpoint, "-t", t.topic("x"), "-m", "x", "-q", "1")
+    program.proxy.wait_for(wire.PUBACK, from_broker=False)
     program.interrupt()
     program.finish()
     program.proxy.wait_for(wire.DISCONNECT, from_broker=False)

@@ -6,7 +6,7 @@ import hashlib
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..limits import WAIT, Failure, check
 from ..proxy import Endpoint
@@ -46,7 +46,7 @@ class Message:
     """A message as the application got it. A large payload may be known by its digest only."""
 
     topic: str
-    payload: bytes
+    payload: bytes = field(repr=False)
     qos: int
     retain: bool
     size: int
