@@ -5,7 +5,7 @@
 //! what is left over is said in `effects.more`. A key that is stale finds nothing. Deliberately absent: waiting.
 
 use burgee_codec::{Decoded, Limits, Packet, QoS, Version, Versions, decode};
-use burgee_protocol::connection::{FromClient, first_from_client, from_client};
+use burgee_protocol::connection::{FromClient, check_first_byte, first_from_client, from_client};
 use burgee_protocol::{Fault, Time};
 
 use crate::conns::Hold;
@@ -64,6 +64,12 @@ impl Shard {
             }
             let version = state.open().map(|open| open.version);
             let rest = bytes.get(used..).unwrap_or_default();
+            if version.is_none()
+                && let Err(fault) = check_first_byte(rest)
+            {
+                self.fail(conn, fault, fx);
+                return (bytes.len(), 0);
+            }
             match decode(rest, version.unwrap_or(Version::V311), &self.limits(version.is_some())) {
                 Ok(Decoded::Incomplete { needed }) => return (used, needed),
                 Ok(Decoded::Packet { packet, len }) => {
@@ -159,7 +165,12 @@ impl Shard {
     }
 
     fn ended(&mut self, conn: ConnKey, how: End, fx: &mut Effects) {
-        self.close(conn, Reason::Ended(how), CloseMode::Now, fx);
+        // Who only shut down its sending side may still read what it was owed until then.
+        let mode = match how {
+            End::Finished => CloseMode::AfterFlush,
+            End::Broken => CloseMode::Now,
+        };
+        self.close(conn, Reason::Ended(how), mode, fx);
     }
 
     fn room(&mut self, conn: ConnKey, fx: &mut Effects) {

@@ -414,3 +414,12 @@ fn large_payloads_are_held_once_and_do_not_crowd_small_messages_out() {
     let expected = [&large[..], &publish(0x30, "t", 0, b"small"), &large, &large].concat();
     assert!(world.recv(slow) == expected);
 }
+
+#[test]
+fn nothing_but_connect_is_waited_for() {
+    let mut world = world(1);
+    let stranger = world.open(0);
+    world.send(stranger, &[0x32]);
+    assert!(world.is_closed(stranger), "one byte is enough to know");
+    assert!(world.recv(stranger).is_empty());
+}

@@ -51,6 +51,19 @@ pub enum FromServer<'a> {
     Pong,
 }
 
+/// The server's gate before CONNECT, as soon as a byte has come: nobody may make us wait for the rest of a packet that
+/// will not be taken.
+///
+/// # Errors
+/// The packet that begins here is no CONNECT.
+pub const fn check_first_byte(bytes: &[u8]) -> Result<(), Fault> {
+    match bytes.first() {
+        None | Some(0x10) => Ok(()),
+        // [MQTT-3.1.0-1] the first packet of a client is CONNECT.
+        Some(_) => Err(Fault::peer("MQTT-3.1.0-1", "the first packet is not CONNECT")),
+    }
+}
+
 /// The server's gate before CONNECT.
 ///
 /// # Errors

@@ -7,7 +7,8 @@ mod keep_alive;
 mod outbox;
 
 pub use gate::{
-    FromClient, FromServer, check_client_id, first_from_client, first_from_server, from_client, from_server,
+    FromClient, FromServer, check_client_id, check_first_byte, first_from_client, first_from_server, from_client,
+    from_server,
 };
 pub use keep_alive::KeepAlive;
 pub use outbox::{Chunks, Outbox, SHARE_FROM};
