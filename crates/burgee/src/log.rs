@@ -16,7 +16,9 @@ pub(crate) fn parse(text: &str) -> Result<Targets, String> {
     for part in text.split(',') {
         let level = part.split_once('=').map_or(part, |(_, level)| level);
         // A lone word that is no level would be taken for a module, and nothing would be logged.
-        LevelFilter::from_str(level.trim()).map_err(|_| format!("{level:?} is no level: {help}"))?;
+        if level.trim().is_empty() || LevelFilter::from_str(level.trim()).is_err() {
+            return Err(format!("{level:?} is no level: {help}"));
+        }
     }
     Targets::from_str(text).map_err(|error| format!("{error}: {help}"))
 }

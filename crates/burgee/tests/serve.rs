@@ -1,0 +1,236 @@
+//! The `burgee serve` command as a process: what it prints, how it ends, and that it survives the want of files.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test speaks by panicking; helpers outside of test functions do so, too"
+)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const CONNECT: &[u8] = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01";
+const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
+
+/// A running broker; killed if a test fails before it ends.
+struct Serving {
+    child: Child,
+    address: SocketAddr,
+    log: Option<thread::JoinHandle<String>>,
+}
+
+impl Serving {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let address = line
+            .trim()
+            .strip_prefix("listening on tcp://")
+            .unwrap()
+            .parse()
+            .unwrap();
+        let mut stderr = child.stderr.take().unwrap();
+        let log = Some(thread::spawn(move || {
+            let mut text = String::new();
+            stderr.read_to_string(&mut text).unwrap();
+            text
+        }));
+        Self { child, address, log }
+    }
+
+    fn connect(&self, client: u8) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(CONNECT).unwrap();
+        stream.write_all(&[client]).unwrap();
+        stream
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for the end; the exit status and what was logged.
+    fn end(mut self) -> (ExitStatus, String) {
+        let status = wait(&mut self.child);
+        (status, self.log.take().unwrap().join().unwrap())
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // Already ended where the test went well.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn wait(child: &mut Child) -> ExitStatus {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        assert!(Instant::now() < until, "it does not end");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn burgee(arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_burgee"));
+    command.args(arguments.split_whitespace());
+    command
+}
+
+fn expect(stream: &mut TcpStream, bytes: &[u8]) {
+    let mut got = vec![0; bytes.len()];
+    stream.read_exact(&mut got).unwrap();
+    assert_eq!(got, bytes);
+}
+
+#[test]
+fn sigterm_and_sigint_end_it_in_order_with_exit_code_0() {
+    for (signal, shards) in [("TERM", 1), ("INT", 3)] {
+        let serving = Serving::start(burgee(&format!("serve --listen tcp://127.0.0.1:0 --shards {shards}")));
+        let mut client = serving.connect(b'a');
+        expect(&mut client, &CONNACK);
+        serving.signal(signal);
+        assert_eq!(client.read(&mut [0; 1]).unwrap(), 0, "an orderly end, no reset");
+        drop(client);
+        let (status, log) = serving.end();
+        assert_eq!(status.code(), Some(0), "{log}");
+        assert!(log.contains("ended") && !log.contains("ERROR"), "{log}");
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let serving = Serving::start(burgee("serve --listen tcp://127.0.0.1:0 --grace 3600"));
+    // This one does not close its side, and more is owed to it than the kernel takes: ending in order takes its time.
+    let mut deaf = serving.connect(b'a');
+    expect(&mut deaf, &CONNACK);
+    deaf.write_all(b"\x82\x06\x00\x01\x00\x01t\x00").unwrap();
+    expect(&mut deaf, &[0x90, 3, 0, 1, 0]);
+    let payload = vec![0; 40 << 20];
+    let mut packet = b"\x30\x83\x80\x80\x14\x00\x01t".to_vec();
+    packet.extend_from_slice(&payload);
+    let mut publisher = serving.connect(b'b');
+    expect(&mut publisher, &CONNACK);
+    publisher.write_all(&packet).unwrap();
+    publisher.write_all(&[0xC0, 0]).unwrap();
+    expect(&mut publisher, &[0xD0, 0]);
+    serving.signal("TERM");
+    assert_eq!(publisher.read(&mut [0; 1]).unwrap(), 0, "the first signal has arrived");
+    serving.signal("TERM");
+    let (status, log) = serving.end();
+    assert_eq!(status.code(), Some(128 + 15), "{log}");
+}
+
+#[test]
+fn an_address_in_use_is_an_error_that_says_the_way_out() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let output = burgee(&format!("serve --listen tcp://{address}")).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        log.contains(&format!("tcp://{address}")) && log.contains("choose another port"),
+        "{log}"
+    );
+    assert!(
+        output.stdout.is_empty() && !log.contains('\u{1b}'),
+        "no colours where there is no terminal: {log}"
+    );
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_exit_code_2() {
+    for line in [
+        "",
+        "serve --listen tls://127.0.0.1:0",
+        "serve --durability sync",
+        "serve --shards 65",
+        "fly",
+    ] {
+        let output = burgee(line).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{line}");
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{line}");
+    }
+}
+
+#[test]
+fn a_listener_that_others_can_reach_warns_loudly() {
+    let serving = Serving::start(burgee("serve --listen tcp://0.0.0.0:0"));
+    serving.signal("TERM");
+    let (_, log) = serving.end();
+    assert!(log.contains("WARN") && log.contains("ANYBODY WHO REACHES IT"), "{log}");
+}
+
+#[test]
+fn bad_input_is_one_line_at_debug_with_client_reason_and_statement() {
+    let serving = Serving::start(burgee("serve --listen tcp://127.0.0.1:0 --log debug"));
+    let mut client = serving.connect(b'\x1b');
+    expect(&mut client, &CONNACK);
+    client.write_all(&[0x36, 0]).unwrap();
+    assert_eq!(client.read(&mut [0; 1]).unwrap(), 0);
+    serving.signal("TERM");
+    let (_, log) = serving.end();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("broke a rule")).collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    assert!(
+        lines
+            .iter()
+            .all(|line| line.contains("MQTT-3.3.1-4") && line.contains(r"\u{1b}")),
+        "{log}"
+    );
+}
+
+#[test]
+fn completions_know_the_subcommands() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = burgee(&format!("completions {shell}")).output().unwrap();
+        assert!(output.status.success());
+        assert!(String::from_utf8(output.stdout).unwrap().contains("serve"), "{shell}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn too_many_open_files_are_survived_and_logged_once() {
+    for shards in [1, 3] {
+        let mut shell = Command::new("sh");
+        let serve = format!("ulimit -n 60 && exec \"$0\" serve --listen tcp://127.0.0.1:0 --shards {shards}");
+        shell.args(["-c", &serve, env!("CARGO_BIN_EXE_burgee")]);
+        let serving = Serving::start(shell);
+        let mut first = serving.connect(b'a');
+        expect(&mut first, &CONNACK);
+        // More than it can have; the kernel keeps those beyond in its queue.
+        let mut crowd: Vec<_> = (0..80).map(|_| TcpStream::connect(serving.address).unwrap()).collect();
+        thread::sleep(Duration::from_millis(600)); // for two more attempts to fail, which must not be logged
+        first.write_all(&[0xC0, 0]).unwrap();
+        expect(&mut first, &[0xD0, 0]);
+        // When they go there is room again, without anybody doing anything.
+        crowd.clear();
+        let mut late = serving.connect(b'b');
+        expect(&mut late, &CONNACK);
+        first.write_all(&[0xC0, 0]).unwrap();
+        expect(&mut first, &[0xD0, 0]);
+        serving.signal("TERM");
+        drop((first, late));
+        let (status, log) = serving.end();
+        assert_eq!(status.code(), Some(0), "{log}");
+        assert_eq!(log.matches("cannot accept connections").count(), 1, "{log}");
+        assert_eq!(log.matches("accepting connections again").count(), 1, "{log}");
+        assert!(log.contains("raise the limit of open files"), "{log}");
+    }
+}
