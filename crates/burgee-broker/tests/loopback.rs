@@ -157,12 +157,11 @@ fn a_client_that_takes_no_answers_is_not_read_and_harms_nobody() {
         let (mut sent, mut stuck) = (0_usize, 0);
         // Until the kernel takes no more, for long enough to be sure: the broker has stopped reading.
         while stuck < 20 && sent < 1 << 30 {
-            match greedy.0.write(&pings[sent % 2..]) {
-                Ok(count) => (sent, stuck) = (sent + count, 0),
-                Err(_) => {
-                    stuck += 1;
-                    thread::sleep(Duration::from_millis(10));
-                }
+            if let Ok(count) = greedy.0.write(&pings[sent % 2..]) {
+                (sent, stuck) = (sent + count, 0);
+            } else {
+                stuck += 1;
+                thread::sleep(Duration::from_millis(10));
             }
         }
         assert!(stuck == 20, "it was read on and on: {sent} bytes");
@@ -186,11 +185,11 @@ fn garbage_closes_its_own_connection_only() {
         ] {
             let mut bad = Client::raw(address);
             bad.send(garbage);
-            assert_eq!(bad.to_end(), b"");
+            assert_eq!(bad.into_rest(), b"");
         }
         let mut bad = Client::connect(address, "bad");
         bad.send(&[0xF0, 0]);
-        assert_eq!(bad.to_end(), b"");
+        assert_eq!(bad.into_rest(), b"");
         good.send(&publish_packet("t", b"x"));
         good.expect(&publish_packet("t", b"x"));
     }
@@ -274,14 +273,14 @@ fn shutdown_publishes_wills_and_sends_what_is_left() {
         let ending = thread::spawn(move || broker.shutdown(Duration::from_secs(10)));
         for subscriber in subscribers {
             assert_eq!(
-                subscriber.to_end(),
+                subscriber.into_rest(),
                 publish_packet("will/x", b"the broker ends"),
                 "{shards} shards"
             );
         }
-        assert_eq!(late.to_end().len(), publish_packet("late", &body).len());
-        assert_eq!(willing.to_end(), b"");
-        assert_eq!(publisher.to_end(), b"");
+        assert_eq!(late.into_rest().len(), publish_packet("late", &body).len());
+        assert_eq!(willing.into_rest(), b"");
+        assert_eq!(publisher.into_rest(), b"");
         assert!(ending.join().unwrap());
         assert!(
             std::net::TcpStream::connect(address).is_err(),
@@ -310,13 +309,13 @@ fn connections_beyond_the_limit_are_closed_and_the_others_stay() {
     for shards in SHARDS {
         let (_broker, address) = start(shards, |config| config.max_open = 4);
         let mut held: Vec<_> = (0..4).map(|at| Client::connect(address, &format!("c{at}"))).collect();
-        assert_eq!(Client::raw(address).to_end(), b"");
+        assert_eq!(Client::raw(address).into_rest(), b"");
         for client in &mut held {
             client.ping();
         }
         let mut gone = held.pop().unwrap();
         gone.send(&[0xE0, 0]);
-        assert_eq!(gone.to_end(), b"");
+        assert_eq!(gone.into_rest(), b"");
         // The place is free as soon as the broker saw the end.
         let until = Instant::now() + PATIENCE;
         loop {
@@ -345,7 +344,7 @@ fn many_connections_come_and_go() {
                         let mut client = Client::connect(address, &format!("c{thread}-{}", round % 7));
                         if round % 3 == 0 {
                             client.send(&[0xE0, 0]);
-                            assert_eq!(client.to_end(), b"");
+                            assert_eq!(client.into_rest(), b"");
                         }
                     }
                 })

@@ -122,7 +122,7 @@ impl Client {
     }
 
     /// Reads to the end, orderly or not, and returns what came before it.
-    pub(crate) fn to_end(mut self) -> Vec<u8> {
+    pub(crate) fn into_rest(mut self) -> Vec<u8> {
         let (mut got, mut piece) = (Vec::new(), [0; 4096]);
         loop {
             match self.0.read(&mut piece) {
