@@ -91,7 +91,8 @@ class Proxy:
 
     def __init__(self, target: Endpoint) -> None:
         self._target = target
-        self._changed = threading.Condition()
+        # Reentrant: a wait that fails tells the story under the same lock.
+        self._changed = threading.Condition(threading.RLock())
         self._seen: list[wire.Seen] = []
         self._links: list[Link] = []
         self._cuts: list[Cut] = []
@@ -141,6 +142,16 @@ class Proxy:
         """Until the broker has closed a connection from its side."""
         self._wait(lambda: "broker: FIN" in self._ends, "the broker to close the connection")
 
+    def story(self) -> str:
+        """The last packets and how the sides ended, for a failure's text."""
+        with self._changed:
+            packets = [
+                f"{'<' if one.from_broker else '>'}{wire.name(one.kind)}"
+                for one in self._seen[-20:]
+            ]
+            ends = list(self._ends)
+        return f"the proxy saw: {', '.join(packets) or 'nothing'}; ends: {', '.join(ends)}"
+
     def close(self) -> None:
         """Stop listening and cut what is open."""
         self.refuse()
@@ -157,13 +168,7 @@ class Proxy:
     def _wait(self, done: Callable[[], bool], what: str) -> None:
         with self._changed:
             if not self._changed.wait_for(done, WAIT):
-                trace = ", ".join(
-                    f"{'<' if s.from_broker else '>'}{wire.name(s.kind)}" for s in self._seen[-20:]
-                )
-                raise Failure(
-                    f"waited {WAIT} s for {what}; "
-                    f"the proxy saw: {trace or 'nothing'}; ends: {', '.join(self._ends)}"
-                )
+                raise Failure(f"waited {WAIT} s for {what}; {self.story()}")
 
     def _accept(self) -> None:
         while True:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
+from tempfile import TemporaryFile
 from typing import IO
 
 from .. import processes, wire
@@ -71,12 +72,13 @@ class Program:
 
     def __init__(self, command: tuple[str, ...], proxy: Proxy, *options: str) -> None:
         self.proxy = proxy
-        self._ended = False
+        # Files, not pipes: a full pipe would stop the program, and the proxy behind it.
+        self._out, self._errors = TemporaryFile(), TemporaryFile()
         self._process = processes.start(
             [*command, *address(proxy.endpoint), *options],
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=self._out,
+            stderr=self._errors,
         )
 
     def wait_connected(self) -> None:
@@ -96,13 +98,15 @@ class Program:
     def finish(self) -> Ended:
         """Close its input, wait until it ends by itself and take its output."""
         try:
-            out, errors = self._process.communicate(timeout=WAIT)
+            self._process.communicate(timeout=WAIT)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            out, errors = self._process.communicate()
-            shown = f"{len(out)} bytes out, ending {out[-100:]!r}; errors: {errors[-300:]!r}"
-            raise Failure(f"the program did not end within {WAIT} s: {shown}") from None
-        self._ended = True
+            self.kill()
+            out, errors = self._written()
+            raise Failure(
+                f"the program did not end within {WAIT} s: {len(out)} bytes out, ending "
+                f"{out[-100:]!r}; errors: {errors[-300:]!r}; {self.proxy.story()}"
+            ) from None
+        out, errors = self._written()
         return Ended(self._process.returncode, out, errors.decode(errors="replace"))
 
     def lines(self) -> list[bytes]:
@@ -111,16 +115,20 @@ class Program:
         same(ended.code, 0, f"status (errors: {ended.errors!r})")
         return ended.out.splitlines()
 
-    def interrupt(self) -> None:
-        """Ask it to end (SIGTERM)."""
-        self._process.terminate()
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
 
     def kill(self) -> None:
         """End it at once, and reap it."""
-        if not self._ended:
+        if self._process.poll() is None:
             self._process.kill()
             self._process.communicate()
-            self._ended = True
+
+    def _written(self) -> tuple[bytes, bytes]:
+        for file in (self._out, self._errors):
+            file.seek(0)
+        return self._out.read(), self._errors.read()
 
     def _stdin(self) -> IO[bytes]:
         assert self._process.stdin is not None
