@@ -302,3 +302,25 @@ fn disconnect_and_auth() {
     same("C0 00", &Packet::PingReq);
     same("D0 00", &Packet::PingResp);
 }
+
+#[test]
+fn properties_are_compared_by_item_and_in_order() {
+    let bytes = hex("30 0C 0001'a' 07 0101 0200000001 'h'");
+    let Packet::Publish(publish) = whole(&bytes, Version::V5) else {
+        panic!("PUBLISH")
+    };
+    let items = [
+        Property::PayloadFormatIndicator(true),
+        Property::MessageExpiryInterval(1),
+    ];
+    assert_eq!(publish.properties, Properties::from_slice(&items));
+    assert_eq!(publish.properties.iter().collect::<Vec<_>>(), items);
+    assert!(!publish.properties.is_empty());
+    assert_ne!(publish.properties, Properties::from_slice(&items[..1]));
+    assert_ne!(publish.properties, Properties::from_slice(&[items[1], items[0]]));
+    assert_ne!(
+        publish.properties,
+        Properties::from_slice(&[items[0], Property::MessageExpiryInterval(2)])
+    );
+    assert_ne!(publish.properties, NO);
+}

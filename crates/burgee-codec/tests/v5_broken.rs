@@ -303,3 +303,68 @@ fn flags_of_the_first_byte_and_of_connect() {
     all_break("MQTT5-3.1.4-1", &["10 0F 0004'MQTT' 05 02 003C 00 0001'a' 00"]);
     all_break("MQTT5-3.1.3-3", &["10 0B 0004'MQTT' 05 02 003C 00"]);
 }
+
+#[test]
+fn bytes_behind_the_last_field_are_broken() {
+    all_break(
+        "MQTT5-4.13.1-1",
+        &[
+            "20 04 00 00 00 00",
+            "40 05 0001 00 00 00",
+            "50 05 0001 00 00 00",
+            "62 05 0001 00 00 00",
+            "70 05 0001 00 00 00",
+            "E0 03 00 00 00",
+            "F0 03 00 00 00",
+        ],
+    );
+}
+
+/// The reason codes of each packet, from the tables of the standard, and the packet around one.
+const CODES: [(&[u8], &str, &str); 9] = [
+    (
+        &[
+            0x00, 0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8A, 0x8C, 0x90, 0x95, 0x97, 0x99, 0x9A,
+            0x9B, 0x9C, 0x9D, 0x9F,
+        ],
+        "20 03 00",
+        "00",
+    ),
+    (
+        &[0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99],
+        "40 03 0001",
+        "",
+    ),
+    (
+        &[0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99],
+        "50 03 0001",
+        "",
+    ),
+    (&[0x00, 0x92], "62 03 0001", ""),
+    (&[0x00, 0x92], "70 03 0001", ""),
+    (
+        &[0x00, 0x01, 0x02, 0x80, 0x83, 0x87, 0x8F, 0x91, 0x97, 0x9E, 0xA1, 0xA2],
+        "90 04 0001 00",
+        "",
+    ),
+    (&[0x00, 0x11, 0x80, 0x83, 0x87, 0x8F, 0x91], "B0 04 0001 00", ""),
+    (
+        &[
+            0x00, 0x04, 0x80, 0x81, 0x82, 0x83, 0x87, 0x89, 0x8B, 0x8D, 0x8E, 0x8F, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97,
+            0x98, 0x99, 0x9A, 0x9B, 0x9C, 0x9D, 0x9E, 0x9F, 0xA0, 0xA1, 0xA2,
+        ],
+        "E0 01",
+        "",
+    ),
+    (&[0x00, 0x18, 0x19], "F0 02", "00"),
+];
+
+#[test]
+fn each_packet_has_its_own_reason_codes() {
+    for (codes, before, behind) in CODES {
+        for code in 0..=0xFF_u8 {
+            let bytes = hex(&format!("{before}{code:02X}{behind}"));
+            assert_eq!(read(&bytes, Version::V5).is_ok(), codes.contains(&code), "{bytes:02X?}");
+        }
+    }
+}

@@ -356,8 +356,16 @@ fn filters_are_walked_in_order_and_compared_by_item() {
         .map(|(filter, options)| (filter.as_str(), options.qos))
         .collect();
     assert_eq!(seen, [("a/b", QoS::AtLeastOnce), ("+/#", QoS::ExactlyOnce)]);
-    let other = [(filter("a/b"), QoS::AtLeastOnce.into())];
-    assert_ne!(subscribe.filters, Filters::from_slice(&other));
+    let same = [
+        (filter("a/b"), QoS::AtLeastOnce.into()),
+        (filter("+/#"), QoS::ExactlyOnce.into()),
+    ];
+    assert_eq!(subscribe.filters, Filters::from_slice(&same));
+    for (other, qos) in [("a/c", QoS::AtLeastOnce), ("a/b", QoS::AtMostOnce)] {
+        let other = [(filter(other), qos.into()), same[1]];
+        assert_ne!(subscribe.filters, Filters::from_slice(&other));
+    }
+    assert_ne!(subscribe.filters, Filters::from_slice(&same[..1]));
     let bytes = hex("A2 0A 000B 0003'a/b' 0001'#'");
     let Packet::Unsubscribe(unsubscribe) = whole(&bytes, Version::V311) else {
         panic!("UNSUBSCRIBE")
