@@ -169,12 +169,13 @@ def cut_publisher(t: Context, cut: Cut) -> None:
     """A publishing program whose connection is cut; it may reconnect, or give up and say so."""
     witness = t.connected()
     witness.subscribe(t.topic("cut"), 2)
+    proxy = t.proxy()
+    proxy.cut_at(cut)
     program = Program(
-        tools(t).pub, t.proxy(), "-c", "-i", t.client_id(), "-t", t.topic("cut"), "-q", "2",
+        tools(t).pub, proxy, "-c", "-i", t.client_id(), "-t", t.topic("cut"), "-q", "2",
         "-m", "the message",
     )  # fmt: skip
     t.at_end(program.kill)
-    program.proxy.cut_at(cut)
     ended = program.finish()
     check(cut.happened.is_set(), f"no cut at {cut}: {ended}")
     witness.publish(t.topic("cut"), b"fence", 2)
