@@ -36,6 +36,7 @@ mod d_delivery;
 mod d_flow;
 mod limits;
 mod mqtt31;
+mod options;
 mod robust;
 mod share;
 mod sys;
@@ -72,6 +73,7 @@ fn names() -> Vec<&'static str> {
         d_flow::NAMES,
         limits::NAMES,
         mqtt31::NAMES,
+        options::NAMES,
         robust::NAMES,
         share::NAMES,
         sys::NAMES,
