@@ -1,4 +1,4 @@
-//! To whom and as whom: the options that `burgee pub` and `burgee sub` share, named as mosquitto_pub names them.
+//! To whom and as whom: the options that `burgee pub` and `burgee sub` share, named as Mosquitto names them.
 //!
 //! What must hold: what is not given has the default that scripts expect (localhost:1883, QoS 0, clean session).
 //! Deliberately absent: the environment; a command does the same wherever it is typed.
@@ -18,6 +18,7 @@ const PORT: u16 = 1883;
 
 /// The options of a connection.
 #[derive(Args, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Connection {
     /// Host to connect to: a name or an address [default: localhost]
     #[arg(short = 'h', long, value_name = "HOST", conflicts_with = "url")]
@@ -36,7 +37,13 @@ pub(crate) struct Connection {
     id: Option<String>,
 
     /// Client identifier: this and the process number
-    #[arg(short = 'I', long, value_name = "PREFIX", conflicts_with = "id", allow_hyphen_values = true)]
+    #[arg(
+        short = 'I',
+        long,
+        value_name = "PREFIX",
+        conflicts_with = "id",
+        allow_hyphen_values = true
+    )]
     id_prefix: Option<String>,
 
     /// User name
@@ -44,7 +51,13 @@ pub(crate) struct Connection {
     username: Option<String>,
 
     /// Password; needs a user name
-    #[arg(short = 'P', long, value_name = "PASSWORD", requires = "username", allow_hyphen_values = true)]
+    #[arg(
+        short = 'P',
+        long,
+        value_name = "PASSWORD",
+        requires = "username",
+        allow_hyphen_values = true
+    )]
     pw: Option<OsString>,
 
     /// Seconds between two signs of life; 0 switches keep alive off
@@ -123,11 +136,14 @@ impl Connection {
         match (&self.id, &self.id_prefix) {
             (Some(id), _) => Ok(id.clone()),
             (None, Some(prefix)) => Ok(format!("{prefix}{}", std::process::id())),
-            (None, None) if self.disable_clean_session => {
-                Err(Failure::usage("-c keeps the session under a client identifier: give one with -i"))
-            }
+            (None, None) if self.disable_clean_session => Err(Failure::usage(
+                "-c keeps the session under a client identifier: give one with -i",
+            )),
             // As long as MQTT 3.1 allows, and nobody else's.
-            (None, None) => Ok(format!("burgee-{:016x}", RandomState::new().hash_one(std::process::id()))),
+            (None, None) => Ok(format!(
+                "burgee-{:016x}",
+                RandomState::new().hash_one(std::process::id())
+            )),
         }
     }
 }

@@ -29,17 +29,26 @@ pub(crate) struct Failure {
 impl Failure {
     /// The command line or a file of the caller.
     pub(crate) fn usage(text: impl Into<String>) -> Self {
-        Self { code: USAGE, text: text.into() }
+        Self {
+            code: USAGE,
+            text: text.into(),
+        }
     }
 
     /// The server did not do what was asked.
     pub(crate) fn refused(text: impl Into<String>) -> Self {
-        Self { code: REFUSED, text: text.into() }
+        Self {
+            code: REFUSED,
+            text: text.into(),
+        }
     }
 
     /// The caller's time is over.
     pub(crate) fn timeout() -> Self {
-        Self { code: TIMEOUT, text: "timed out".to_owned() }
+        Self {
+            code: TIMEOUT,
+            text: "timed out".to_owned(),
+        }
     }
 
     /// Says it, unless `quiet`, and gives the exit code.
@@ -63,9 +72,10 @@ impl From<ConnectError> for Failure {
         let (code, hint) = match &error {
             ConnectError::Invalid(_) => (USAGE, ""),
             ConnectError::Resolve { .. } => (NO_CONNECTION, "; -h names the host"),
-            ConnectError::Unreachable { .. } => {
-                (NO_CONNECTION, "; is a broker running there? `burgee serve` starts one, -h and -p name another")
-            }
+            ConnectError::Unreachable { .. } => (
+                NO_CONNECTION,
+                "; is a broker running there? `burgee serve` starts one, -h and -p name another",
+            ),
             ConnectError::Timeout(_) => (NO_CONNECTION, "; does an MQTT broker listen at this host and port?"),
             ConnectError::Refused(refused) => (REFUSED, hint(*refused)),
             ConnectError::Violation(_) | ConnectError::Lost(_) => {
@@ -94,7 +104,10 @@ impl From<Error> for Failure {
             Error::Invalid(_) => USAGE,
             Error::Ended(_) | Error::Unfinished(_) => REFUSED,
         };
-        Self { code, text: error.to_string() }
+        Self {
+            code,
+            text: error.to_string(),
+        }
     }
 }
 

@@ -4,9 +4,13 @@
 //! Deliberately absent: everything that a subcommand does.
 
 mod completions;
+mod connect;
+mod failure;
 mod log;
+mod publish;
 mod serve;
 mod size;
+mod subscribe;
 
 use std::process::ExitCode;
 
@@ -23,12 +27,16 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Serve(serve::Options),
+    Pub(publish::Options),
+    Sub(subscribe::Options),
     Completions(completions::Options),
 }
 
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(options) => serve::run(options),
+        Command::Pub(options) => publish::run(options),
+        Command::Sub(options) => subscribe::run(options),
         Command::Completions(options) => completions::run::<Cli>(&options),
     }
 }

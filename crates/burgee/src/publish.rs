@@ -22,15 +22,18 @@ use source::{Lines, Payload, Source};
 ///
 /// For example: burgee pub -t rooms/7/light -m on
 ///
-/// The options are those of mosquitto_pub.
+/// The options are those of Mosquitto's command of this kind.
 #[derive(Args, Debug)]
 #[command(disable_help_flag = true, after_help = EXIT_CODES)]
 pub(crate) struct Options {
-    #[command(flatten)]
-    connection: Connection,
-
     /// Topic to publish to
-    #[arg(short, long, value_name = "TOPIC", required_unless_present = "url", allow_hyphen_values = true)]
+    #[arg(
+        short,
+        long,
+        value_name = "TOPIC",
+        required_unless_present = "url",
+        allow_hyphen_values = true
+    )]
     topic: Option<String>,
 
     #[command(flatten)]
@@ -47,6 +50,9 @@ pub(crate) struct Options {
     /// Print help
     #[arg(long, action = ArgAction::Help)]
     help: Option<bool>,
+
+    #[command(flatten, next_help_heading = "Connection")]
+    connection: Connection,
 }
 
 /// Runs the command.
@@ -68,7 +74,14 @@ pub(crate) fn run(options: Options) -> ExitCode {
 }
 
 async fn publish(options: Options) -> Result<(), Failure> {
-    let Options { connection, topic, source, qos, retain, .. } = options;
+    let Options {
+        connection,
+        topic,
+        source,
+        qos,
+        retain,
+        ..
+    } = options;
     let topic = topic.or(connection.url_topic().map(str::to_owned));
     let topic = topic.ok_or_else(|| Failure::usage("no topic is given: use -t, or put it into the URL"))?;
     // [MQTT-3.3.2-2] before anything is sent, and before standard input is read.
@@ -79,13 +92,25 @@ async fn publish(options: Options) -> Result<(), Failure> {
     let (client, messages) = Client::connect(&client_options).await?;
     // A kept session may have messages for us; they are acknowledged and forgotten.
     drop(messages);
-    let mut target = Target { client, topic, qos, retain, sent: 0 };
+    let mut target = Target {
+        client,
+        topic,
+        qos,
+        retain,
+        sent: 0,
+    };
     match payload {
         Payload::Whole(bytes) => target.send(bytes.into()).await?,
         Payload::Lines(lines) => target.send_lines(lines).await?,
     }
     if debug {
-        say("pub", &format!("{} messages are sent, waiting for what is not acknowledged", target.sent));
+        say(
+            "pub",
+            &format!(
+                "{} messages are sent, waiting for what is not acknowledged",
+                target.sent
+            ),
+        );
     }
     // As long as the server lives it may take its time: keep alive notices when it does not.
     target.client.disconnect_within(Duration::MAX).await?;

@@ -60,7 +60,13 @@ impl FromStr for Url {
             None => (None, None),
         };
         let (host, port) = address_parts(address)?;
-        Ok(Self { host, port, user_name, password, topic })
+        Ok(Self {
+            host,
+            port,
+            user_name,
+            password,
+            topic,
+        })
     }
 }
 
@@ -74,7 +80,9 @@ fn address_parts(address: &str) -> Result<(String, Option<u16>), String> {
                 port => (host, port),
             }
         }
-        None => address.split_once(':').map_or((address, None), |(host, port)| (host, Some(port))),
+        None => address
+            .split_once(':')
+            .map_or((address, None), |(host, port)| (host, Some(port))),
     };
     if host.is_empty() {
         return Err("the URL names no host".to_owned());
@@ -94,7 +102,13 @@ mod tests {
         let url: Url = text.parse().expect(text);
         let or_dash = |part: Option<&str>| part.unwrap_or("-").to_owned();
         let port = url.port().map_or("-".to_owned(), |port| port.to_string());
-        [url.host().to_owned(), port, or_dash(url.user_name()), or_dash(url.password()), or_dash(url.topic())]
+        [
+            url.host().to_owned(),
+            port,
+            or_dash(url.user_name()),
+            or_dash(url.password()),
+            or_dash(url.topic()),
+        ]
     }
 
     #[test]
@@ -102,12 +116,25 @@ mod tests {
         assert_eq!(parts("mqtt://h"), ["h", "-", "-", "-", "-"]);
         assert_eq!(parts("mqtt://h:1/a/b//%41"), ["h", "1", "-", "-", "a/b//%41"]);
         assert_eq!(parts("mqtt://u:p:@q@h/"), ["h", "-", "u", "p:@q", "-"]);
-        assert_eq!(parts("mqtt://u@[::1]:18830/$SYS/#"), ["::1", "18830", "u", "-", "$SYS/#"]);
+        assert_eq!(
+            parts("mqtt://u@[::1]:18830/$SYS/#"),
+            ["::1", "18830", "u", "-", "$SYS/#"]
+        );
     }
 
     #[test]
     fn what_is_no_url_is_refused() {
-        for text in ["h", "http://h", "mqtts://h", "mqtt://", "mqtt://:1", "mqtt://h:0", "mqtt://h:x", "mqtt://[::1", "mqtt://[::1]x"] {
+        for text in [
+            "h",
+            "http://h",
+            "mqtts://h",
+            "mqtt://",
+            "mqtt://:1",
+            "mqtt://h:0",
+            "mqtt://h:x",
+            "mqtt://[::1",
+            "mqtt://[::1]x",
+        ] {
             assert!(text.parse::<Url>().is_err(), "{text}");
         }
     }

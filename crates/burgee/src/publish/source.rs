@@ -66,7 +66,11 @@ impl Source {
             return whole(io::stdin().lock()).map(Payload::Whole).map_err(unreadable);
         }
         // The group of options lets nothing but -l and -n through.
-        Ok(if self.stdin_line { Payload::Lines(Lines::start()) } else { Payload::Whole(Vec::new()) })
+        Ok(if self.stdin_line {
+            Payload::Lines(Lines::start())
+        } else {
+            Payload::Whole(Vec::new())
+        })
     }
 }
 
@@ -108,7 +112,10 @@ fn read_line(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     if line.last() == Some(&b'\n') {
         line.pop();
     } else if line.len() as u64 > LONGEST {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "a line is longer than a message can be"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "a line is longer than a message can be",
+        ));
     }
     Ok(Some(line))
 }
