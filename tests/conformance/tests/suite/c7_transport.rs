@@ -10,6 +10,7 @@ proofs![
     mqtt_7_0_0_2_no_extension_is_required,
     mqtt_7_1_1_1_server_transport_is_an_ordered_stream,
     mqtt_7_1_1_1_server_transport_is_an_ordered_stream_for_large_packets,
+    remaining_length_goes_out_in_its_shortest_form,
 ];
 
 fn mqtt_7_0_0_2_no_extension_is_required(s: &Server) {
@@ -112,5 +113,34 @@ fn mqtt_7_1_1_1_server_transport_is_an_ordered_stream_for_large_packets(s: &Serv
         let payload: Vec<u8> = (0..remaining - header).map(|at| ((at * 31) >> 3) as u8).collect();
         publisher.publish(0x32, &t, &payload);
         watcher.take(0x32, &t, &payload);
+    }
+}
+
+fn remaining_length_goes_out_in_its_shortest_form(s: &Server) {
+    // Longer forms are accepted in 3.1.1, but not every client reads them: they end here.
+    let t = s.topic("t");
+    let mut watchers = [s.watcher(&t, 0), s.watcher(&t, 2)];
+    let mut wire = s.client("a");
+    for first in [0x30, 0x31, 0x32, 0x34] {
+        let short = publish(first, &t, 7, "x");
+        for zeros in [&[0x80, 0x00][..], &[0x80, 0x80, 0x00]] {
+            let mut long = vec![first, short[1] | 0x80];
+            long.extend(&zeros[1..]);
+            long.extend(&short[2..]);
+            wire.send(&long);
+            if first == 0x34 {
+                wire.expect(ack(0x50, 7));
+                wire.send(ack(0x62, 7));
+                wire.expect(ack(0x70, 7));
+            } else if first == 0x32 {
+                wire.expect(ack(0x40, 7));
+            }
+            for watcher in &mut watchers {
+                let packet = watcher.recv();
+                let message = burgee_conformance::Message::parse(&packet);
+                assert_eq!(packet, publish(message.first, &t, message.id, "x"));
+                watcher.settle(&message);
+            }
+        }
     }
 }

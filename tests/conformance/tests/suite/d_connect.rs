@@ -13,6 +13,7 @@ proofs![
     d09_no_connect_in_time_closes,
     d09_first_packet_has_a_size_limit,
     d10_a_refusal_reaches_the_client,
+    d27_will_on_a_forbidden_topic_is_refused_with_5,
 ];
 
 fn d03_generated_ids_are_no_ones_else(s: &Server) {
@@ -189,4 +190,12 @@ fn d10_a_refusal_reaches_the_client(s: &Server) {
     let mut wire = s.client("a");
     wire.send(subscribe(1, &[(s.topic("t"), 0)]));
     wire.expect(frame(0x90, [0, 1, 0]));
+}
+
+fn d27_will_on_a_forbidden_topic_is_refused_with_5(s: &Server) {
+    let mut wire = s.raw();
+    let topic = format!("$SYS/{}", s.level());
+    wire.send(Connect::new(s.id("a")).will(0x04, topic, "x").bytes());
+    wire.expect([0x20, 2, 0, 5]);
+    wire.closed();
 }
