@@ -40,6 +40,7 @@ mod options;
 mod robust;
 mod share;
 mod sys;
+mod volume;
 
 /// Statements whose server test runs in the process of `burgee-core`: they cannot be seen from outside.
 const IN_PROCESS: &[&str] = &["MQTT-4.8.0-2"];
@@ -77,6 +78,7 @@ fn names() -> Vec<&'static str> {
         robust::NAMES,
         share::NAMES,
         sys::NAMES,
+        volume::NAMES,
     ]
     .concat()
 }
