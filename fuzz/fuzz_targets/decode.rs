@@ -3,11 +3,16 @@
 //! The first byte of the input chooses the version.
 #![no_main]
 
-use burgee_codec::{DecodeError, Decoded, Limits, Packet, Version, decode};
+use burgee_codec::{
+    Auth, ConnAck, Connect, DecodeError, Decoded, Disconnect, FilterList, Filters, Limits, Packet, Properties, Publish,
+    Subscribe, Unsubscribe, Version, Will, decode,
+};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
-    let Some((choice, bytes)) = input.split_first() else { return };
+    let Some((choice, bytes)) = input.split_first() else {
+        return;
+    };
     let version = [Version::V31, Version::V311, Version::V5][usize::from(choice % 3)];
     match decode(bytes, version, &Limits::default()) {
         Ok(Decoded::Packet { packet, len }) => write_and_read(&packet, len, bytes, version),
@@ -19,7 +24,11 @@ fuzz_target!(|input: &[u8]| {
 
 fn write_and_read(packet: &Packet<'_>, len: usize, bytes: &[u8], version: Version) {
     assert!(len <= bytes.len());
-    let version = if let Packet::Connect(connect) = packet { connect.version } else { version };
+    let version = if let Packet::Connect(connect) = packet {
+        connect.version
+    } else {
+        version
+    };
     let said = packet.encoded_len(version).expect("what was read can be written");
     assert!(said <= len, "written longer than it came");
     let mut exact = vec![0; said];
@@ -32,4 +41,87 @@ fn write_and_read(packet: &Packet<'_>, len: usize, bytes: &[u8], version: Versio
         Ok(Decoded::Packet { packet: again, len }) => assert!(len == said && again == *packet, "{packet:?} {again:?}"),
         other => panic!("{packet:?} was written as {other:?}"),
     }
+    let mut from_items = Vec::new();
+    append_from_items(packet, version, &mut from_items);
+    assert_eq!(from_items, exact, "{packet:?}");
+}
+
+/// Writes the packet anew from what its lists say. Else a decoded list would go out as it came, read rightly or not.
+fn append_from_items(packet: &Packet<'_>, version: Version, out: &mut Vec<u8>) {
+    let written = match packet {
+        Packet::Connect(connect) => {
+            let own: Vec<_> = connect.properties.iter().collect();
+            let wills: Vec<_> = connect.will.iter().flat_map(|will| will.properties.iter()).collect();
+            let will = connect.will.map(|will| Will {
+                properties: Properties::from_slice(&wills),
+                ..will
+            });
+            Packet::Connect(Connect {
+                properties: Properties::from_slice(&own),
+                will,
+                ..*connect
+            })
+            .append_to(version, out)
+        }
+        Packet::ConnAck(ack) => {
+            let items: Vec<_> = ack.properties.iter().collect();
+            Packet::ConnAck(ConnAck {
+                properties: Properties::from_slice(&items),
+                ..*ack
+            })
+            .append_to(version, out)
+        }
+        Packet::Publish(publish) => {
+            let items: Vec<_> = publish.properties.iter().collect();
+            Packet::Publish(Publish {
+                properties: Properties::from_slice(&items),
+                ..*publish
+            })
+            .append_to(version, out)
+        }
+        Packet::Subscribe(subscribe) => {
+            let items: Vec<_> = subscribe.properties.iter().collect();
+            let filters: Vec<_> = subscribe.filters.iter().collect();
+            assert_eq!(filters.len(), subscribe.filters.len());
+            let (properties, filters) = (Properties::from_slice(&items), Filters::from_slice(&filters));
+            Packet::Subscribe(Subscribe {
+                properties,
+                filters,
+                ..*subscribe
+            })
+            .append_to(version, out)
+        }
+        Packet::Unsubscribe(unsubscribe) => {
+            let items: Vec<_> = unsubscribe.properties.iter().collect();
+            let filters: Vec<_> = unsubscribe.filters.iter().collect();
+            assert_eq!(filters.len(), unsubscribe.filters.len());
+            let (properties, filters) = (Properties::from_slice(&items), FilterList::from_slice(&filters));
+            Packet::Unsubscribe(Unsubscribe {
+                properties,
+                filters,
+                ..*unsubscribe
+            })
+            .append_to(version, out)
+        }
+        Packet::Disconnect(disconnect) => {
+            let items: Vec<_> = disconnect.properties.iter().collect();
+            let properties = Properties::from_slice(&items);
+            Packet::Disconnect(Disconnect {
+                properties,
+                ..*disconnect
+            })
+            .append_to(version, out)
+        }
+        Packet::Auth(auth) => {
+            let items: Vec<_> = auth.properties.iter().collect();
+            Packet::Auth(Auth {
+                properties: Properties::from_slice(&items),
+                ..*auth
+            })
+            .append_to(version, out)
+        }
+        // Their properties are those of all answers: reason string and user properties.
+        other => other.append_to(version, out),
+    };
+    written.expect("what was read can be written from its items");
 }

@@ -7,12 +7,18 @@ use burgee_codec::{Decoded, Limits, Version, decode};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
-    let Some((choice, bytes)) = input.split_first() else { return };
+    let Some((choice, bytes)) = input.split_first() else {
+        return;
+    };
     let version = [Version::V31, Version::V311, Version::V5][usize::from(choice % 3)];
     let read = |have: usize| decode(&bytes[..have], version, &Limits::default());
     let whole = read(bytes.len());
     // A packet may be followed by others: it ends where it says.
-    let end = if let Ok(Decoded::Packet { len, .. }) = whole { len } else { bytes.len() };
+    let end = if let Ok(Decoded::Packet { len, .. }) = whole {
+        len
+    } else {
+        bytes.len()
+    };
     let mut least = 0;
     let mut judged = None;
     for have in 0..=bytes.len() {

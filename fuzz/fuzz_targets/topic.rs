@@ -12,15 +12,25 @@ fuzz_target!(|input: &str| {
     let parsed_name = TopicName::parse(name);
     assert_eq!(parsed_filter.is_ok(), is_filter(filter), "{filter:?}");
     assert_eq!(parsed_name.is_ok(), is_name(name), "{name:?}");
-    assert_eq!(TopicFilterBuf::parse(filter).map(|owned| owned.as_str() == filter), parsed_filter.map(|_| true));
-    assert_eq!(TopicNameBuf::parse(name).map(|owned| owned.as_str() == name), parsed_name.map(|_| true));
+    assert_eq!(
+        TopicFilterBuf::parse(filter).map(|owned| owned.as_str() == filter),
+        parsed_filter.map(|_| true)
+    );
+    assert_eq!(
+        TopicNameBuf::parse(name).map(|owned| owned.as_str() == name),
+        parsed_name.map(|_| true)
+    );
     let Ok(parsed_filter) = parsed_filter else { return };
     if let Some(Ok(shared)) = SharedFilter::parse(parsed_filter) {
         assert_eq!(format!("$share/{}/{}", shared.group, shared.filter), filter);
         assert!(!shared.group.is_empty() && !shared.group.contains(['/', '+', '#']));
     }
     if let Ok(parsed_name) = parsed_name {
-        assert_eq!(parsed_filter.matches(parsed_name), is_match(filter, name), "{filter:?} {name:?}");
+        assert_eq!(
+            parsed_filter.matches(parsed_name),
+            is_match(filter, name),
+            "{filter:?} {name:?}"
+        );
     }
 });
 
