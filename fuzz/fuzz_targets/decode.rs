@@ -4,8 +4,8 @@
 #![no_main]
 
 use burgee_codec::{
-    Auth, ConnAck, Connect, DecodeError, Decoded, Disconnect, FilterList, Filters, Limits, Packet, Properties, Publish,
-    Subscribe, Unsubscribe, Version, Will, decode,
+    Auth, ConnAck, Connect, DecodeError, Decoded, Disconnect, EncodeError, FilterList, Filters, Limits, Packet,
+    Properties, Publish, Subscribe, Unsubscribe, Version, Will, decode,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -79,30 +79,8 @@ fn append_from_items(packet: &Packet<'_>, version: Version, out: &mut Vec<u8>) {
             })
             .append_to(version, out)
         }
-        Packet::Subscribe(subscribe) => {
-            let items: Vec<_> = subscribe.properties.iter().collect();
-            let filters: Vec<_> = subscribe.filters.iter().collect();
-            assert_eq!(filters.len(), subscribe.filters.len());
-            let (properties, filters) = (Properties::from_slice(&items), Filters::from_slice(&filters));
-            Packet::Subscribe(Subscribe {
-                properties,
-                filters,
-                ..*subscribe
-            })
-            .append_to(version, out)
-        }
-        Packet::Unsubscribe(unsubscribe) => {
-            let items: Vec<_> = unsubscribe.properties.iter().collect();
-            let filters: Vec<_> = unsubscribe.filters.iter().collect();
-            assert_eq!(filters.len(), unsubscribe.filters.len());
-            let (properties, filters) = (Properties::from_slice(&items), FilterList::from_slice(&filters));
-            Packet::Unsubscribe(Unsubscribe {
-                properties,
-                filters,
-                ..*unsubscribe
-            })
-            .append_to(version, out)
-        }
+        Packet::Subscribe(subscribe) => append_subscribe(subscribe, version, out),
+        Packet::Unsubscribe(unsubscribe) => append_unsubscribe(unsubscribe, version, out),
         Packet::Disconnect(disconnect) => {
             let items: Vec<_> = disconnect.properties.iter().collect();
             let properties = Properties::from_slice(&items);
@@ -124,4 +102,30 @@ fn append_from_items(packet: &Packet<'_>, version: Version, out: &mut Vec<u8>) {
         other => other.append_to(version, out),
     };
     written.expect("what was read can be written from its items");
+}
+
+fn append_subscribe(subscribe: &Subscribe<'_>, version: Version, out: &mut Vec<u8>) -> Result<usize, EncodeError> {
+    let items: Vec<_> = subscribe.properties.iter().collect();
+    let filters: Vec<_> = subscribe.filters.iter().collect();
+    assert_eq!(filters.len(), subscribe.filters.len());
+    let (properties, filters) = (Properties::from_slice(&items), Filters::from_slice(&filters));
+    Packet::Subscribe(Subscribe {
+        properties,
+        filters,
+        ..*subscribe
+    })
+    .append_to(version, out)
+}
+
+fn append_unsubscribe(request: &Unsubscribe<'_>, version: Version, out: &mut Vec<u8>) -> Result<usize, EncodeError> {
+    let items: Vec<_> = request.properties.iter().collect();
+    let filters: Vec<_> = request.filters.iter().collect();
+    assert_eq!(filters.len(), request.filters.len());
+    let (properties, filters) = (Properties::from_slice(&items), FilterList::from_slice(&filters));
+    Packet::Unsubscribe(Unsubscribe {
+        properties,
+        filters,
+        ..*request
+    })
+    .append_to(version, out)
 }
