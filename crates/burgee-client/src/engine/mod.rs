@@ -444,3 +444,6 @@ impl<T> Engine<T> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
