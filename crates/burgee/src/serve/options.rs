@@ -3,6 +3,7 @@
 //! What must hold: an option out of range is refused when the command line is read, with the way out.
 //! Deliberately absent: defaults that differ from the library's.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -76,6 +77,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = outbox_bytes)]
     outbox_bytes: usize,
 
+    /// The same for payloads of 1 KiB and more, which are in memory once for all clients
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = size::parse)]
+    outbox_shared_bytes: usize,
+
     /// Largest packet accepted, without its fixed header; at most 268435455
     #[arg(long, value_name = "SIZE", default_value = "268435455", value_parser = packet_bytes)]
     max_packet_bytes: u32,
@@ -87,6 +92,19 @@ pub(crate) struct Options {
     /// Clients connected at once, divided evenly between the shards; beyond, CONNACK 3 [default: no limit]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_connections: Option<u64>,
+
+    /// Sessions, of clients connected or away, divided evenly between the shards; beyond, CONNACK 3 [default:
+    /// 1000000 a shard]
+    #[arg(long, value_name = "N")]
+    max_sessions: Option<NonZeroUsize>,
+
+    /// Subscriptions of one client; beyond, return code 0x80
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    max_subscriptions: usize,
+
+    /// Retained messages; beyond, one for a new topic is delivered and not stored
+    #[arg(long, value_name = "N", default_value_t = 10_000_000)]
+    max_retained: usize,
 
     /// Do not serve clients of MQTT 3.1
     #[arg(long)]
@@ -163,9 +181,15 @@ impl Options {
                     },
                 },
                 outbox_bytes: self.outbox_bytes,
+                outbox_shared_bytes: self.outbox_shared_bytes,
                 max_packet_bytes: self.max_packet_bytes,
                 connect_timeout_ms: self.connect_timeout * 1000,
                 max_connections: limit.div_ceil(usize::from(self.shards.get())),
+                max_sessions: self.max_sessions.map_or(defaults.core.max_sessions, |limit| {
+                    limit.get().div_ceil(usize::from(self.shards.get()))
+                }),
+                max_subscriptions: self.max_subscriptions,
+                max_retained: self.max_retained,
                 serve_mqtt31: !self.no_mqtt31,
                 sys_interval_ms: u64::from(self.sys_interval) * 1000,
                 ..defaults.core
@@ -242,7 +266,8 @@ mod tests {
         let config = parse(
             "--listen tcp://127.0.0.1:0 --listen tcp://[::1]:7 --shards 3 --window 7 --queue-messages 5 \
              --queue-bytes 1k --queue-policy drop-oldest --outbox-bytes 8KiB --max-packet-bytes 1MiB \
-             --connect-timeout 3 --max-connections 100 --no-mqtt31 --sys-interval 0 --data x --durability memory",
+             --connect-timeout 3 --max-connections 100 --max-sessions 31 --max-subscriptions 9 --max-retained 8 \
+             --outbox-shared-bytes 2MiB --no-mqtt31 --sys-interval 0 --data x --durability memory",
         )
         .unwrap();
         assert_eq!(
@@ -254,6 +279,15 @@ mod tests {
             (7, 5, 1024)
         );
         assert_eq!(config.core.queue.policy, Policy::DropOldest);
+        assert_eq!(
+            (
+                config.core.max_sessions,
+                config.core.max_subscriptions,
+                config.core.max_retained
+            ),
+            (11, 9, 8)
+        );
+        assert_eq!(config.core.outbox_shared_bytes, 2 << 20);
         assert_eq!(
             (config.core.outbox_bytes, config.core.max_packet_bytes),
             (8192, 1 << 20)
