@@ -12,6 +12,19 @@ CLI_KEEP_ALIVE = "5"
 """The shortest that mosquitto_sub accepts."""
 
 
+@for_libraries("keep-alive: an idle client that pings stays connected")
+def idle(t: Context) -> None:
+    proxy = t.proxy()
+    # Not shorter: on a busy machine MQTT.js would give up its own connection.
+    client = t.connected(endpoint=proxy.endpoint, keep_alive=5)
+    proxy.wait_for(wire.PINGREQ, from_broker=False, count=2)
+    client.subscribe(t.topic("idle"), 1)
+    client.publish(t.topic("idle"), b"still here", 1)
+    same(client.take_payloads(), [b"still here"], "payloads")
+    connects = sum(1 for seen in proxy.seen() if seen.kind == wire.CONNECT)
+    check(connects == 1, f"it connected {connects} times")
+
+
 @for_tools("keep-alive: a black hole leads to the will")
 def tool_black_hole(t: Context) -> None:
     assert t.tools is not None
@@ -33,15 +46,3 @@ def black_hole(t: Context) -> None:
     t.connected(endpoint=proxy.endpoint, keep_alive=2, will=Will(t.topic("will"), b"gone", 1))
     proxy.black_hole()
     same(witness.take_payloads(), [b"gone"], "will")
-
-
-@for_libraries("keep-alive: an idle client that pings stays connected")
-def idle(t: Context) -> None:
-    proxy = t.proxy()
-    client = t.connected(endpoint=proxy.endpoint, keep_alive=2)
-    proxy.wait_for(wire.PINGREQ, from_broker=False, count=3)
-    client.subscribe(t.topic("idle"), 1)
-    client.publish(t.topic("idle"), b"still here", 1)
-    same(client.take_payloads(), [b"still here"], "payloads")
-    connects = sum(1 for seen in proxy.seen() if seen.kind == wire.CONNECT)
-    check(connects == 1, f"it connected {connects} times")

@@ -103,7 +103,9 @@ def no_will(t: Context, end: Callable[[], None] | None, number: int = 0) -> None
     witness, identity = t.connected(), t.client_id()
     witness.subscribe(t.topic("will"), 1)
     options = ["-i", identity, "-t", t.topic("x"), "-C", "1", *will_options(t, "gone", "1")]
-    program = subscriber(t, *options)
+    program = Program(tools(t).sub, t.proxy(), *options)
+    t.at_end(program.kill)
+    program.wait_subscribed()
     if end is None:
         program.signal(number)
     else:

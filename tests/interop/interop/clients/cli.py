@@ -83,11 +83,11 @@ class Program:
 
     def wait_connected(self) -> None:
         """Until the broker has accepted it."""
-        self.proxy.wait_for(wire.CONNACK, from_broker=True)
+        self._wait_for(wire.CONNACK)
 
     def wait_subscribed(self) -> None:
         """Until the broker has acknowledged its subscription."""
-        self.proxy.wait_for(wire.SUBACK, from_broker=True)
+        self._wait_for(wire.SUBACK)
 
     def write(self, data: bytes) -> None:
         """Feed its standard input."""
@@ -124,6 +124,14 @@ class Program:
         if self._process.poll() is None:
             self._process.kill()
             self._process.communicate()
+
+    def _wait_for(self, kind: int) -> None:
+        try:
+            self.proxy.wait_for(kind, from_broker=True)
+        except Failure as failure:
+            self.kill()
+            _, errors = self._written()
+            raise Failure(f"{failure}; the program's errors: {errors[-300:]!r}") from None
 
     def _written(self) -> tuple[bytes, bytes]:
         for file in (self._out, self._errors):
