@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::brokers::Broker;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Size};
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
@@ -39,15 +39,6 @@ pub(crate) struct Options {
     pub(crate) markdown: bool,
     pub(crate) address: Option<std::net::SocketAddr>,
     pub(crate) process: Option<u32>,
-}
-
-/// How much of everything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Size {
-    pub(crate) connections: usize,
-    pub(crate) pairs: usize,
-    pub(crate) payload: usize,
-    pub(crate) window: u64,
 }
 
 impl Default for Options {

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use crate::load::check::Faults;
 use crate::load::idle::Crowd;
 use crate::load::traffic::{self, Plan, Shape};
-use crate::options::Size;
 use crate::usage;
 
 /// What is done to a broker.
@@ -25,6 +24,15 @@ pub(crate) enum Scenario {
     FanIn,
     /// One publisher, a thousand subscribers, QoS 0, window of four.
     FanOut,
+}
+
+/// How much of everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Size {
+    pub(crate) connections: usize,
+    pub(crate) pairs: usize,
+    pub(crate) payload: usize,
+    pub(crate) window: u64,
 }
 
 /// A figure of a run.
