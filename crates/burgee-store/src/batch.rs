@@ -1,22 +1,28 @@
 //! What a shard asks to be kept: operations, gathered in a batch for each turn.
 //!
-//! What must hold: one record for each message, whatever the fan-out; acknowledgements are numbers, not records.
+//! What must hold: one record for each message, whatever the fan-out; acknowledgements are numbers, not records; every
+//! operation has a defined effect in every state.
 //! Deliberately absent: connections and windows; they do not survive a restart.
 
-use std::sync::Arc;
+use burgee_codec::{PacketId, QoS, TopicFilterBuf, TopicNameBuf};
 
-use burgee_codec::{PacketId, QoS};
+use crate::body::Body;
 
-/// A session's number: given once, never reused.
-#[derive(Copy, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+/// A session's number: given once, never reused. 1 and above.
+#[derive(Copy, Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct SessionNo(pub u64);
 
-/// A message's number: ascending in the order in which a shard took the messages over.
-#[derive(Copy, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+/// A message's number: given once, never reused, ascending in the order in which a shard took the messages over.
+/// 1 and above.
+#[derive(Copy, Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct MessageNo(pub u64);
 
+/// Who submits: a shard.
+#[derive(Copy, Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Source(pub u16);
+
 /// How far a QoS 2 delivery has come.
-#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+#[derive(Copy, Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Stage {
     /// PUBLISH has its identifier; PUBREC has not come.
     Published,
@@ -24,58 +30,73 @@ pub enum Stage {
     Released,
 }
 
-/// One change of durable state.
+/// What is published for a session whose client is lost.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Will {
+    /// Topic and payload.
+    pub body: Body,
+    /// With which QoS it is published.
+    pub qos: QoS,
+    /// Whether it is published with RETAIN set.
+    pub retain: bool,
+}
+
+/// One change of durable state. "Nothing happens" where the session is unknown or gone, in all of them.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Op {
-    /// A persistent session exists from now on.
+    /// A persistent session exists from now on. A number or a client identifier that a living session has is a false
+    /// claim: the commit fails. Delete the old session first; the same batch will do.
     SessionCreated {
         /// Its number.
         session: SessionNo,
         /// Its client identifier.
         client_id: Box<str>,
     },
-    /// A session is gone with all that it held.
+    /// A session is gone with all that it held; its messages count as settled.
     SessionDeleted {
         /// Its number.
         session: SessionNo,
     },
-    /// A subscription was made or its QoS changed.
+    /// A subscription was made, or its QoS changed.
     Subscribed {
         /// Whose.
         session: SessionNo,
-        /// Topic filter, as sent.
-        filter: Box<str>,
+        /// As sent, compared by its bytes.
+        filter: TopicFilterBuf,
         /// Granted QoS.
         qos: QoS,
     },
-    /// A subscription ended.
+    /// A subscription ended. Nothing happens where there is none.
     Unsubscribed {
         /// Whose.
         session: SessionNo,
-        /// Topic filter, as sent.
-        filter: Box<str>,
+        /// As sent.
+        filter: TopicFilterBuf,
     },
-    /// A message is owed to sessions: one record for all of them.
+    /// A message is owed to sessions: one record for all of them. Unknown ones are left out, and where none is left,
+    /// so is the message. Of a session that is named twice the last word counts. The number of a message that is
+    /// there is a false claim: the commit fails.
     Owed {
         /// Its number.
         message: MessageNo,
-        /// Length of the topic name (two bytes), topic name, payload.
-        body: Arc<[u8]>,
-        /// QoS of the publication.
-        qos: QoS,
+        /// Topic and payload.
+        body: Body,
         /// Whether it is delivered with RETAIN set.
         retain: bool,
-        /// Who is owed it, and with which QoS.
+        /// Who is owed it, and with which QoS it is delivered.
         owing: Box<[(SessionNo, QoS)]>,
     },
-    /// A session has a message no more: acknowledged, or dropped by a limit.
+    /// A session has a message no more: acknowledged, or dropped by a limit. Its identifier, if any, is free. Nothing
+    /// happens where it is not owed.
     Settled {
         /// Which session.
         session: SessionNo,
         /// Which message.
         message: MessageNo,
     },
-    /// A QoS 2 delivery has this identifier and has come so far.
+    /// A QoS 2 delivery has this identifier and has come so far; the last word counts. Nothing happens where the
+    /// message is not owed. An identifier that another message of the session has moves to this one; the other stays
+    /// owed, without an identifier.
     Delivery {
         /// Which session.
         session: SessionNo,
@@ -86,38 +107,72 @@ pub enum Op {
         /// How far it is.
         stage: Stage,
     },
-    /// The identifier of a received QoS 2 message.
+    /// A QoS 2 message with this identifier was received: sent again, it is not taken again.
     Received {
         /// Which session.
         session: SessionNo,
         /// The identifier.
         id: PacketId,
     },
-    /// PUBREL came for a received QoS 2 message: its identifier is free.
-    Released {
+    /// PUBREL came for a received QoS 2 message: its identifier is free. Nothing happens where it was.
+    Freed {
         /// Which session.
         session: SessionNo,
         /// The identifier.
         id: PacketId,
     },
-    /// The retained message of a topic was set.
+    /// A session has this will and no other.
+    WillSet {
+        /// Which session.
+        session: SessionNo,
+        /// The will.
+        will: Will,
+    },
+    /// A session has no will: it was published, or its client left in peace.
+    WillCleared {
+        /// Which session.
+        session: SessionNo,
+    },
+    /// The retained message of a topic was set; the old one is gone.
     Retained {
-        /// As in [`Op::Owed`].
-        body: Arc<[u8]>,
+        /// Topic and payload.
+        body: Body,
         /// QoS of the publication.
         qos: QoS,
     },
-    /// The retained message of a topic was removed.
+    /// The retained message of a topic was removed. Nothing happens where there is none.
     Unretained {
         /// Topic name.
-        topic: Box<str>,
+        topic: TopicNameBuf,
     },
 }
 
-/// Operations that become durable together, in order.
+impl Op {
+    /// Bytes that it owns on the heap, bodies included.
+    fn heap(&self) -> usize {
+        match self {
+            Self::SessionCreated { client_id, .. } => client_id.len(),
+            Self::Subscribed { filter, .. } | Self::Unsubscribed { filter, .. } => filter.as_str().len(),
+            Self::Owed { body, owing, .. } => body.len() + size_of_val::<[_]>(owing),
+            Self::WillSet { will, .. } => will.body.len(),
+            Self::Retained { body, .. } => body.len(),
+            Self::Unretained { topic } => topic.as_str().len(),
+            Self::SessionDeleted { .. }
+            | Self::Settled { .. }
+            | Self::Delivery { .. }
+            | Self::Received { .. }
+            | Self::Freed { .. }
+            | Self::WillCleared { .. } => 0,
+        }
+    }
+}
+
+/// Operations of one source that become durable together, in order.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Batch {
-    /// The number that the notice of durability will carry; ascending for each shard, from 1.
+    /// Whose they are.
+    pub source: Source,
+    /// The number that the notice of durability will carry: 1, 2, 3 for each source since the store was opened.
     pub number: u64,
     /// What to do.
     pub ops: Vec<Op>,
@@ -128,5 +183,11 @@ impl Batch {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.ops.is_empty()
+    }
+
+    /// Bytes that it holds in memory until it is committed, bodies included (they may be shared with others).
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.ops.iter().map(|op| size_of::<Op>() + op.heap()).sum()
     }
 }

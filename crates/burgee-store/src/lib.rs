@@ -1,8 +1,66 @@
-//! The port to whatever keeps durable state: operations, batches, the verbs of a store.
+//! The port to whatever keeps durable state: what is asked of it, what it answers, and how that is proved.
 //!
-//! What must hold: a batch is durable whole or not at all, and batches become durable in the order of their numbers.
-//! Deliberately absent: engines with files; each is a crate of its own behind this port.
+//! # The verbs
+//!
+//! [`Store`] has six. Two change: [`submit`](Store::submit) hands a batch over and costs no waiting;
+//! [`commit`](Store::commit) makes everything submitted durable in one transaction and says how far each source has
+//! come. Four read: [`recover`](Store::recover) once after opening, then pages of [`sessions`](Store::sessions), of a
+//! session's [`backlog`](Store::backlog) and of [`retained`](Store::retained) messages.
+//!
+//! # What must hold
+//!
+//! - **Whole and in order.** The durable state is always that after some number of whole batches, counted in the order
+//!   in which they were submitted, over all sources. What `commit` has reported is among them. After a crash, batches
+//!   that were submitted but never reported may be there or not: only whole, and only without a gap.
+//! - **What is read has happened.** Reads show the state of the last commit, nothing younger: no crash takes back what
+//!   was read.
+//! - **A failed commit is the end.** It is never tried again; `submit` and `commit` answer with the same [`Failure`]
+//!   until the store is opened again. Reads go on.
+//! - **One record for each message**, whatever the fan-out. It is gone when the last session that is owed it has
+//!   settled; deleting a session settles all of its messages.
+//! - **Numbers never come back**: not after a deletion, not after a restart. [`Recovered`] says where to go on.
+//!
+//! # What the caller owes
+//!
+//! - One source (a shard) writes for a session: the one that owns it. A message that is owed to sessions of three
+//!   shards is three records, one from each. Hence an acknowledgement can never overtake its message.
+//! - Batch numbers of a source count 1, 2, 3 from the moment the store was opened. Session and message numbers of a
+//!   source ascend, and no two sources give the same one: [`Numbers`]. [`Intake`] refuses what breaks this.
+//! - It bounds what is under way: [`Batch::weight`] is what a batch holds in memory until its commit.
+//!
+//! # Late words and false claims
+//!
+//! An operation about what is not there (a subscription of a deleted session, a settled message settled again) does
+//! nothing: between a deletion and the last word about it there is always a gap. [`Op`] says for each what happens.
+//! An operation that **claims** what is taken (a session number, a client identifier, a message number in use) is a
+//! fault of the caller: the commit fails with [`Fault::Ours`], because going on would lose somebody's message silently.
+//!
+//! # Limits and units
+//!
+//! Numbers are below 2^63 and begin at 1. Client identifiers, filters and topic names have at most 65,535 bytes, a
+//! [`Body`] fits into one MQTT packet. Pages are limited in items and bytes, and hold one item at least. All orders are
+//! by number or by bytes; nothing depends on chance.
+//!
+//! Deliberately absent: engines with files (each is a crate of its own behind this port), threads, time, and windows:
+//! what a restart forgets is none of a store's business. [`contract`] is how an engine proves that it is one.
 
 mod batch;
+mod body;
+pub mod contract;
+mod error;
+mod intake;
+mod memory;
+mod numbers;
+mod page;
+mod record;
+mod store;
 
-pub use batch::{Batch, MessageNo, Op, SessionNo, Stage};
+pub use batch::{Batch, MessageNo, Op, SessionNo, Source, Stage, Will};
+pub use body::{Body, NotABody};
+pub use error::{Breach, Failure, Fault, SubmitError};
+pub use intake::Intake;
+pub use memory::MemoryStore;
+pub use numbers::Numbers;
+pub use page::{Filling, Limit, Page};
+pub use record::{Backlog, Delivery, Durable, OwedMessage, Recovered, RetainedMessage, SessionRecord, Subscription};
+pub use store::Store;

@@ -1,0 +1,421 @@
+//! The contract bites: stores that are wrong in one way each are found.
+//!
+//! Each is the reference in a wrapper that does one thing wrong. What must hold: the wrapper that does nothing wrong
+//! passes, so that it is the wrong thing that is found and not the wrapper.
+
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    clippy::let_underscore_must_use,
+    reason = "a wrong store is right in all but one thing, and does not care for answers"
+)]
+
+use std::collections::{BTreeMap, VecDeque};
+
+use burgee_codec::TopicName;
+use burgee_store::contract::{Contract, Effort, Finding};
+use burgee_store::{
+    Batch, Durable, Failure, Fault, Limit, MemoryStore, MessageNo, Op, OwedMessage, Page, Recovered, RetainedMessage,
+    SessionNo, SessionRecord, Source, Stage, Store, SubmitError,
+};
+
+/// What a wrapper does wrong.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+enum Wrong {
+    Nothing,
+    // With operations.
+    LosesTheLastOp,
+    ReversesABatch,
+    ForgetsASettle,
+    ForgetsAStage,
+    ForgetsThatAWillWasCleared,
+    ForgetsToFree,
+    ForgetsToDelete,
+    KeepsTheFirstRetained,
+    DropsRetainFlags,
+    SettlesOnlyForTheFirst,
+    // With batches and commits.
+    SwapsSources,
+    TakesAnyNumber,
+    CommitsAtOnce,
+    TellsOneTooMany,
+    TellsNothing,
+    TellsBeforeASync,
+    RetriesAFailedCommit,
+    GoesOnAfterAFailure,
+    // In a crash.
+    RevivesASession,
+    LosesAReceivedIdentifier,
+    KeepsAMiddleBatch,
+    KeepsHalfABatch,
+    GivesNumbersAgain,
+    // While reading.
+    SkipsAtAPageBreak,
+    EndsTooEarly,
+    NeverForgetsAMessage,
+    ExceedsTheLimit,
+    MiscountsRetained,
+}
+
+const ALL: &[Wrong] = &[
+    Wrong::LosesTheLastOp,
+    Wrong::ReversesABatch,
+    Wrong::ForgetsASettle,
+    Wrong::ForgetsAStage,
+    Wrong::ForgetsThatAWillWasCleared,
+    Wrong::ForgetsToFree,
+    Wrong::ForgetsToDelete,
+    Wrong::KeepsTheFirstRetained,
+    Wrong::DropsRetainFlags,
+    Wrong::SettlesOnlyForTheFirst,
+    Wrong::SwapsSources,
+    Wrong::TakesAnyNumber,
+    Wrong::CommitsAtOnce,
+    Wrong::TellsOneTooMany,
+    Wrong::TellsNothing,
+    Wrong::TellsBeforeASync,
+    Wrong::RetriesAFailedCommit,
+    Wrong::GoesOnAfterAFailure,
+    Wrong::RevivesASession,
+    Wrong::LosesAReceivedIdentifier,
+    Wrong::KeepsAMiddleBatch,
+    Wrong::KeepsHalfABatch,
+    Wrong::GivesNumbersAgain,
+    Wrong::SkipsAtAPageBreak,
+    Wrong::EndsTooEarly,
+    Wrong::NeverForgetsAMessage,
+    Wrong::ExceedsTheLimit,
+    Wrong::MiscountsRetained,
+];
+
+/// Wrongs that only a crash brings to light.
+fn needs_a_crash(wrong: Wrong) -> bool {
+    [
+        Wrong::TellsBeforeASync,
+        Wrong::RevivesASession,
+        Wrong::LosesAReceivedIdentifier,
+        Wrong::KeepsAMiddleBatch,
+        Wrong::KeepsHalfABatch,
+    ]
+    .contains(&wrong)
+}
+
+/// Wrongs that only a failing disk brings to light.
+fn needs_a_failure(wrong: Wrong) -> bool {
+    [Wrong::RetriesAFailedCommit].contains(&wrong)
+}
+
+struct Bent {
+    wrong: Wrong,
+    live: MemoryStore,
+    /// What a crash leaves of the committed state.
+    disk: MemoryStore,
+    waiting: VecDeque<Batch>,
+    settles: u64,
+    most: u64,
+    deleted: Option<SessionRecord>,
+    crashed: bool,
+    numbers: BTreeMap<Source, u64>,
+}
+
+impl Bent {
+    fn new(wrong: Wrong) -> Self {
+        Self {
+            wrong,
+            live: MemoryStore::new(),
+            disk: MemoryStore::new(),
+            waiting: VecDeque::new(),
+            settles: 0,
+            most: 0,
+            deleted: None,
+            crashed: false,
+            numbers: BTreeMap::new(),
+        }
+    }
+
+    fn is(&self, wrong: Wrong) -> bool {
+        self.wrong == wrong
+    }
+
+    fn crash(&mut self) {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        if self.is(Wrong::TellsBeforeASync) {
+            self.live = self.disk.clone();
+        }
+        self.live.crash(0);
+        if self.is(Wrong::KeepsAMiddleBatch) {
+            waiting.pop_front();
+        }
+        if self.is(Wrong::KeepsHalfABatch)
+            && let Some(first) = waiting.front_mut()
+        {
+            first.ops.truncate(first.ops.len() / 2);
+        }
+        if (self.is(Wrong::KeepsAMiddleBatch) || self.is(Wrong::KeepsHalfABatch))
+            && let Some(batch) = waiting.pop_front()
+        {
+            let _ = self.live.submit(Batch { number: 1, ..batch });
+            let _ = self.live.commit(&mut Vec::new());
+            self.live.crash(0);
+        }
+        self.crashed = true;
+        self.numbers.clear();
+    }
+
+    fn bend(&mut self, mut ops: Vec<Op>) -> Vec<Op> {
+        match self.wrong {
+            Wrong::LosesTheLastOp if ops.len() > 3 => drop(ops.pop()),
+            Wrong::ReversesABatch => ops.reverse(),
+            Wrong::ForgetsThatAWillWasCleared => ops.retain(|op| !matches!(op, Op::WillCleared { .. })),
+            Wrong::ForgetsToFree => ops.retain(|op| !matches!(op, Op::Freed { .. })),
+            Wrong::ForgetsToDelete => {
+                let created = ops.iter().any(|op| matches!(op, Op::SessionCreated { .. }));
+                ops.retain(|op| created || !matches!(op, Op::SessionDeleted { .. }));
+            }
+            _ => {}
+        }
+        for op in &mut ops {
+            self.bend_op(op);
+        }
+        ops
+    }
+
+    fn bend_op(&mut self, op: &mut Op) {
+        match op {
+            Op::Settled { message, .. } if self.wrong == Wrong::ForgetsASettle => {
+                self.settles += 1;
+                if self.settles.is_multiple_of(3) {
+                    *message = MessageNo(u64::MAX);
+                }
+            }
+            Op::Settled { session, message } if self.wrong == Wrong::SettlesOnlyForTheFirst && session.0 > 1 => {
+                *message = MessageNo(u64::MAX);
+            }
+            Op::Delivery { stage, .. } if self.wrong == Wrong::ForgetsAStage => *stage = Stage::Published,
+            Op::Owed { retain, .. } if self.wrong == Wrong::DropsRetainFlags => *retain = false,
+            Op::Retained { body, .. } if self.wrong == Wrong::KeepsTheFirstRetained => {
+                let mut there = Vec::new();
+                let all = Limit {
+                    items: usize::MAX,
+                    bytes: usize::MAX,
+                };
+                let _ = self.live.retained(None, all, &mut there);
+                if let Some(old) = there.into_iter().find(|old| old.body.topic() == body.topic()) {
+                    *body = old.body;
+                }
+            }
+            Op::SessionDeleted { session } => {
+                let mut one = Vec::new();
+                let before = SessionNo(session.0.saturating_sub(1));
+                let _ = self.live.sessions(before, Limit { items: 1, bytes: 0 }, &mut one);
+                self.deleted = one
+                    .pop()
+                    .filter(|held| held.session == *session)
+                    .or(self.deleted.take());
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Store for Bent {
+    fn submit(&mut self, batch: Batch) -> Result<(), SubmitError> {
+        let Batch {
+            source,
+            mut number,
+            ops,
+        } = batch;
+        if self.is(Wrong::TakesAnyNumber) {
+            let last = self.numbers.entry(source).or_default();
+            *last += 1;
+            number = *last;
+        }
+        let ops = self.bend(ops);
+        let batch = Batch { source, number, ops };
+        if self.is(Wrong::SwapsSources) {
+            // Judged now, taken over at the commit.
+            let mut trial = self.live.clone();
+            for waiting in &self.waiting {
+                trial.submit(waiting.clone())?;
+            }
+            trial.submit(batch.clone())?;
+        } else {
+            let taken = self.live.submit(batch.clone());
+            if !(self.is(Wrong::GoesOnAfterAFailure) && matches!(taken, Err(SubmitError::Failed(_)))) {
+                taken?;
+            }
+        }
+        self.waiting.push_back(batch);
+        if self.is(Wrong::CommitsAtOnce) {
+            let _ = self.live.commit(&mut Vec::new());
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, notices: &mut Vec<Durable>) -> Result<(), Failure> {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        if self.is(Wrong::SwapsSources) {
+            waiting.make_contiguous().sort_by_key(|batch| batch.source);
+            for batch in waiting.drain(..) {
+                let _ = self.live.submit(batch);
+            }
+        }
+        let before = self.live.clone();
+        let from = notices.len();
+        if let Err(failure) = self.live.commit(notices) {
+            if self.is(Wrong::RetriesAFailedCommit) {
+                self.live = before;
+                self.live.fail_commit(u64::MAX, Fault::Device);
+            }
+            return Err(failure);
+        }
+        if self.is(Wrong::CommitsAtOnce) {
+            let upto = |batch: &Batch| (batch.source, batch.number);
+            let told: BTreeMap<_, _> = waiting.iter().map(upto).collect();
+            notices.extend(told.into_iter().map(|(source, upto)| Durable { source, upto }));
+        }
+        if self.is(Wrong::TellsNothing) {
+            notices.truncate(from);
+        }
+        if self.is(Wrong::TellsOneTooMany) {
+            for notice in notices.iter_mut() {
+                notice.upto += 1;
+            }
+        }
+        if !waiting.is_empty() {
+            // The disk is one commit behind.
+            self.disk = before;
+        }
+        Ok(())
+    }
+
+    fn recover(&mut self) -> Result<Recovered, Failure> {
+        let mut recovered = self.live.recover()?;
+        self.most = self.most.max(recovered.messages);
+        match self.wrong {
+            Wrong::NeverForgetsAMessage => recovered.messages = self.most,
+            Wrong::MiscountsRetained => recovered.retained_bytes += recovered.retained / 4,
+            Wrong::RevivesASession if self.crashed && self.deleted.is_some() => recovered.sessions += 1,
+            Wrong::GivesNumbersAgain => {
+                let mut sessions = Vec::new();
+                let all = Limit {
+                    items: usize::MAX,
+                    bytes: usize::MAX,
+                };
+                let _ = self.live.sessions(SessionNo(0), all, &mut sessions)?;
+                let highest = sessions.last().map_or(0, |held| held.session.0);
+                recovered.next_session = SessionNo(highest + 1);
+            }
+            _ => {}
+        }
+        Ok(recovered)
+    }
+
+    fn sessions(&mut self, after: SessionNo, limit: Limit, out: &mut Vec<SessionRecord>) -> Result<Page, Failure> {
+        let from = out.len();
+        let page = self.live.sessions(after, limit, out)?;
+        if self.is(Wrong::RevivesASession)
+            && self.crashed
+            && page == Page::End
+            && let Some(deleted) = &self.deleted
+            && deleted.session > after
+        {
+            out.push(deleted.clone());
+        }
+        if self.is(Wrong::LosesAReceivedIdentifier) && self.crashed {
+            for held in out.iter_mut().skip(from) {
+                held.received.pop();
+            }
+        }
+        Ok(page)
+    }
+
+    fn backlog(
+        &mut self,
+        session: SessionNo,
+        after: MessageNo,
+        limit: Limit,
+        out: &mut Vec<OwedMessage>,
+    ) -> Result<Page, Failure> {
+        let from = out.len();
+        match self.wrong {
+            Wrong::SkipsAtAPageBreak if after.0 > 0 => {
+                let page = self.live.backlog(session, after, limit, out)?;
+                if out.len() > from {
+                    out.remove(from);
+                }
+                Ok(page)
+            }
+            Wrong::ExceedsTheLimit => {
+                let bytes = limit.bytes.saturating_add(1);
+                self.live.backlog(session, after, Limit { bytes, ..limit }, out)
+            }
+            Wrong::EndsTooEarly => {
+                let page = self.live.backlog(session, after, limit, out)?;
+                let many = out.len() - from > 2;
+                Ok(if many { Page::End } else { page })
+            }
+            _ => self.live.backlog(session, after, limit, out),
+        }
+    }
+
+    fn retained(
+        &mut self,
+        after: Option<TopicName<'_>>,
+        limit: Limit,
+        out: &mut Vec<RetainedMessage>,
+    ) -> Result<Page, Failure> {
+        self.live.retained(after, limit, out)
+    }
+}
+
+const EFFORT: Effort = Effort {
+    first_seed: 1,
+    scripts: 300,
+    crashed_everywhere: 3,
+    steps: 40,
+};
+
+fn contract(wrong: Wrong) -> Contract<impl FnMut() -> Bent, Bent> {
+    let contract = Contract::new(move || Bent::new(wrong)).effort(EFFORT);
+    let contract = contract.crash_with(Bent::crash);
+    contract.fail_with(|store| store.live.fail_commit(1, Fault::Device))
+}
+
+/// All that a way of looking does not find, so that one run names them all.
+fn all_found(wrongs: impl Iterator<Item = Wrong>, mut look: impl FnMut(Wrong) -> Result<(), Finding>) {
+    let missed: Vec<_> = wrongs.filter(|&wrong| look(wrong).is_ok()).collect();
+    assert!(missed.is_empty(), "these wrong stores pass: {missed:?}");
+}
+
+#[test]
+fn the_wrapper_alone_passes() {
+    contract(Wrong::Nothing).run().unwrap();
+}
+
+#[test]
+fn the_stories_find_every_wrong() {
+    all_found(ALL.iter().copied(), |wrong| contract(wrong).stories());
+}
+
+#[test]
+fn the_random_scripts_find_every_wrong_that_scripts_can_show() {
+    // Scripts keep the rules themselves: only stories submit what must be refused.
+    let ruly = |wrong: &Wrong| *wrong != Wrong::TakesAnyNumber;
+    all_found(ALL.iter().copied().filter(ruly), |wrong| contract(wrong).scripts());
+}
+
+#[test]
+fn a_store_that_cannot_crash_is_judged_by_the_rest() {
+    let seen = |wrong: &Wrong| !needs_a_crash(*wrong) && !needs_a_failure(*wrong);
+    all_found(ALL.iter().copied().filter(seen), |wrong| {
+        Contract::new(move || Bent::new(wrong)).effort(EFFORT).run()
+    });
+}
+
+#[test]
+fn a_finding_names_its_seed_and_is_short() {
+    let finding = contract(Wrong::ForgetsASettle).scripts().unwrap_err();
+    assert!(finding.story.contains("seed"), "{finding}");
+    let steps = finding.what.lines().filter(|line| line.starts_with("  ")).count();
+    assert!((2..=12).contains(&steps), "{finding}");
+}
