@@ -1,0 +1,129 @@
+//! Runs seeds, on all cores, and prints how to replay those that fail.
+//!
+//! What must hold: the result depends on the seeds alone; exit code 1 if one failed. Deliberately absent: everything
+//! that happens in a world.
+#![expect(clippy::print_stdout, reason = "a command line program prints")]
+
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use burgee_sim::oracle::Tally;
+use burgee_sim::{Story, run};
+
+const USAGE: &str = "\
+burgee-sim [--seeds N] [--from N]     runs N seeds (BURGEE_SIM_SEEDS overrides N; 2000 if nothing is said)
+burgee-sim --seed N [--trace]         runs one seed, and tells its story
+burgee-sim --soak SECONDS [--from N]  runs seeds for so long";
+
+/// After so many failures nobody reads on.
+const ENOUGH: u64 = 10;
+
+#[derive(Debug)]
+struct Options {
+    from: u64,
+    seeds: u64,
+    one: Option<u64>,
+    trace: bool,
+    soak: Option<Duration>,
+}
+
+fn main() -> ExitCode {
+    let options = match options() {
+        Ok(options) => options,
+        Err(problem) => {
+            println!("{problem}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match options.one {
+        Some(seed) => run_one(seed, options.trace),
+        None => run_many(&options),
+    }
+}
+
+fn options() -> Result<Options, String> {
+    let mut options = Options { from: 0, seeds: 2_000, one: None, trace: false, soak: None };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let mut number = || {
+            let value = words.next().ok_or(format!("{word} needs a number"))?;
+            value.parse::<u64>().map_err(|_| format!("{word} needs a number, not {value:?}"))
+        };
+        match word.as_str() {
+            "--seeds" => options.seeds = number()?,
+            "--from" => options.from = number()?,
+            "--seed" => options.one = Some(number()?),
+            "--soak" => options.soak = Some(Duration::from_secs(number()?)),
+            "--trace" => options.trace = true,
+            _ => return Err(format!("{word}: not known")),
+        }
+    }
+    if let Ok(value) = std::env::var("BURGEE_SIM_SEEDS") {
+        options.seeds = value.parse().map_err(|_| format!("BURGEE_SIM_SEEDS must be a number, not {value:?}"))?;
+    }
+    Ok(options)
+}
+
+fn run_one(seed: u64, trace: bool) -> ExitCode {
+    let story = run(seed, trace);
+    for line in &story.lines {
+        println!("{line}");
+    }
+    println!("{} turns in {} virtual ms, hash {:016x}, {:?}", story.turns, story.lasted, story.hash, story.tally);
+    match &story.failure {
+        None => {
+            println!("1 passed, 0 failed");
+            ExitCode::SUCCESS
+        }
+        Some(_) => {
+            report(&story);
+            println!("0 passed, 1 failed");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn report(story: &Story) {
+    let failure = story.failure.as_deref().unwrap_or_default();
+    println!("seed {} failed {failure}", story.seed);
+    println!("    replay: cargo run --release -p burgee-sim -- --seed {} --trace", story.seed);
+}
+
+fn run_many(options: &Options) -> ExitCode {
+    let started = Instant::now();
+    let (next, failed) = (AtomicU64::new(options.from), AtomicU64::new(0));
+    let (passed, sum) = (AtomicU64::new(0), Mutex::new(Tally::default()));
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            let over = options.soak.map_or(seed >= options.from.saturating_add(options.seeds), |most| started.elapsed() >= most);
+            if over || failed.load(Ordering::Relaxed) >= ENOUGH {
+                return;
+            }
+            let story = run(seed, false);
+            if let Ok(mut sum) = sum.lock() {
+                sum.add(&story.tally);
+            }
+            if story.failure.is_some() {
+                failed.fetch_add(1, Ordering::Relaxed);
+                report(&story);
+            } else {
+                passed.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(work);
+        }
+    });
+    let (passed, failed) = (passed.into_inner(), failed.into_inner());
+    if let Ok(sum) = sum.lock() {
+        println!("checked in {:.1} s: {sum:?}", started.elapsed().as_secs_f64());
+    }
+    println!("{passed} passed, {failed} failed");
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,318 @@
+//! What a shard has taken in, and what follows from it: the rules of MQTT 3.1.1 from the broker's side.
+//!
+//! What must hold: every packet is judged in the order in which it was taken. Deliberately absent: who gets a message
+//! (`routing`) and what comes out (`outflow`, `sending`).
+
+use burgee_codec::{
+    Connect, DecodeError, Decoded, Limits, Packet, Publish, QoS, SharedFilter, Subscribe, Unsubscribe, Version,
+    Versions, decode,
+};
+
+use super::state::{Cause, Session, Will};
+use super::{Oracle, Verdict};
+use crate::net::LinkId;
+
+/// What a packet does to its connection.
+enum Effect {
+    Fine,
+    Ends(Cause),
+}
+
+impl Oracle {
+    /// Bytes were offered, `used` of them taken. `last`: no more of this connection's come in this turn.
+    pub(super) fn bytes(&mut self, link: LinkId, bytes: &[u8], used: usize, last: bool) -> Verdict {
+        let mut at = 0;
+        let ends_now = last && self.closing.contains(&link);
+        while let Some(conn) = self.conns.get(&link).filter(|conn| conn.closed.is_none()) {
+            let fresh = conn.session.is_none();
+            let max_remaining_length = if fresh { self.rules.max_connect } else { self.rules.max_packet };
+            let versions = Versions::NONE.with(Version::V31).with(Version::V311);
+            let limits = Limits { max_remaining_length, versions };
+            let version = conn.version;
+            let rest = bytes.get(at..).unwrap_or_default();
+            match decode(rest, version, &limits) {
+                Ok(Decoded::Packet { packet, len }) => {
+                    // A packet that ends its connection need not count as taken.
+                    let taken = at + len <= used;
+                    if !taken && !(ends_now && self.ends_connection(link, &packet)) {
+                        break;
+                    }
+                    at += len;
+                    if let Some(conn) = self.conns.get_mut(&link) {
+                        conn.last_packet = self.now;
+                    }
+                    if let Effect::Ends(cause) = self.packet(link, &packet)? {
+                        self.must_close.insert(link);
+                        self.ends(link, cause)?;
+                    }
+                }
+                Ok(Decoded::Incomplete { .. }) => {
+                    // The first byte may say enough.
+                    if ends_now && rest.first().is_some_and(|first| is_unwelcome(*first, fresh)) {
+                        self.tally.violations += 1;
+                        self.must_close.insert(link);
+                        return self.ends(link, Cause::Violation);
+                    }
+                    break;
+                }
+                Err(error) => {
+                    // Without a close the shard has not come to it yet: it holds the connection.
+                    if ends_now {
+                        self.malformed(link, fresh, &error)?;
+                    }
+                    return Ok(());
+                }
+            }
+        }
+        let open = self.conns.get(&link).is_some_and(|conn| conn.closed.is_none());
+        if open && at != used {
+            return Err(format!("link {link}: {used} bytes are taken, the packets in them have {at}"));
+        }
+        Ok(())
+    }
+
+    fn malformed(&mut self, link: LinkId, fresh: bool, error: &DecodeError) -> Verdict {
+        let cause = match error {
+            DecodeError::UnsupportedLevel { .. } if fresh => {
+                self.expect_connack(link, false, 1);
+                Cause::Refused
+            }
+            _ => Cause::Violation,
+        };
+        self.tally.violations += 1;
+        self.must_close.insert(link);
+        self.ends(link, cause)
+    }
+
+    /// Whether this packet, if taken now, ends its connection.
+    fn ends_connection(&self, link: LinkId, packet: &Packet<'_>) -> bool {
+        let Some(conn) = self.conns.get(&link) else { return false };
+        let Some(session) = conn.session.and_then(|session| self.sessions.get(session)) else {
+            return match packet {
+                Packet::Connect(connect) => self.refusal(connect).is_some(),
+                _ => true,
+            };
+        };
+        match packet {
+            Packet::Disconnect(_) => true,
+            _ => is_violation(packet, session),
+        }
+    }
+
+    fn packet(&mut self, link: LinkId, packet: &Packet<'_>) -> Result<Effect, String> {
+        let conn = self.conns.get(&link).ok_or("a packet without a connection")?;
+        let Some(session) = conn.session else {
+            return match packet {
+                Packet::Connect(connect) => self.connect(link, connect),
+                _ => Ok(self.violation()),
+            };
+        };
+        if is_violation(packet, self.session(session)) {
+            return Ok(self.violation());
+        }
+        let conn = self.conns.get_mut(&link).ok_or("a packet without a connection")?;
+        match packet {
+            Packet::Publish(publish) => self.publish(link, session, publish),
+            Packet::PubAck(ack) => self.acknowledged(session, ack.packet_id.get(), QoS::AtLeastOnce),
+            Packet::PubRec(ack) => {
+                conn.answers.pubrel.push_back(ack.packet_id.get());
+                self.received(session, ack.packet_id.get());
+            }
+            Packet::PubComp(ack) => self.acknowledged(session, ack.packet_id.get(), QoS::ExactlyOnce),
+            Packet::PubRel(ack) => {
+                conn.answers.pubcomp.push_back(ack.packet_id.get());
+                self.session(session).incoming.remove(&ack.packet_id.get());
+            }
+            Packet::Subscribe(subscribe) => self.subscribe(link, session, subscribe),
+            Packet::Unsubscribe(unsubscribe) => self.unsubscribe(link, session, unsubscribe),
+            Packet::PingReq => conn.answers.pongs += 1,
+            Packet::Disconnect(_) => return Ok(Effect::Ends(Cause::Disconnect)),
+            Packet::Connect(_)
+            | Packet::ConnAck(_)
+            | Packet::SubAck(_)
+            | Packet::UnsubAck(_)
+            | Packet::PingResp
+            | Packet::Auth(_) => return Ok(self.violation()),
+        }
+        Ok(Effect::Fine)
+    }
+
+    fn violation(&mut self) -> Effect {
+        self.tally.violations += 1;
+        Effect::Ends(Cause::Violation)
+    }
+
+    fn expect_connack(&mut self, link: LinkId, present: bool, code: u8) {
+        if let Some(conn) = self.conns.get_mut(&link) {
+            conn.answers.connack = Some((present, code));
+        }
+    }
+
+    fn connect(&mut self, link: LinkId, connect: &Connect<'_>) -> Result<Effect, String> {
+        if let Some(conn) = self.conns.get_mut(&link) {
+            conn.version = connect.version;
+        }
+        if let Some(code) = self.refusal(connect) {
+            self.expect_connack(link, false, code);
+            return Ok(Effect::Ends(Cause::Refused));
+        }
+        // An empty identifier stands for a new one each time.
+        let client = if connect.client_id.is_empty() { format!("?{link}") } else { connect.client_id.to_owned() };
+        if let Some(old) = self.by_client.get(&client).and_then(|session| self.sessions.get(*session)?.conn) {
+            self.tally.takeovers += 1;
+            self.must_close.insert(old);
+            self.ends(old, Cause::TakenOver)?;
+        }
+        if connect.clean_session
+            && let Some(session) = self.by_client.get(&client).copied()
+        {
+            self.destroy(session);
+        }
+        let found = self.by_client.get(&client).copied();
+        let session = found.unwrap_or(self.sessions.len());
+        if found.is_none() {
+            let (clean, client) = (connect.clean_session, client.clone());
+            self.sessions.push(Session { client, clean, shard: self.shard, ..Session::default() });
+            self.by_client.insert(client_of(&self.sessions, session), session);
+        }
+        self.tally.resumed += u64::from(found.is_some());
+        let shard = self.shard;
+        if self.session(session).shard != shard {
+            return Err(format!("the session of {client:?} changes its shard"));
+        }
+        self.session(session).conn = Some(link);
+        self.session(session).clean = connect.clean_session;
+        // MQTT 3.1 has no way to say it.
+        self.expect_connack(link, found.is_some() && connect.version != Version::V31, 0);
+        if let Some(conn) = self.conns.get_mut(&link) {
+            conn.session = Some(session);
+            conn.client = client;
+            conn.keep_alive = connect.keep_alive;
+            conn.will = connect.will.map(|will| Will {
+                topic: will.topic.as_str().to_owned(),
+                payload: will.payload.to_vec(),
+                qos: will.qos,
+                retain: will.retain,
+            });
+        }
+        Ok(Effect::Fine)
+    }
+
+    fn publish(&mut self, link: LinkId, session: usize, publish: &Publish<'_>) {
+        let Some(conn) = self.conns.get_mut(&link) else { return };
+        let publisher = conn.client.clone();
+        if let Some(id) = publish.packet_id {
+            let answers = &mut conn.answers;
+            let kind = if publish.qos == QoS::AtLeastOnce { &mut answers.puback } else { &mut answers.pubrec };
+            kind.push_back(id.get());
+            // [MQTT-4.3.3-2] the identifier alone says that it is a repetition.
+            if publish.qos == QoS::ExactlyOnce && !self.session(session).incoming.insert(id.get()) {
+                return;
+            }
+        }
+        let will = Will {
+            topic: publish.topic.as_str().to_owned(),
+            payload: publish.payload.to_vec(),
+            qos: publish.qos,
+            retain: publish.retain,
+        };
+        self.route(publisher, will);
+    }
+
+    fn subscribe(&mut self, link: LinkId, session: usize, subscribe: &Subscribe<'_>) {
+        let id = subscribe.packet_id.get();
+        let mut codes = Vec::new();
+        for (filter, options) in &subscribe.filters {
+            let granted = options.qos;
+            codes.push(granted.bits());
+            self.session(session).filters.insert(filter.as_str().to_owned(), granted);
+            // A shared subscription brings no retained messages.
+            if SharedFilter::parse(filter).is_none() {
+                self.replay(link, session, filter, granted, id);
+            }
+        }
+        if let Some(conn) = self.conns.get_mut(&link) {
+            conn.answers.suback.push_back((id, codes));
+        }
+    }
+
+    fn unsubscribe(&mut self, link: LinkId, session: usize, unsubscribe: &Unsubscribe<'_>) {
+        for filter in &unsubscribe.filters {
+            let session = self.session(session);
+            session.filters.remove(filter.as_str());
+            // Nobody needs to send what is not wanted any more.
+            for replay in session.replays.iter_mut().filter(|replay| replay.filter == filter.as_str()) {
+                replay.wanted.values_mut().for_each(|wanted| wanted.optional = true);
+            }
+        }
+        if let Some(conn) = self.conns.get_mut(&link) {
+            conn.answers.unsuback.push_back(unsubscribe.packet_id.get());
+        }
+    }
+
+    /// PUBREC: the message is never sent again, only its PUBREL.
+    fn received(&mut self, session: usize, id: u16) {
+        let session = self.session(session);
+        if let Some(flight) = session.flights.iter_mut().find(|flight| flight.id == id) {
+            flight.released = true;
+        }
+    }
+
+    /// PUBACK or PUBCOMP: the identifier is free. An unknown one means nothing.
+    fn acknowledged(&mut self, session: usize, id: u16, qos: QoS) {
+        let finished = |released: bool| qos == QoS::AtLeastOnce || released;
+        self.session(session).flights.retain(|flight| flight.id != id || !finished(flight.released));
+    }
+
+    /// The return code of a CONNECT that is refused.
+    fn refusal(&self, connect: &Connect<'_>) -> Option<u8> {
+        let nameless = match connect.version {
+            Version::V31 => connect.client_id.is_empty() || connect.client_id.chars().count() > 23,
+            Version::V311 | Version::V5 => connect.client_id.is_empty() && !connect.clean_session,
+        };
+        if nameless {
+            return Some(2);
+        }
+        if self.ending.contains(&self.shard) {
+            return Some(3);
+        }
+        // A will where only the broker speaks.
+        let forbidden = connect.will.is_some_and(|will| will.topic.levels().next() == Some("$SYS"));
+        forbidden.then_some(5)
+    }
+}
+
+fn client_of(sessions: &[Session], session: usize) -> String {
+    sessions.get(session).map(|session| session.client.clone()).unwrap_or_default()
+}
+
+/// Whether no packet that begins like this may come now.
+const fn is_unwelcome(first: u8, fresh: bool) -> bool {
+    match first >> 4 {
+        1 => !fresh,
+        2 | 9 | 11 | 13 | 15 => true,
+        _ => fresh,
+    }
+}
+
+/// Whether a client with this session must not send this packet now.
+fn is_violation(packet: &Packet<'_>, session: &Session) -> bool {
+    let flight = |id: u16| session.flights.iter().find(|flight| flight.id == id);
+    match packet {
+        Packet::PubAck(ack) => flight(ack.packet_id.get()).is_some_and(|flight| flight.qos == QoS::ExactlyOnce),
+        Packet::PubRec(ack) => flight(ack.packet_id.get()).is_some_and(|flight| flight.qos == QoS::AtLeastOnce),
+        Packet::PubComp(ack) => flight(ack.packet_id.get()).is_some_and(|flight| !flight.released),
+        Packet::Connect(_)
+        | Packet::ConnAck(_)
+        | Packet::SubAck(_)
+        | Packet::UnsubAck(_)
+        | Packet::PingResp
+        | Packet::Auth(_) => true,
+        Packet::Publish(_)
+        | Packet::PubRel(_)
+        | Packet::Subscribe(_)
+        | Packet::Unsubscribe(_)
+        | Packet::PingReq
+        | Packet::Disconnect(_) => false,
+    }
+}

@@ -1,0 +1,307 @@
+//! The oracle: a small model of what MQTT 3.1.1 and our decisions promise, and the judge of every turn.
+//!
+//! It stands at the doors of the shards. There the story has one order: which bytes a shard has taken, and then which
+//! bytes it wants to send. So there are few windows of uncertainty; where one is left, both outcomes are allowed.
+//! What must hold: it shares nothing with the broker but the codec. Deliberately absent: how a broker does it.
+
+mod groups;
+mod inflow;
+mod judge;
+mod outflow;
+mod routing;
+mod sending;
+mod state;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use burgee_codec::QoS;
+use burgee_core::io::{CloseMode, End};
+
+use crate::net::LinkId;
+use groups::Groups;
+use state::{Cause, Conn, Message, MessageNo, Session, SessionNo};
+
+/// What the judge says: nothing, or what is wrong.
+pub type Verdict = Result<(), String>;
+
+/// One input of a turn, as the shard took it.
+#[derive(Debug)]
+pub enum Seen {
+    /// A new connection.
+    Accepted(LinkId),
+    /// Bytes were offered.
+    Bytes {
+        /// Whose.
+        link: LinkId,
+        /// All that was offered.
+        bytes: Vec<u8>,
+        /// How many were taken.
+        used: usize,
+    },
+    /// The end of a connection.
+    Ended(LinkId, End),
+    /// The broker ends.
+    Shutdown,
+    /// Anything that the oracle need not know.
+    Other,
+}
+
+/// A turn, from the outside.
+#[derive(Debug, Default)]
+pub struct Turn {
+    /// Whose.
+    pub shard: u16,
+    /// When.
+    pub now: u64,
+    /// What went in, in order.
+    pub inputs: Vec<Seen>,
+    /// Bytes put into outboxes.
+    pub outputs: Vec<(LinkId, Vec<u8>)>,
+    /// Connections that are to be closed.
+    pub closes: Vec<(LinkId, CloseMode)>,
+    /// Connections that moved away.
+    pub moves: Vec<LinkId>,
+}
+
+/// What the oracle has to know about the world.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Unacknowledged messages to one session.
+    pub window: usize,
+    /// Time for CONNECT, in milliseconds.
+    pub connect_timeout: u64,
+    /// Largest remaining length.
+    pub max_packet: u32,
+    /// Largest remaining length of a CONNECT.
+    pub max_connect: u32,
+    /// No limit is ever reached: nothing may be dropped.
+    pub ample: bool,
+    /// Retained messages of a new subscription are all looked at in the same turn.
+    pub prompt_replay: bool,
+    /// Nothing travels between shards, and no fan-out takes more than one turn.
+    pub no_delay: bool,
+    /// There are shared subscriptions.
+    pub shared: bool,
+    /// A shard may wake up so much later than it wanted, in milliseconds.
+    pub lateness: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Oracle {
+    rules: Rules,
+    now: u64,
+    shard: u16,
+    conns: BTreeMap<LinkId, Conn>,
+    sessions: Vec<Session>,
+    by_client: BTreeMap<String, SessionNo>,
+    messages: Vec<Message>,
+    by_payload: BTreeMap<Rc<[u8]>, Vec<MessageNo>>,
+    groups: Groups,
+    retained: BTreeMap<String, MessageNo>,
+    /// In this turn: what the shard wants to close.
+    closing: BTreeSet<LinkId>,
+    /// In this turn: what it has to close.
+    must_close: BTreeSet<LinkId>,
+    /// In this turn something ended at a time that cannot be told from outside.
+    vague: bool,
+    busy_turn: bool,
+    /// Shards that are ending.
+    ending: BTreeSet<u16>,
+    /// Copies of QoS 1 and 2 that ended with their session, and may have been dropped before.
+    gone: u64,
+    /// The same for QoS 0 and connections.
+    gone_unacknowledged: u64,
+    /// Messages for `$SYS/...` that clients sent.
+    denied: u64,
+    /// What was checked, for those who want to know that the run was not idle.
+    pub tally: Tally,
+}
+
+/// How much a run has seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// Messages taken from clients, wills included.
+    pub messages: u64,
+    /// First deliveries.
+    pub deliveries: u64,
+    /// Repeated deliveries.
+    pub repeats: u64,
+    /// Deliveries of retained messages.
+    pub retained: u64,
+    /// Sessions resumed.
+    pub resumed: u64,
+    /// Takeovers.
+    pub takeovers: u64,
+    /// Wills published.
+    pub wills: u64,
+    /// Violations answered.
+    pub violations: u64,
+    /// Connections given up for silence.
+    pub timeouts: u64,
+}
+
+impl Tally {
+    /// Adds another run's.
+    pub const fn add(&mut self, other: &Self) {
+        self.messages += other.messages;
+        self.deliveries += other.deliveries;
+        self.repeats += other.repeats;
+        self.retained += other.retained;
+        self.resumed += other.resumed;
+        self.takeovers += other.takeovers;
+        self.wills += other.wills;
+        self.violations += other.violations;
+        self.timeouts += other.timeouts;
+    }
+}
+
+impl Oracle {
+    /// Knows nothing yet.
+    #[must_use]
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            now: 0,
+            shard: 0,
+            conns: BTreeMap::new(),
+            sessions: Vec::new(),
+            by_client: BTreeMap::new(),
+            messages: Vec::new(),
+            by_payload: BTreeMap::new(),
+            groups: Groups::default(),
+            retained: BTreeMap::new(),
+            closing: BTreeSet::new(),
+            must_close: BTreeSet::new(),
+            vague: false,
+            busy_turn: false,
+            ending: BTreeSet::new(),
+            gone: 0,
+            gone_unacknowledged: 0,
+            denied: 0,
+            tally: Tally::default(),
+        }
+    }
+
+    /// Judges one turn.
+    ///
+    /// # Errors
+    /// The shard did what it must not do, or did not do what it must.
+    pub fn turn(&mut self, turn: &Turn) -> Verdict {
+        self.now = turn.now;
+        self.shard = turn.shard;
+        self.closing = turn.closes.iter().map(|(link, _)| *link).collect();
+        self.busy_turn = turn.inputs.iter().any(|input| !matches!(input, Seen::Other));
+        if self.closing.len() != turn.closes.len() {
+            return Err("a connection is closed twice".to_owned());
+        }
+        for (place, input) in turn.inputs.iter().enumerate() {
+            self.take(input, turn, place)?;
+        }
+        self.explain_closes(turn)?;
+        self.check_outputs(turn)?;
+        self.check_silence()?;
+        self.check_closed()?;
+        self.end_of_turn();
+        Ok(())
+    }
+
+    fn take(&mut self, input: &Seen, turn: &Turn, place: usize) -> Verdict {
+        match input {
+            Seen::Accepted(link) => {
+                // A connection that moved has waited already; its time goes on.
+                let conn = self.conns.entry(*link).or_insert_with(|| Conn::new(turn.shard, turn.now));
+                conn.shard = turn.shard;
+                Ok(())
+            }
+            Seen::Bytes { link, bytes, used } => {
+                if turn.moves.contains(link) {
+                    return if *used == 0 { Ok(()) } else { Err(format!("link {link} moved, its bytes did not")) };
+                }
+                let later = turn.inputs.iter().skip(place + 1);
+                let more = later.into_iter().any(|other| matches!(other, Seen::Bytes { link: same, .. } if same == link));
+                self.bytes(*link, bytes, *used, !more)
+            }
+            Seen::Ended(link, _) => self.ends(*link, Cause::Ended),
+            Seen::Shutdown => {
+                self.end_of_shard();
+                Ok(())
+            }
+            Seen::Other => Ok(()),
+        }
+    }
+
+    /// Whoever is closed without a reason in this turn's inputs must have been silent for too long.
+    fn explain_closes(&mut self, turn: &Turn) -> Verdict {
+        for (link, mode) in &turn.closes {
+            let Some(conn) = self.conns.get(link) else { return Err(format!("link {link} is closed and unknown")) };
+            if conn.closed.is_some() {
+                continue;
+            }
+            let cause = if conn.session.is_none() { Cause::ConnectTimeout } else { Cause::KeepAlive };
+            let ending = self.ending.contains(&turn.shard);
+            let cause = if ending { Cause::Shutdown } else { cause };
+            let due = conn.due(self.rules.connect_timeout);
+            if !ending && due.is_none_or(|due| turn.now < due) {
+                let client = &conn.client;
+                return Err(format!(
+                    "link {link} ({client:?}) is closed ({mode:?}) without a reason; its silence counts from {} (due {due:?})",
+                    conn.last_packet
+                ));
+            }
+            self.tally.timeouts += u64::from(!ending);
+            self.vague = self.busy_turn;
+            self.ends(*link, cause)?;
+        }
+        Ok(())
+    }
+
+    /// Nobody is silent for longer than allowed.
+    fn check_silence(&self) -> Verdict {
+        let here = self.conns.iter().filter(|(_, conn)| conn.shard == self.shard && conn.closed.is_none());
+        for (link, conn) in here {
+            let latest = conn.due(self.rules.connect_timeout).map(|due| due + 500 + self.rules.lateness);
+            if latest.is_some_and(|latest| self.now > latest) && !self.ending.contains(&self.shard) {
+                let client = &conn.client;
+                return Err(format!("link {link} ({client:?}) is silent since {} and still open", conn.last_packet));
+            }
+        }
+        Ok(())
+    }
+
+    /// Who has to be closed is.
+    fn check_closed(&mut self) -> Verdict {
+        for link in std::mem::take(&mut self.must_close) {
+            if !self.closing.contains(&link) {
+                let cause = self.conns.get(&link).and_then(|conn| conn.closed);
+                return Err(format!("link {link} stays open after {cause:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn end_of_turn(&mut self) {
+        self.conns.retain(|_, conn| conn.closed.is_none());
+        self.closing.clear();
+        self.vague = false;
+        if self.rules.prompt_replay {
+            for session in &mut self.sessions {
+                // As long as the window is full the broker waits with the rest.
+                let waiting = session.owed.iter().filter(|owed| owed.qos > QoS::AtMostOnce).count();
+                if session.flights.len() + waiting < self.rules.window {
+                    session.replays.retain(|replay| !replay.wanted.is_empty());
+                    session.replays.iter_mut().for_each(|replay| replay.open = false);
+                }
+            }
+        }
+    }
+
+    fn session(&mut self, session: SessionNo) -> &mut Session {
+        self.sessions.get_mut(session).expect("sessions stay in the list")
+    }
+
+    fn message(&self, message: MessageNo) -> &Message {
+        self.messages.get(message).expect("messages stay in the list")
+    }
+}

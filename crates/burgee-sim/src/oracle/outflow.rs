@@ -1,0 +1,86 @@
+//! What a shard wants to send: the answers, each in its order, and nothing that nobody asked for.
+//!
+//! What must hold: every packet that goes out is explained by something that came in. Deliberately absent: messages
+//! (`sending`).
+
+use std::collections::VecDeque;
+
+use burgee_codec::{Decoded, Limits, Packet, Version, decode};
+
+use super::{Oracle, Turn, Verdict};
+use crate::net::LinkId;
+
+impl Oracle {
+    /// Judges everything that this turn put into outboxes.
+    pub(super) fn check_outputs(&mut self, turn: &Turn) -> Verdict {
+        // What a connection got before it was taken over comes before what its successor gets.
+        let (ended, open): (Vec<_>, Vec<_>) = turn.outputs.iter().partition(|(link, _)| self.closing.contains(link));
+        for (link, bytes) in ended.into_iter().chain(open) {
+            self.output(*link, bytes).map_err(|problem| format!("to link {link}: {problem}"))?;
+        }
+        Ok(())
+    }
+
+    fn output(&mut self, link: LinkId, bytes: &[u8]) -> Verdict {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let version = self.conns.get(&link).ok_or("bytes for a connection that is over")?.version;
+            let (packet, len) = match decode(rest, version, &Limits::default()) {
+                Ok(Decoded::Packet { packet, len }) => (packet, len),
+                Ok(Decoded::Incomplete { .. }) => return Err("half a packet at the end of a turn".to_owned()),
+                Err(error) => return Err(format!("no packet: {error:?}")),
+            };
+            self.sent(link, version, &packet).map_err(|problem| format!("{problem}: {packet:?}"))?;
+            rest = rest.get(len..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    fn sent(&mut self, link: LinkId, version: Version, packet: &Packet<'_>) -> Verdict {
+        let conn = self.conns.get_mut(&link).ok_or("a packet for a connection that is over")?;
+        let answers = &mut conn.answers;
+        // [MQTT-3.2.0-1] nothing overtakes CONNACK.
+        if answers.connack.is_some() && !matches!(packet, Packet::ConnAck(_)) {
+            return Err("before CONNACK".to_owned());
+        }
+        if conn.session.is_none() && !matches!(packet, Packet::ConnAck(_)) {
+            return Err("before CONNECT".to_owned());
+        }
+        match packet {
+            Packet::ConnAck(connack) => match answers.connack.take() {
+                Some(expected) if expected == (connack.session_present, connack.code) => Ok(()),
+                Some(expected) => Err(format!("expected {expected:?}")),
+                None => Err("nobody asked for a CONNACK".to_owned()),
+            },
+            Packet::PubAck(ack) => in_turn(&mut answers.puback, ack.packet_id.get()),
+            Packet::PubRec(ack) => in_turn(&mut answers.pubrec, ack.packet_id.get()),
+            Packet::PubComp(ack) => in_turn(&mut answers.pubcomp, ack.packet_id.get()),
+            Packet::UnsubAck(ack) => in_turn(&mut answers.unsuback, ack.packet_id.get()),
+            Packet::SubAck(ack) => match answers.suback.pop_front() {
+                Some((id, codes)) if id == ack.packet_id.get() && codes == ack.codes => Ok(()),
+                expected => Err(format!("expected {expected:?}")),
+            },
+            Packet::PingResp => {
+                answers.pongs = answers.pongs.checked_sub(1).ok_or("nobody asked")?;
+                Ok(())
+            }
+            Packet::PubRel(ack) => self.sent_release(link, ack.packet_id.get()),
+            Packet::Publish(publish) => self.sent_publish(link, publish),
+            Packet::Connect(_)
+            | Packet::Subscribe(_)
+            | Packet::Unsubscribe(_)
+            | Packet::PingReq
+            | Packet::Disconnect(_)
+            | Packet::Auth(_) => Err(format!("no server of MQTT {version} sends this")),
+        }
+    }
+}
+
+/// [MQTT-4.6.0-2] [MQTT-4.6.0-3] the answers of one kind have the order of the questions.
+fn in_turn(expected: &mut VecDeque<u16>, id: u16) -> Verdict {
+    match expected.pop_front() {
+        Some(first) if first == id => Ok(()),
+        Some(first) => Err(format!("expected identifier {first}")),
+        None => Err("nobody asked".to_owned()),
+    }
+}

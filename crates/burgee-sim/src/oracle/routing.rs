@@ -1,0 +1,214 @@
+//! Who is owed a message: subscriptions, shared groups, retained messages and wills.
+//!
+//! What must hold: a message is owed to exactly those whose subscription matched when it was taken. Deliberately
+//! absent: packets.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use burgee_codec::{QoS, SharedFilter, TopicFilter};
+
+use super::groups::Member;
+use super::state::{Cause, Message, MessageNo, Owed, Replay, Session, SessionNo, Wanted, Will};
+use super::{Oracle, Verdict};
+use crate::net::LinkId;
+
+impl Oracle {
+    /// The broker took a message: notes who is owed it.
+    pub(super) fn route(&mut self, publisher: String, what: Will) {
+        self.tally.messages += 1;
+        // Clients do not write where the broker speaks.
+        if what.topic == "$SYS" || what.topic.starts_with("$SYS/") {
+            self.denied += 1;
+            return;
+        }
+        let number = self.messages.len();
+        let payload: Rc<[u8]> = what.payload.into();
+        let message = Message { publisher, topic: what.topic, payload: Rc::clone(&payload), qos: what.qos };
+        self.by_payload.entry(payload).or_default().push(number);
+        let mut groups = BTreeMap::new();
+        for (place, session) in self.sessions.iter_mut().enumerate().filter(|(_, session)| !session.dead) {
+            if let Some(qos) = granted(session, &message.topic) {
+                let qos = qos.min(message.qos);
+                let offline = qos == QoS::AtMostOnce && session.conn.is_none();
+                // Without delays on the way, a message of QoS 0 for nobody's connection is nobody's.
+                if !(offline && self.rules.no_delay) {
+                    let owed = Owed {
+                        message: number,
+                        qos,
+                        conn: session.conn,
+                        optional: offline || self.vague,
+                        perhaps_written: false,
+                    };
+                    session.owed.push(owed);
+                }
+            }
+            join_groups(&mut groups, place, session, &message);
+        }
+        self.messages.push(message);
+        let first = self.lookalikes(number).first().copied().unwrap_or(number);
+        for members in groups.into_values() {
+            self.groups.owe(first, number, members, self.vague);
+        }
+        if what.retain {
+            self.retain(number);
+        }
+    }
+
+    /// All messages so far with the topic and payload of this one.
+    pub(super) fn lookalikes(&self, number: MessageNo) -> Vec<MessageNo> {
+        let message = self.message(number);
+        let mut alike = self.by_payload.get(&message.payload).cloned().unwrap_or_default();
+        alike.retain(|other| self.message(*other).topic == message.topic);
+        alike
+    }
+
+    /// Stores, replaces or removes a retained message.
+    fn retain(&mut self, number: MessageNo) {
+        let (topic, empty) = (self.message(number).topic.clone(), self.message(number).payload.is_empty());
+        if empty {
+            self.retained.remove(&topic);
+        } else {
+            self.retained.insert(topic.clone(), number);
+        }
+        // Replays that are under way may meet the old state or the new one.
+        for replay in self.sessions.iter_mut().flat_map(|session| &mut session.replays).filter(|replay| replay.open) {
+            match (replay.wanted.get_mut(&topic), empty) {
+                (Some(wanted), true) => wanted.optional = true,
+                (Some(wanted), false) => wanted.any_of.push(number),
+                (None, false) if matches(&replay.filter, &topic) => {
+                    replay.wanted.insert(topic.clone(), Wanted { any_of: vec![number], optional: true });
+                }
+                (None, _) => {}
+            }
+        }
+    }
+
+    /// A new subscription brings what is retained.
+    pub(super) fn replay(
+        &mut self,
+        link: LinkId,
+        session: SessionNo,
+        filter: TopicFilter<'_>,
+        granted: QoS,
+        suback: u16,
+    ) {
+        let matching = self.retained.iter().filter(|(topic, _)| matches(filter.as_str(), topic));
+        let wanted: BTreeMap<String, Wanted> = matching
+            .map(|(topic, number)| (topic.clone(), Wanted { any_of: vec![*number], optional: false }))
+            .collect();
+        let filter = filter.as_str().to_owned();
+        self.session(session).replays.push(Replay { filter, granted, wanted, conn: link, suback, open: true });
+    }
+
+    /// The broker ends: wills go out while their subscribers are still there.
+    pub(super) fn end_of_shard(&mut self) {
+        self.ending.insert(self.shard);
+        let here = self.shard;
+        let conns = self.conns.values_mut().filter(|conn| conn.shard == here && conn.closed.is_none());
+        let wills: Vec<(String, Will)> =
+            conns.filter_map(|conn| Some((conn.client.clone(), conn.will.take()?))).collect();
+        for (client, will) in wills {
+            self.tally.wills += 1;
+            // Those who should get it may be gone by then.
+            self.vague = true;
+            self.route(client, will);
+        }
+        self.vague = false;
+    }
+
+    /// A connection is over: its will, and what ends with it.
+    pub(super) fn ends(&mut self, link: LinkId, cause: Cause) -> Verdict {
+        let Some(conn) = self.conns.get_mut(&link) else { return Err(format!("link {link} ends and is unknown")) };
+        if conn.closed.is_some() {
+            return Ok(());
+        }
+        conn.closed = Some(cause);
+        let (will, session, client) = (conn.will.take(), conn.session, conn.client.clone());
+        let Some(session) = session else { return Ok(()) };
+        let hidden = self.busy_turn;
+        let held = self.session(session);
+        held.conn = None;
+        for owed in held.owed.iter_mut().filter(|owed| owed.qos > QoS::AtMostOnce && owed.conn == Some(link)) {
+            owed.perhaps_written |= hidden;
+        }
+        if let Some(will) = will
+            && cause != Cause::Disconnect
+        {
+            self.tally.wills += 1;
+            self.route(client, will);
+        }
+        if self.session(session).clean {
+            self.destroy(session);
+        }
+        Ok(())
+    }
+
+    /// A session is gone, and with it all that it was owed.
+    pub(super) fn destroy(&mut self, session: SessionNo) {
+        let held = self.session(session);
+        held.dead = true;
+        let replays = held.replays.iter().map(|replay| replay.wanted.len());
+        let (client, gone) = (held.client.clone(), held.owed.len() + replays.sum::<usize>());
+        self.gone += gone as u64;
+        self.gone_unacknowledged += gone as u64;
+        self.by_client.remove(&client);
+    }
+}
+
+fn join_groups(
+    groups: &mut BTreeMap<(String, String), Vec<Member>>,
+    number: SessionNo,
+    session: &Session,
+    message: &Message,
+) {
+    for (filter, qos) in &session.filters {
+        let Ok(parsed) = TopicFilter::parse(filter) else { continue };
+        if let Some(Ok(shared)) = SharedFilter::parse(parsed)
+            && matches(shared.filter.as_str(), &message.topic)
+        {
+            let key = (shared.group.to_owned(), shared.filter.as_str().to_owned());
+            let member = Member { session: number, qos: message.qos.min(*qos), conn: session.conn };
+            groups.entry(key).or_default().push(member);
+        }
+    }
+}
+
+/// The greatest QoS that a session's own subscriptions grant for a topic.
+fn granted(session: &Session, topic: &str) -> Option<QoS> {
+    let matching = session.filters.iter().filter(|(filter, _)| !filter.starts_with("$share/") && matches(filter, topic));
+    matching.map(|(_, qos)| *qos).max()
+}
+
+/// Section 4.7, level by level. Not the codec's: the broker uses that one.
+pub(super) fn matches(filter: &str, topic: &str) -> bool {
+    // [MQTT-4.7.2-1]
+    if topic.starts_with('$') && !filter.starts_with('$') {
+        return false;
+    }
+    let (filter, topic): (Vec<&str>, Vec<&str>) = (filter.split('/').collect(), topic.split('/').collect());
+    below(&filter, &topic)
+}
+
+fn below(filter: &[&str], topic: &[&str]) -> bool {
+    match (filter.split_first(), topic.split_first()) {
+        (Some((&"#", _)), _) | (None, None) => true,
+        (Some((level, filter)), Some((name, topic))) => (*level == "+" || level == name) && below(filter, topic),
+        (Some(_), None) | (None, Some(_)) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_match_as_the_table_of_the_standard_says() {
+        for (filter, topic) in [("a/#", "a"), ("a/#", "a/"), ("a/+", "a/"), ("+/+", "/"), ("#", "a/b"), ("$x/#", "$x")] {
+            assert!(matches(filter, topic), "{filter} {topic}");
+        }
+        for (filter, topic) in [("a/#", "ab"), ("a/+", "a"), ("+", "/a"), ("+", "$x"), ("#", "$x/a"), ("a", "a/")] {
+            assert!(!matches(filter, topic), "{filter} {topic}");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! What the oracle remembers: connections, sessions, messages, and who is owed what.
+//!
+//! What must hold: plain data, ordered containers only. Deliberately absent: rules; they stand in the sister modules.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
+
+use burgee_codec::{QoS, Version};
+
+use crate::net::LinkId;
+
+/// A message's number, in the order in which the broker took them.
+pub(super) type MessageNo = usize;
+/// A session's number; never used again.
+pub(super) type SessionNo = usize;
+
+/// Why a connection ended, as far as the oracle can tell from what went in.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub(super) enum Cause {
+    Ended,
+    Disconnect,
+    Violation,
+    Refused,
+    TakenOver,
+    KeepAlive,
+    ConnectTimeout,
+    Shutdown,
+}
+
+/// A will as its CONNECT said it.
+#[derive(Clone, Debug)]
+pub(super) struct Will {
+    pub(super) topic: String,
+    pub(super) payload: Vec<u8>,
+    pub(super) qos: QoS,
+    pub(super) retain: bool,
+}
+
+/// Answers that a connection has to get, in order within each kind.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    pub(super) connack: Option<(bool, u8)>,
+    pub(super) puback: VecDeque<u16>,
+    pub(super) pubrec: VecDeque<u16>,
+    pub(super) pubcomp: VecDeque<u16>,
+    pub(super) suback: VecDeque<(u16, Vec<u8>)>,
+    pub(super) unsuback: VecDeque<u16>,
+    pub(super) pongs: usize,
+    /// PUBRELs that answer a PUBREC, in the order of those.
+    pub(super) pubrel: VecDeque<u16>,
+}
+
+impl Answers {
+    pub(super) fn outstanding(&self) -> Option<&'static str> {
+        let table = [
+            (self.connack.is_some(), "CONNACK"),
+            (!self.puback.is_empty(), "PUBACK"),
+            (!self.pubrec.is_empty(), "PUBREC"),
+            (!self.pubcomp.is_empty(), "PUBCOMP"),
+            (!self.suback.is_empty(), "SUBACK"),
+            (!self.unsuback.is_empty(), "UNSUBACK"),
+            (self.pongs > 0, "PINGRESP"),
+            (!self.pubrel.is_empty(), "PUBREL"),
+        ];
+        table.into_iter().find(|(missing, _)| *missing).map(|(_, name)| name)
+    }
+}
+
+/// A connection as the broker has seen it so far.
+#[derive(Debug)]
+pub(super) struct Conn {
+    pub(super) shard: u16,
+    pub(super) accepted: u64,
+    pub(super) version: Version,
+    pub(super) session: Option<SessionNo>,
+    pub(super) client: String,
+    pub(super) will: Option<Will>,
+    pub(super) keep_alive: u16,
+    pub(super) last_packet: u64,
+    pub(super) answers: Answers,
+    pub(super) closed: Option<Cause>,
+}
+
+impl Conn {
+    pub(super) fn new(shard: u16, now: u64) -> Self {
+        Self {
+            shard,
+            accepted: now,
+            version: Version::V311,
+            session: None,
+            client: String::new(),
+            will: None,
+            keep_alive: 0,
+            last_packet: now,
+            answers: Answers::default(),
+            closed: None,
+        }
+    }
+
+    /// When the broker has to give it up for silence.
+    pub(super) fn due(&self, connect_timeout: u64) -> Option<u64> {
+        if self.session.is_none() {
+            return Some(self.accepted + connect_timeout);
+        }
+        (self.keep_alive > 0).then(|| self.last_packet + u64::from(self.keep_alive) * 1500)
+    }
+}
+
+/// A message that the broker took.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) publisher: String,
+    pub(super) topic: String,
+    pub(super) payload: Rc<[u8]>,
+    pub(super) qos: QoS,
+}
+
+impl Message {
+    /// Whether the payload says which message it is.
+    pub(super) fn is_marked(&self) -> bool {
+        !self.payload.is_empty()
+    }
+}
+
+/// A copy that a session has not been sent yet.
+#[derive(Clone, Debug)]
+pub(super) struct Owed {
+    pub(super) message: MessageNo,
+    pub(super) qos: QoS,
+    /// The connection that the session had when the message was taken.
+    pub(super) conn: Option<LinkId>,
+    /// It may also be missing.
+    pub(super) optional: bool,
+    /// It may have been written to a connection whose end hid it from us.
+    pub(super) perhaps_written: bool,
+}
+
+/// A message of QoS 1 or 2 that was sent and is not finished.
+#[derive(Clone, Debug)]
+pub(super) struct Flight {
+    pub(super) id: u16,
+    pub(super) topic: String,
+    pub(super) payload: Rc<[u8]>,
+    pub(super) qos: QoS,
+    pub(super) retain: bool,
+    /// PUBREC came.
+    pub(super) released: bool,
+    /// The last connection on which its PUBLISH or PUBREL was sent.
+    pub(super) sent_on: LinkId,
+}
+
+/// One topic of a replay.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    /// Any of these may be sent.
+    pub(super) any_of: Vec<MessageNo>,
+    pub(super) optional: bool,
+}
+
+/// Retained messages that a new subscription has to bring.
+#[derive(Clone, Debug)]
+pub(super) struct Replay {
+    pub(super) filter: String,
+    pub(super) granted: QoS,
+    pub(super) wanted: BTreeMap<String, Wanted>,
+    pub(super) conn: LinkId,
+    pub(super) suback: u16,
+    /// The broker may still be reading the retained messages.
+    pub(super) open: bool,
+}
+
+/// A session, connected or not.
+#[derive(Debug, Default)]
+pub(super) struct Session {
+    pub(super) client: String,
+    pub(super) clean: bool,
+    pub(super) shard: u16,
+    pub(super) conn: Option<LinkId>,
+    pub(super) dead: bool,
+    pub(super) filters: BTreeMap<String, QoS>,
+    pub(super) owed: Vec<Owed>,
+    /// In the order of first sending.
+    pub(super) flights: Vec<Flight>,
+    pub(super) replays: Vec<Replay>,
+    /// Received and not released.
+    pub(super) incoming: BTreeSet<u16>,
+    /// The last message of each publisher, by (publisher, acknowledged or not).
+    pub(super) latest: BTreeMap<(String, bool), MessageNo>,
+}

@@ -1,0 +1,123 @@
+//! What kind of world a seed makes: how many shards and clients, how tight the limits, how bad the network.
+//!
+//! What must hold: small simple worlds are frequent, because they are easy to read; large and cruel ones happen.
+//! Deliberately absent: what the clients do; see `actor`.
+
+use burgee_core::Config;
+use burgee_protocol::session::{Policy, QueueLimits};
+
+use crate::net::NetSettings;
+use crate::rng::Rng;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// The broker's settings.
+    pub config: Config,
+    /// The network's.
+    pub net: NetSettings,
+    /// Clients.
+    pub devices: usize,
+    /// How long clients do things, in milliseconds.
+    pub busy_ms: u64,
+    /// Time between two things that one client does, at most, in milliseconds.
+    pub pace_ms: u64,
+    /// No limit is ever reached.
+    pub ample: bool,
+    /// Greatest size of a payload, in bytes.
+    pub payload: usize,
+    /// Connections that break rules, of 100 things that happen at the edge of the world.
+    pub hooligans: u64,
+    /// How often connections end badly, in percent of what a client does.
+    pub cuts: u64,
+    /// A shard wakes up so much later than it wanted, at most, in milliseconds.
+    pub lateness: u64,
+    /// Time that mail takes, at most, in milliseconds.
+    pub mail_ms: u64,
+    /// Bytes of mail on the way from one shard to another.
+    pub mail_slot: usize,
+    /// Inputs of one turn, at most.
+    pub inputs: usize,
+    /// The broker is told to end at the end.
+    pub shutdown: bool,
+    /// MQTT 3.1 clients, in percent.
+    pub old_clients: u64,
+    /// Whether shared subscriptions are used.
+    pub shared: bool,
+    /// Packet identifiers that a client uses.
+    pub client_ids: u16,
+}
+
+impl Scenario {
+    /// The world of this chance.
+    #[must_use]
+    pub fn draw(rng: &mut Rng) -> Self {
+        let (devices, busy_ms) = match rng.below(20) {
+            0..9 => (rng.size(1, 3), rng.range(3_000, 12_000)),
+            9..17 => (rng.size(3, 7), rng.range(5_000, 25_000)),
+            _ => (rng.size(6, 12), rng.range(20_000, 40_000)),
+        };
+        let ample = rng.percent(75);
+        let payload = *rng.pick(&[10, 10, 40, 200, 2_000, 5_000]);
+        Self {
+            config: draw_config(rng, ample),
+            net: NetSettings {
+                delay: *rng.pick(&[0, 3, 20, 20, 100]),
+                segment: *rng.pick(&[1, 5, 40, 1500, 1500]),
+                buffer: *rng.pick(&[300, 2_000, 65_536, 65_536]),
+            },
+            devices,
+            busy_ms,
+            pace_ms: *rng.pick(&[60, 200, 200, 600]),
+            ample,
+            payload,
+            hooligans: *rng.pick(&[0, 0, 5, 20]),
+            cuts: *rng.pick(&[0, 5, 10, 25]),
+            lateness: *rng.pick(&[0, 0, 5, 20]),
+            mail_ms: *rng.pick(&[0, 1, 5, 50]),
+            mail_slot: if ample { 4 << 20 } else { *rng.pick(&[300, 3_000, 4 << 20]) },
+            inputs: *rng.pick(&[1, 3, 100, 100]),
+            shutdown: rng.percent(30),
+            old_clients: *rng.pick(&[0, 0, 10, 40]),
+            shared: rng.percent(30),
+            client_ids: *rng.pick(&[8, 30, 65_535]),
+        }
+    }
+
+    /// Whether everything that follows from an input happens in its turn.
+    #[must_use]
+    pub const fn no_delay(&self) -> bool {
+        self.config.shards == 1 && self.config.fanout_slice > 1000
+    }
+
+    /// The largest packet that a world's clients send, roughly.
+    #[must_use]
+    pub const fn largest_packet(&self) -> usize {
+        self.payload + 200
+    }
+}
+
+fn draw_config(rng: &mut Rng, ample: bool) -> Config {
+    let mut config = Config {
+        shards: *rng.pick(&[1, 1, 1, 2, 2, 3, 4]),
+        window: *rng.pick(&[1, 2, 5, 20, 100, 100, 100]),
+        fanout_slice: *rng.pick(&[1, 2, 4096, 4096, 4096]),
+        retained_slice: *rng.pick(&[1, 2, 1024, 1024, 1024]),
+        sys_interval_ms: *rng.pick(&[0, 0, 0, 1_000, 10_000]),
+        connect_timeout_ms: *rng.pick(&[1_000, 10_000]),
+        // A client that reads nothing for a minute must not meet the limit.
+        outbox_bytes: 64 << 20,
+        ..Config::default()
+    };
+    if !ample {
+        let policy = if rng.percent(50) { Policy::DropNewest } else { Policy::DropOldest };
+        config.queue = match rng.below(3) {
+            0 => QueueLimits { messages: rng.size(1, 10), bytes: 64 << 20, policy },
+            1 => QueueLimits { messages: usize::MAX, bytes: rng.size(50, 2_000), policy },
+            _ => config.queue,
+        };
+        config.outbox_bytes = *rng.pick(&[100, 500, 5_000, 1 << 20]);
+        config.mail_bytes = *rng.pick(&[100, 1_000, 4 << 20]);
+    }
+    config
+}

@@ -1,0 +1,93 @@
+//! The inputs of one turn, lent to the core one at a time.
+//!
+//! What must hold: what the doors promise: kept bytes come first, the end comes behind all bytes. Deliberately absent:
+//! a look at the effects; as in the real event loop they are carried out after the turn.
+
+use std::collections::VecDeque;
+
+use burgee_core::io::{ConnKey, End, Input, Inputs, Parcel, ShardId};
+
+use super::slots::Slots;
+use crate::oracle::Seen;
+
+/// An input that is about to be handed out.
+#[derive(Debug)]
+pub(super) enum Prepared {
+    Accepted(ConnKey),
+    Bytes(ConnKey),
+    Ended(ConnKey, End),
+    Room(ConnKey),
+    Mail(ShardId, Parcel),
+    Shutdown,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Feed<'a> {
+    pub(super) slots: &'a mut Slots,
+    pub(super) prepared: VecDeque<Prepared>,
+    /// What the core has taken so far.
+    pub(super) seen: Vec<Seen>,
+    pub(super) problem: Option<String>,
+    scratch: Vec<u8>,
+    lent: Option<ConnKey>,
+}
+
+impl<'a> Feed<'a> {
+    pub(super) const fn new(slots: &'a mut Slots, prepared: VecDeque<Prepared>) -> Self {
+        Self { slots, prepared, seen: Vec::new(), problem: None, scratch: Vec::new(), lent: None }
+    }
+
+    /// Bytes that the core did not answer for stay where they are.
+    pub(super) fn settle(&mut self, used: usize, needed: usize) {
+        let Some(key) = self.lent.take() else { return };
+        let bytes = std::mem::take(&mut self.scratch);
+        if used > bytes.len() {
+            self.problem = Some(format!("{used} of {} bytes are consumed", bytes.len()));
+        }
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.tail = bytes.get(used..).unwrap_or_default().to_vec();
+            slot.needed = needed;
+            self.seen.push(Seen::Bytes { link: slot.link, bytes, used });
+        }
+    }
+}
+
+impl Inputs for Feed<'_> {
+    fn next(&mut self) -> Option<Input<'_>> {
+        self.settle(0, 0);
+        let next = self.prepared.pop_front()?;
+        let link_of = |slots: &mut Slots, key| slots.get_mut(key).map_or(usize::MAX, |slot| slot.link);
+        Some(match next {
+            Prepared::Accepted(conn) => {
+                self.seen.push(Seen::Accepted(link_of(self.slots, conn)));
+                Input::Accepted { conn }
+            }
+            Prepared::Ended(conn, how) => {
+                self.seen.push(Seen::Ended(link_of(self.slots, conn), how));
+                Input::Ended { conn, how }
+            }
+            Prepared::Bytes(conn) => {
+                self.lent = Some(conn);
+                self.scratch = self.slots.get_mut(conn).map(|slot| std::mem::take(&mut slot.tail)).unwrap_or_default();
+                Input::Bytes { conn, bytes: &self.scratch }
+            }
+            Prepared::Room(conn) => {
+                self.seen.push(Seen::Other);
+                Input::Room { conn }
+            }
+            Prepared::Mail(from, parcel) => {
+                self.seen.push(Seen::Other);
+                Input::Mail { from, parcel }
+            }
+            Prepared::Shutdown => {
+                self.seen.push(Seen::Shutdown);
+                Input::Shutdown
+            }
+        })
+    }
+
+    fn consumed(&mut self, used: usize, needed: usize) {
+        self.settle(used, needed);
+    }
+}

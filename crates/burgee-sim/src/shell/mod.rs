@@ -1,0 +1,298 @@
+//! The virtual shell: does for one shard what the event loop does for a real one, in virtual time.
+//!
+//! What must hold: it does what the doors of the core promise, and no more than they promise: inputs come in any
+//! order and number, writes are partial, wake-ups are late. Deliberately absent: knowledge of MQTT.
+
+mod effects;
+mod feed;
+mod post;
+mod slots;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use burgee_core::io::{ConnKey, Effects, End, ShardId};
+use burgee_core::{Config, Counters, Shard, Shared};
+use burgee_protocol::Time;
+
+use crate::net::{Event, Finish, LinkId, Net, Way};
+use crate::oracle::{Oracle, Seen, Turn, Verdict};
+use crate::rng::Rng;
+use crate::scenario::Scenario;
+use feed::{Feed, Prepared};
+pub use post::Post;
+use slots::Slots;
+
+/// Turns in a row that may be due at once before the shard counts as running in circles.
+const RESTLESS: u32 = 50_000;
+
+/// One shard and its event loop.
+#[derive(Debug)]
+pub struct Shell {
+    id: ShardId,
+    shard: Shard,
+    effects: Effects,
+    slots: Slots,
+    rng: Rng,
+    /// Accepted connections that the core does not know yet.
+    arrivals: VecDeque<ConnKey>,
+    next_turn: Option<u64>,
+    shutdown: bool,
+    /// Turns so far.
+    pub turns: u64,
+    restless: u32,
+    limits: Limits,
+}
+
+#[derive(Clone, Debug)]
+struct Limits {
+    outbox: usize,
+    outbox_most: usize,
+    mail_most: usize,
+    inputs: usize,
+    lateness: u64,
+}
+
+impl Shell {
+    /// Shard `id` of a world.
+    #[must_use]
+    pub fn new(id: ShardId, scenario: &Scenario, config: &Arc<Config>, shared: &Arc<Shared>, rng: &mut Rng) -> Self {
+        let largest = scenario.largest_packet();
+        // Answers may go on to twice the limit; a page of retained messages is sent whole.
+        let outbox_most = config.outbox_bytes * 2 + 66 * largest;
+        let limits = Limits {
+            outbox: config.outbox_bytes,
+            outbox_most,
+            mail_most: config.mail_bytes + scenario.mail_slot / 8 + 200 * largest,
+            inputs: scenario.inputs,
+            lateness: scenario.lateness,
+        };
+        Self {
+            id,
+            shard: Shard::new(id, Arc::clone(config), Arc::clone(shared), rng.seeds()),
+            effects: Effects::new(config.shards, config.mail_bytes),
+            slots: Slots::default(),
+            rng: rng.fork(),
+            arrivals: VecDeque::new(),
+            next_turn: None,
+            shutdown: false,
+            turns: 0,
+            restless: 0,
+            limits,
+        }
+    }
+
+    /// What the shard has counted.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        self.shard.counters()
+    }
+
+    /// A connection comes in, with bytes that another shard did not consume.
+    pub fn admit(&mut self, link: LinkId, tail: Vec<u8>, net: &mut Net) {
+        net.link(link).shard = self.id;
+        let key = self.slots.insert(link, tail);
+        self.arrivals.push_back(key);
+        self.wake_soon(net);
+    }
+
+    /// The broker is to end.
+    pub fn shut_down(&mut self, net: &mut Net) {
+        self.shutdown = true;
+        self.wake_soon(net);
+    }
+
+    /// Something happened to a connection: its shard will look.
+    pub fn wake_soon(&mut self, net: &mut Net) {
+        let late = self.rng.range(0, 2);
+        self.wake_at(net.now + late, net);
+    }
+
+    /// The shard takes a turn at this time, or earlier.
+    pub fn wake_at(&mut self, at: u64, net: &mut Net) {
+        if self.next_turn.is_none_or(|planned| at < planned) {
+            self.next_turn = Some(at.max(net.now));
+            net.at(at, Event::Turn(self.id));
+        }
+    }
+
+    /// Whether this event is the turn that was planned last.
+    #[must_use]
+    pub fn is_due(&self, net: &Net) -> bool {
+        self.next_turn == Some(net.now)
+    }
+
+    /// The socket of a connection takes bytes again.
+    pub fn writable(&mut self, link: LinkId, net: &mut Net) {
+        if let Some(slot) = self.slots.find(link) {
+            slot.blocked = false;
+            let key = slot.key;
+            self.flush(key, net);
+        }
+    }
+
+    /// A connection that is to be closed had time enough.
+    pub fn flush_timeout(&mut self, link: LinkId, net: &mut Net) {
+        if let Some(slot) = self.slots.find(link).filter(|slot| slot.closing) {
+            let key = slot.key;
+            self.drop_conn(key, net);
+        }
+    }
+
+    /// One turn.
+    ///
+    /// # Errors
+    /// The core did something wrong.
+    pub fn turn(&mut self, net: &mut Net, post: &mut Post, oracle: &mut Oracle) -> Result<Moves, String> {
+        self.next_turn = None;
+        self.turns += 1;
+        let prepared = self.prepare(net, post);
+        let (now, count) = (net.now, prepared.len());
+        self.effects.debug = net.trace.is_kept();
+        let mut feed = Feed::new(&mut self.slots, prepared);
+        self.shard.turn(Time::from_millis(now), &mut feed, &mut self.effects);
+        feed.settle(0, 0);
+        let (inputs, problem) = (feed.seen, feed.problem);
+        if let Some(problem) = problem {
+            return Err(problem);
+        }
+        net.trace.say(now, [2, u64::from(self.id), count as u64], || format!("shard {} {}", self.id, tell(&inputs)));
+        let mut turn = Turn { shard: self.id, now, inputs, ..Turn::default() };
+        let moves = self.carry_out(&mut turn, net, oracle)?;
+        self.send_mail(net, post);
+        self.plan(net, count)?;
+        Ok(moves)
+    }
+
+    /// Collects what is there for the core, in any order, as much as this world's turns take.
+    fn prepare(&mut self, net: &mut Net, post: &mut Post) -> VecDeque<Prepared> {
+        let mut prepared = Vec::new();
+        if std::mem::take(&mut self.shutdown) {
+            prepared.push(Prepared::Shutdown);
+        }
+        while prepared.len() < self.limits.inputs
+            && let Some((from, parcel)) = post.receive(self.id, net.now)
+        {
+            prepared.push(Prepared::Mail(from, parcel));
+        }
+        let mail = prepared.len();
+        while prepared.len() < self.limits.inputs
+            && let Some(key) = self.arrivals.pop_front()
+        {
+            if let Some(slot) = self.slots.get_mut(key) {
+                slot.accepted = true;
+            }
+            prepared.push(Prepared::Accepted(key));
+        }
+        let mut keys: Vec<ConnKey> = self.slots.iter().filter(|slot| slot.is_served()).map(|slot| slot.key).collect();
+        self.rng.shuffle(&mut keys);
+        for key in keys {
+            if prepared.len() >= self.limits.inputs {
+                break;
+            }
+            self.look(key, net, &mut prepared);
+        }
+        // Mail keeps its order; where it stands among the rest is chance, but nothing comes before its arrival.
+        let behind = self.rng.percent(50);
+        if behind && mail < prepared.len() {
+            prepared.rotate_left(mail);
+        }
+        prepared.into()
+    }
+
+    /// What one connection has for the core: room, bytes, or its end.
+    fn look(&mut self, key: ConnKey, net: &mut Net, prepared: &mut Vec<Prepared>) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        if std::mem::take(&mut slot.room) {
+            prepared.push(Prepared::Room(key));
+        }
+        let link = net.link(slot.link);
+        if link.up.ended() == Some(Finish::Rst) {
+            // What was read before and is kept may be lost with a reset, or be handed out first.
+            slot.ended = true;
+            prepared.push(Prepared::Ended(key, End::Broken));
+            return;
+        }
+        if slot.paused {
+            return;
+        }
+        let fresh = link.up.readable();
+        let count = if self.rng.percent(70) { fresh } else { self.rng.size(0, fresh) };
+        slot.tail.extend(link.up.read(count));
+        let enough = slot.tail.len() >= slot.needed || self.rng.percent(10);
+        if slot.hand_out || (count > 0 && enough) {
+            slot.hand_out = false;
+            prepared.push(Prepared::Bytes(key));
+        } else if link.up.ended().is_some() {
+            slot.ended = true;
+            prepared.push(Prepared::Ended(key, End::Finished));
+        }
+    }
+
+    /// When the next turn is.
+    fn plan(&mut self, net: &mut Net, count: usize) -> Verdict {
+        let idle = count == 0 && self.effects.more;
+        self.restless = if idle { self.restless + 1 } else { 0 };
+        if self.restless > RESTLESS {
+            return Err(format!("shard {} wants turns for ever", self.id));
+        }
+        let unread = self.slots.iter().any(|slot| {
+            let up = &mut net.link(slot.link).up;
+            let readable = !slot.paused && (up.readable() > 0 || slot.hand_out || up.ended().is_some());
+            slot.is_served() && (readable || slot.room || up.ended() == Some(Finish::Rst))
+        });
+        if self.effects.more || unread || !self.arrivals.is_empty() {
+            let late = self.rng.range(0, 1);
+            self.wake_at(net.now + late, net);
+        }
+        if let Some(deadline) = self.effects.deadline {
+            let late = self.rng.range(0, self.limits.lateness);
+            let at = deadline.as_millis();
+            if at <= net.now && count == 0 && !self.effects.more {
+                self.restless += 2;
+            }
+            if at < u64::MAX / 2 {
+                self.wake_at(at.max(net.now).saturating_add(late), net);
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands mail over, as much as the slots take.
+    pub fn send_mail(&mut self, net: &mut Net, post: &mut Post) {
+        let mut moved = false;
+        for (to, mail) in (0..).zip(&mut self.effects.mail) {
+            let full = mail.is_full();
+            if let Some(at) = post.send(self.id, to, mail, net) {
+                net.at(at, Event::Post(to));
+            }
+            moved |= full && !mail.is_full();
+        }
+        if moved {
+            self.wake_soon(net);
+        }
+    }
+}
+
+/// The inputs of a turn, for a person.
+fn tell(inputs: &[Seen]) -> String {
+    let words = inputs.iter().map(|input| match input {
+        Seen::Bytes { link, bytes, used } => {
+            let taken = crate::actor::packet::describe(bytes.get(..*used).unwrap_or_default());
+            format!("from {link}: {taken} ({used} of {} bytes)", bytes.len())
+        }
+        other => format!("{other:?}"),
+    });
+    words.collect::<Vec<_>>().join("; ")
+}
+
+/// Connections that leave a shard, with the bytes that it did not consume.
+pub type Moves = Vec<(LinkId, ShardId, Vec<u8>)>;
+
+impl Shell {
+    /// Says that nobody will read what is sent, and how the client learns of it.
+    fn hang_up(link: LinkId, how: Finish, net: &mut Net) {
+        net.close(link, Way::Down, how);
+        net.link(link).server_gone = true;
+    }
+}
