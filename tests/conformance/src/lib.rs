@@ -29,7 +29,7 @@ pub use wire::{Next, Wire};
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a test listens for something that must not come, after a marker has come.
-pub const QUIET: Duration = Duration::from_millis(80);
+pub const QUIET: Duration = Duration::from_millis(50);
 
 /// Runs one proof against a broker of its own with so many shards.
 pub fn run(shards: u16, proof: fn(&Server)) {

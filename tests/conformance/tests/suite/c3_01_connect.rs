@@ -423,6 +423,7 @@ fn mqtt_3_1_4_5_nothing_after_rejected_connect_is_processed(s: &Server) {
     ]
     .concat();
     let id = s.id("a");
+    // A wrong password joins them when there are passwords.
     let rejected = [
         (Connect::new("").persistent(), Some(2)),
         (Connect::new(&id).protocol("MQTT", 9), Some(1)),

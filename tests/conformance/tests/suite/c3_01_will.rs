@@ -14,7 +14,7 @@ proofs![
     mqtt_3_1_2_17_will_retained_and_empty_removes,
 ];
 
-/// A way in which a connection ends.
+/// A way in which a connection ends. (Being thrown out by an administrator will be one more, when there is one.)
 type End<'a> = (&'static str, Box<dyn Fn(Wire) + 'a>);
 
 fn mqtt_3_1_2_8_will_is_stored_and_published(s: &Server) {
