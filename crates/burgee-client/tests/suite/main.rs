@@ -1,0 +1,17 @@
+//! The client against a server that says exactly what its script says, over loopback: what can be seen of each statement
+//! that obliges a client. A test is called after its statement; others after what they show.
+//! Deliberately absent: time. What keep alive does in which second is told by the engine's own tests.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests: a panic is how they report"
+)]
+
+mod connect;
+mod data;
+mod publish;
+mod requests;
+mod session;
+mod support;
