@@ -122,7 +122,7 @@ def qos1_to_subscriber(t: Context) -> None:
     check(again.dup, "sent again without DUP")
 
 
-@for_libraries("QoS 2 cut in the middle of 200 messages, both ways at once, in order")
+@for_libraries("QoS 2 cut in the middle of 200 messages, both ways at once, exactly once")
 def many(t: Context) -> None:
     inward, outward = t.proxy(), t.proxy()
     subscriber = t.connected(endpoint=outward.endpoint, clean=False, reconnect=True)
