@@ -6,7 +6,8 @@ use super::super::ops::{
 };
 use super::super::told::{Told, same};
 use super::Story;
-use crate::batch::Stage;
+use crate::batch::{MessageNo, SessionNo, Stage};
+use crate::error::{Breach, SubmitError};
 
 pub(super) const STORIES: &[Story] = &[
     ("a crash takes nothing back that was committed", committed_stays),
@@ -99,6 +100,19 @@ fn numbers_go_on(ground: &mut Ground) -> Told {
     let recovered = ground.recovered()?;
     if recovered.next_session.0 <= 4 || recovered.next_message.0 <= 7 {
         return Err(format!("session 4 and message 7 were used, and yet: {recovered:?}"));
+    }
+    let session = Breach::Session {
+        found: SessionNo(4),
+        least: recovered.next_session,
+    };
+    let message = Breach::Message {
+        found: MessageNo(7),
+        least: recovered.next_message,
+    };
+    for (op, breach) in [(created(4, "b"), session), (owed(7, "", &[]), message)] {
+        let batch = ground.batch(0, vec![op]);
+        let found = ground.store.submit(batch);
+        same("a used number", &Err(SubmitError::Breach(breach)), &found)?;
     }
     Ok(())
 }

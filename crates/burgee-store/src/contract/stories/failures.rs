@@ -16,6 +16,14 @@ pub(super) const CLAIMS: &[Story] = &[
         "whoever deletes the old session first may take its client identifier",
         no_claim,
     ),
+    (
+        "of two that claim one session number in one commit none gets it",
+        rival_numbers,
+    ),
+    (
+        "of two that claim one client identifier in one commit none gets it",
+        rival_clients,
+    ),
 ];
 
 pub(super) const STORIES: &[Story] = &[("a failed commit is never tried again", never_again)];
@@ -65,6 +73,24 @@ fn whole_commit(ground: &mut Ground) -> Told {
     ground.submit(3, vec![owed(5, "", &[1])])?;
     ends(ground)?;
     same("owed", &vec![], &ground.owed(1)?)
+}
+
+/// Two claim the same in one commit, so that there is no telling whose it is.
+fn rivals(ground: &mut Ground, ops: [Op; 2]) -> Told {
+    for (source, op) in (1..).zip(ops) {
+        ground.submit(source, vec![op])?;
+    }
+    let failure = ends(ground)?;
+    same("whose fault", &Fault::Ours, &failure.fault)?;
+    same("sessions", &Vec::new(), &ground.image()?.sessions)
+}
+
+fn rival_numbers(ground: &mut Ground) -> Told {
+    rivals(ground, [created(1, "a"), created(1, "b")])
+}
+
+fn rival_clients(ground: &mut Ground) -> Told {
+    rivals(ground, [created(1, "a"), created(2, "a")])
 }
 
 fn no_claim(ground: &mut Ground) -> Told {
