@@ -107,7 +107,7 @@ async fn publish(options: Options) -> Result<(), Failure> {
         say(
             "pub",
             &format!(
-                "{} messages are sent, waiting for what is not acknowledged",
+                "published {}, waiting for what is not acknowledged",
                 target.sent
             ),
         );

@@ -1,0 +1,100 @@
+//! Exit codes and last words when something goes wrong.
+
+use super::support::{Scripted, run};
+
+const CONNACK: &[u8] = &[0x20, 2, 0, 0];
+
+#[test]
+fn no_server_is_3_and_says_how_to_get_one() {
+    for args in [&["pub", "-t", "t", "-n"][..], &["sub", "-t", "t"]] {
+        let ended = run(&[args, &["-h", "127.0.0.1", "-p", "1"]].concat());
+        assert_eq!(ended.code, Some(3));
+        assert!(ended.err.contains("burgee serve"), "{}", ended.err);
+    }
+    let ended = run(&["pub", "-h", "no.such.host.invalid", "-t", "t", "-n", "--quiet"]);
+    assert_eq!((ended.code, &*ended.err), (Some(3), ""));
+}
+
+#[test]
+fn a_refusal_is_1_and_says_why() {
+    for (code, reason) in [
+        (1, "mqttv31"),
+        (2, "-i"),
+        (3, "available"),
+        (4, "-u and -P"),
+        (5, "authorised"),
+    ] {
+        let server = Scripted::start();
+        let running = server.command("sub", &["-t", "t"]);
+        drop(server.accept(&[0x20, 2, 0, code]));
+        let ended = running.end();
+        assert_eq!(ended.code, Some(1));
+        assert!(ended.err.contains(reason), "{}", ended.err);
+    }
+}
+
+#[test]
+fn a_refused_subscription_is_1_if_all_are() {
+    let server = Scripted::start();
+    let running = server.command("sub", &["-t", "a", "-t", "b"]);
+    let mut peer = server.accept(CONNACK);
+    assert_eq!(peer.packet()[0], 0x82);
+    peer.send(&[0x90, 4, 0, 1, 0x80, 0x80]);
+    let ended = running.end();
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.err.contains("a, b"), "{}", ended.err);
+}
+
+#[test]
+fn a_message_that_is_not_acknowledged_is_1() {
+    for answers in [&[][..], &[&[0x50_u8, 2, 0, 1][..]]] {
+        let server = Scripted::start();
+        let running = server.command("pub", &["-t", "t", "-m", "x", "-q", "2"]);
+        let mut peer = server.accept(CONNACK);
+        peer.expect(b"\x34\x06\0\x01t\0\x01x");
+        for answer in answers {
+            peer.send(answer);
+            peer.expect(&[0x62, 2, 0, 1]);
+        }
+        drop(peer);
+        let ended = running.end();
+        assert_eq!(ended.code, Some(1));
+        assert!(ended.err.contains("closed"), "{}", ended.err);
+    }
+}
+
+#[test]
+fn a_server_that_breaks_the_protocol_is_named() {
+    let server = Scripted::start();
+    let running = server.command("pub", &["-t", "t", "-m", "x", "-q", "1"]);
+    let mut peer = server.accept(CONNACK);
+    peer.packet();
+    peer.send(&[0x40, 2, 0, 0]);
+    let ended = running.end();
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.err.contains("MQTT-2.3.1-1"), "{}", ended.err);
+}
+
+#[test]
+fn lines_that_still_come_do_not_hide_a_lost_connection() {
+    let server = Scripted::start();
+    let mut running = server.command("pub", &["-t", "t", "-l", "-q", "1"]);
+    drop(server.accept(CONNACK));
+    // Its input stays open: it ends all the same.
+    running.says("closed");
+    assert_eq!(running.end().code, Some(1));
+}
+
+#[test]
+fn help_is_long_only_because_h_is_the_host() {
+    for command in ["pub", "sub"] {
+        let ended = run(&[command, "--help"]);
+        assert_eq!(ended.code, Some(0));
+        assert!(
+            ended.text().contains("Exit codes: 0 done; 1 the server refused"),
+            "{}",
+            ended.text()
+        );
+        assert_eq!(run(&[command, "-h"]).code, Some(2));
+    }
+}
