@@ -20,15 +20,6 @@ const LINGER_MS: u64 = 1_000;
 /// Bytes drained at most: whoever sends more gets a reset.
 const DRAIN: usize = 1 << 20;
 
-/// How far one connection has come.
-#[derive(Debug, Default)]
-pub(crate) struct Closing {
-    /// Has its place in the line of those that still send.
-    timed: bool,
-    lingers: bool,
-    drained: usize,
-}
-
 /// All connections of a shard that are closing.
 #[derive(Debug, Default)]
 pub(crate) struct Closer {

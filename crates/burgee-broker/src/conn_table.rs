@@ -9,8 +9,7 @@ use burgee_core::io::ConnKey;
 use mio::Token;
 use mio::net::TcpStream;
 
-use crate::closing::Closing;
-use crate::reading::Tail;
+use crate::tail::Tail;
 
 /// What is known of a connection's state, packed: there may be very many at rest.
 #[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
@@ -54,6 +53,17 @@ impl Flags {
     pub(crate) const fn and(self, these: Self) -> Self {
         Self(self.0 | these.0)
     }
+}
+
+/// How far the closing of a connection has come; see `closing.rs`.
+#[derive(Debug, Default)]
+pub(crate) struct Closing {
+    /// Has its place in the line of those that still send.
+    pub(crate) timed: bool,
+    /// Everything is sent, our side is shut down.
+    pub(crate) lingers: bool,
+    /// Bytes received and thrown away.
+    pub(crate) drained: usize,
 }
 
 /// One connection. What is rare is behind a pointer.

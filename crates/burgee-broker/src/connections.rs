@@ -16,7 +16,8 @@ use mio::{Interest, Registry};
 use crate::closing::Closer;
 use crate::conn_table::{Conn, Flags, Table, token};
 use crate::mail::{Arrival, Hub};
-use crate::reading::{News, Reader, Tail};
+use crate::reading::{News, Reader};
+use crate::tail::Tail;
 use crate::writing;
 
 /// See the module.

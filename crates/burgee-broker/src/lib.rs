@@ -26,6 +26,7 @@ mod log;
 mod mail;
 mod reading;
 mod shard_loop;
+mod tail;
 mod url;
 mod writing;
 

@@ -12,6 +12,7 @@ use burgee_core::io::{ConnKey, End, Input, Inputs};
 
 use crate::conn_table::{Conn, Flags, Table};
 use crate::mail::Inbox;
+use crate::tail::Tail;
 
 /// Bytes received at most from one connection in one turn.
 const SLICE: usize = 64 * 1024;
@@ -19,60 +20,8 @@ const SLICE: usize = 64 * 1024;
 const FRONT: usize = 32 * 1024;
 /// Tails kept for reuse.
 const POOL: usize = 256;
-/// A pooled tail is at most so large.
+/// A pooled tail is at most so large, in bytes.
 const POOLED_CAPACITY: usize = 16 * 1024;
-
-/// Unconsumed bytes of one connection.
-#[derive(Debug, Default)]
-pub(crate) struct Tail {
-    bytes: Vec<u8>,
-    /// So many of them are consumed already.
-    start: usize,
-    /// The core wants no less than this.
-    needed: usize,
-}
-
-impl Tail {
-    /// The bytes that a connection brought along from another shard.
-    pub(crate) fn brought(bytes: Vec<u8>) -> Self {
-        Self {
-            bytes,
-            start: 0,
-            needed: 0,
-        }
-    }
-
-    /// The unconsumed bytes, to be taken along to another shard.
-    pub(crate) fn into_bytes(mut self) -> Vec<u8> {
-        self.bytes.drain(..self.start);
-        self.bytes
-    }
-
-    fn rest(&self) -> &[u8] {
-        self.bytes.get(self.start..).unwrap_or_default()
-    }
-
-    /// Gives memory back that a large packet left behind: a tail at rest must not pin it.
-    fn trim(&mut self) {
-        let left = self.bytes.len() - self.start;
-        if self.bytes.capacity() > POOLED_CAPACITY + 4 * left {
-            self.bytes = self.rest().to_vec();
-            self.start = 0;
-        }
-    }
-
-    fn append(&mut self, new: &[u8]) {
-        self.bytes.drain(..self.start);
-        self.start = 0;
-        let want = self.bytes.len() + new.len();
-        if want > self.bytes.capacity() {
-            // Doubling, but not beyond what is needed: the declared length is not believed, yet it is a bound.
-            let target = (2 * self.bytes.len()).min(self.needed).max(want);
-            self.bytes.reserve_exact(target - self.bytes.len());
-        }
-        self.bytes.extend_from_slice(new);
-    }
-}
 
 /// Small things that happened since the last turn.
 #[derive(Debug, Default)]
@@ -129,8 +78,8 @@ impl Reader {
 
     /// Takes back the memory of a tail that is used up.
     pub(crate) fn recycle(&mut self, mut tail: Box<Tail>) {
-        if self.pool.len() < POOL && tail.bytes.capacity() <= POOLED_CAPACITY {
-            tail.bytes.clear();
+        if self.pool.len() < POOL && tail.capacity() <= POOLED_CAPACITY {
+            tail.clear();
             self.pool.push(tail);
         }
     }
@@ -206,13 +155,12 @@ impl Reader {
             return Found::Scratch(key, FRONT..FRONT + count);
         };
         let kept = tail.rest().len();
-        let enough = kept + count >= tail.needed;
+        let enough = kept + count >= tail.needed();
         if enough && kept <= FRONT {
             if let Some(front) = self.scratch.get_mut(FRONT - kept..FRONT) {
                 front.copy_from_slice(tail.rest());
             }
-            tail.bytes.clear();
-            tail.start = 0;
+            tail.clear();
             return Found::Scratch(key, FRONT - kept..FRONT + count);
         }
         tail.append(self.scratch.get(FRONT..FRONT + count).unwrap_or_default());
@@ -228,19 +176,13 @@ impl Reader {
             return;
         }
         let tail = conn.tail.get_or_insert_with(|| self.pool.pop().unwrap_or_default());
-        tail.bytes.clear();
-        tail.bytes.extend_from_slice(self.scratch.get(rest).unwrap_or_default());
-        tail.start = 0;
-        tail.needed = needed;
-        tail.trim();
+        tail.replace(self.scratch.get(rest).unwrap_or_default(), needed);
     }
 
     /// Drops what the core consumed of a tail.
     fn advance(&mut self, conn: &mut Conn, used: usize, needed: usize) {
         let Some(tail) = conn.tail.as_deref_mut() else { return };
-        tail.start = (tail.start + used).min(tail.bytes.len());
-        tail.needed = needed;
-        tail.trim();
+        tail.advance(used, needed);
         if tail.rest().is_empty()
             && let Some(tail) = conn.tail.take()
         {

@@ -9,7 +9,6 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use burgee_broker::Broker;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -83,6 +82,3 @@ fn announce(broker: &Broker) -> io::Result<()> {
     }
     out.flush()
 }
-
-/// What is given if not said otherwise.
-const GRACE: Duration = Duration::from_secs(5);

@@ -8,8 +8,9 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const CONNECT: &[u8] = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01";
@@ -19,7 +20,8 @@ const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
 struct Serving {
     child: Child,
     address: SocketAddr,
-    log: Option<thread::JoinHandle<String>>,
+    /// What it logged, once it has ended.
+    log: Receiver<String>,
 }
 
 impl Serving {
@@ -36,11 +38,13 @@ impl Serving {
             .parse()
             .unwrap();
         let mut stderr = child.stderr.take().unwrap();
-        let log = Some(thread::spawn(move || {
+        let (ended, log) = channel();
+        thread::spawn(move || {
             let mut text = String::new();
             stderr.read_to_string(&mut text).unwrap();
-            text
-        }));
+            // Nobody asks for it where a test failed.
+            drop(ended.send(text));
+        });
         Self { child, address, log }
     }
 
@@ -62,8 +66,8 @@ impl Serving {
 
     /// Waits for the end; the exit status and what was logged.
     fn end(mut self) -> (ExitStatus, String) {
-        let status = wait(&mut self.child);
-        (status, self.log.take().unwrap().join().unwrap())
+        let log = self.log.recv_timeout(PATIENCE).expect("it ends");
+        (self.child.wait().unwrap(), log)
     }
 }
 
@@ -72,17 +76,6 @@ impl Drop for Serving {
         // Already ended where the test went well.
         drop(self.child.kill());
         drop(self.child.wait());
-    }
-}
-
-fn wait(child: &mut Child) -> ExitStatus {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status;
-        }
-        assert!(Instant::now() < until, "it does not end");
-        thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -216,7 +209,12 @@ fn too_many_open_files_are_survived_and_logged_once() {
         expect(&mut first, &CONNACK);
         // More than it can have; the kernel keeps those beyond in its queue.
         let mut crowd: Vec<_> = (0..80).map(|_| TcpStream::connect(serving.address).unwrap()).collect();
-        thread::sleep(Duration::from_millis(600)); // for two more attempts to fail, which must not be logged
+        // Two more attempts fail meanwhile, and must not be logged.
+        let waiting = crowd.last_mut().unwrap();
+        waiting.write_all(CONNECT).unwrap();
+        waiting.write_all(b"z").unwrap();
+        waiting.set_read_timeout(Some(Duration::from_millis(600))).unwrap();
+        assert!(waiting.read(&mut [0; 1]).is_err(), "it cannot have been accepted");
         first.write_all(&[0xC0, 0]).unwrap();
         expect(&mut first, &[0xD0, 0]);
         // When they go there is room again, without anybody doing anything.

@@ -6,6 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use burgee_core::io::{ConnKey, End, Input, Inputs};
+use mio::event::Event;
+use mio::{Events, Interest, Poll, Token};
 
 use super::*;
 
@@ -61,6 +63,19 @@ impl Bench {
             }
             thread::yield_now();
         }
+    }
+
+    /// Waits until the kernel knows that no more bytes come.
+    fn await_end(&mut self, key: ConnKey) {
+        let mut poll = Poll::new().unwrap();
+        let socket = &mut self.table.get_mut(key).unwrap().socket;
+        poll.registry().register(socket, Token(0), Interest::READABLE).unwrap();
+        let (mut events, until) = (Events::with_capacity(4), Instant::now() + Duration::from_secs(20));
+        while !events.iter().any(Event::is_read_closed) {
+            assert!(Instant::now() < until, "the end did not come");
+            poll.poll(&mut events, Some(Duration::from_secs(20))).unwrap();
+        }
+        poll.registry().deregister(socket).unwrap();
     }
 
     /// What an event of the kernel does.
@@ -171,7 +186,7 @@ fn the_end_comes_behind_all_bytes() {
         } else {
             client.shutdown(Shutdown::Write).unwrap();
         }
-        thread::sleep(Duration::from_millis(50)); // for the end to be behind the bytes, not for their arrival
+        bench.await_end(key);
         bench.readable(key, true);
         let (mut seen, mut turns) = (Vec::new(), 0);
         while bench.reader.has_ready() && turns < 10 {
@@ -235,7 +250,7 @@ fn a_declared_length_takes_no_memory_and_a_large_packet_leaves_none() {
     bench.await_bytes(key, 100);
     bench.readable(key, false);
     bench.turn(|_| (0, 200 << 20));
-    let held = |bench: &mut Bench| bench.conn(key).tail.as_ref().map_or(0, |tail| tail.bytes.capacity());
+    let held = |bench: &mut Bench| bench.conn(key).tail.as_ref().map_or(0, |tail| tail.capacity());
     assert!(held(&mut bench) <= 16 * 1024, "{}", held(&mut bench));
     let writer = thread::spawn(move || {
         client.write_all(&vec![3; 1 << 20]).unwrap();
@@ -248,7 +263,7 @@ fn a_declared_length_takes_no_memory_and_a_large_packet_leaves_none() {
         got = bench.conn(key).tail.as_ref().unwrap().rest().len();
         assert!(held(&mut bench) <= 2 * got + SLICE, "{} for {got}", held(&mut bench));
     }
-    bench.conn(key).tail.as_mut().unwrap().needed = 0;
+    bench.conn(key).tail.as_mut().unwrap().advance(0, 0);
     let mut client = writer.join().unwrap();
     client.write_all(b"x").unwrap();
     bench.await_bytes(key, 1);

@@ -14,8 +14,10 @@ use burgee_protocol::session::{Policy, QueueLimits};
 use clap::{Args, ValueEnum};
 use tracing_subscriber::filter::Targets;
 
-use super::GRACE;
 use crate::size;
+
+/// Seconds for an orderly end, if not said otherwise.
+const GRACE_S: u64 = 5;
 
 /// Run the broker
 ///
@@ -111,7 +113,7 @@ pub(crate) struct Options {
     no_mqtt31: bool,
 
     /// Seconds for sending what is left when the broker ends, 0 to 3600
-    #[arg(long, value_name = "SECONDS", default_value_t = GRACE.as_secs(),
+    #[arg(long, value_name = "SECONDS", default_value_t = GRACE_S,
           value_parser = clap::value_parser!(u64).range(0..=3600))]
     grace: u64,
 }
