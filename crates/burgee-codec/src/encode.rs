@@ -19,6 +19,15 @@ use crate::wire::{
 };
 
 impl Publish<'_> {
+    /// Whether a QoS 0 PUBLISH without properties that came in `len` bytes came in its shortest form, so that these
+    /// bytes can go out as they are. Below 5.0 a longer remaining length than needed is accepted, but never sent.
+    #[must_use]
+    #[inline]
+    pub fn is_shortest(&self, len: usize) -> bool {
+        let remaining = 2 + self.topic.as_str().len() + self.payload.len();
+        u32::try_from(remaining).is_ok_and(|remaining| whole_len(remaining) == len)
+    }
+
     /// Writes everything but the payload to the end of `out`: for payloads that are shared instead of copied. The
     /// lengths count the payload, which has to follow.
     ///

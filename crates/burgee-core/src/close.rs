@@ -10,7 +10,7 @@ use burgee_protocol::Fault;
 use crate::conns::{Open, State};
 use crate::io::{CloseMode, ConnKey, Effects, Event, Reason};
 use crate::sessions::{SessionKey, shown};
-use crate::state::Shard;
+use crate::state::{Publisher, Shard};
 use crate::subscribe::unroute;
 
 impl Shard {
@@ -29,7 +29,7 @@ impl Shard {
 
     /// Ends a connection for `reason`.
     pub(crate) fn close(&mut self, conn: ConnKey, reason: Reason, mode: CloseMode, fx: &mut Effects) {
-        self.finish_job_of(conn, fx);
+        self.finish_job_of(&Publisher::Conn(conn), fx);
         let Some(state) = self.conns.remove(conn).map(|conn| conn.state) else {
             return;
         };
@@ -59,6 +59,7 @@ impl Shard {
             return;
         };
         session.conn = None;
+        let will = open.will.map(|will| (will, session.client_id.clone()));
         if session.clean {
             // [MQTT-4.1.0-2] not before its connection ends.
             self.forget_session(open.session);
@@ -72,10 +73,10 @@ impl Shard {
         }
         // [MQTT-3.14.4-3] DISCONNECT discards the will; [MQTT-3.1.2-12] without a will there is nothing to do.
         if *reason != Reason::Disconnect
-            && let Some(will) = open.will
+            && let Some((will, client_id)) = will
         {
             // [MQTT-3.1.2-16] [MQTT-3.1.2-17] like any PUBLISH with that RETAIN; [MQTT-3.1.2-10] it is gone then.
-            self.publish_own(&will.message, will.retain, fx);
+            self.publish_own(&will.message, will.retain, Publisher::Dead(client_id), fx);
         }
     }
 

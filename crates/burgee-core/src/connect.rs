@@ -12,7 +12,7 @@ use crate::io::{CloseMode, ConnKey, Effects, Event, Reason};
 use crate::message::{Message, is_ours};
 use crate::outbound::append;
 use crate::sessions::{MADE, SessionKey, shown};
-use crate::state::{Next, Shard};
+use crate::state::{Next, Publisher, Shard};
 
 impl Shard {
     pub(crate) fn connect(&mut self, conn: ConnKey, connect: &Connect<'_>, fx: &mut Effects) -> Next {
@@ -20,29 +20,31 @@ impl Shard {
             self.refuse(conn, code, fx);
             return Next::Gone;
         }
-        if connect.client_id.is_empty() {
-            // [MQTT-3.1.3-6] a unique identifier; nobody else can ask for it, so it may live on any shard.
-            let made = self.make_client_id();
-            self.welcome(conn, connect, &made, fx);
-            return Next::Go;
-        }
-        let home = self.shared.home(connect.client_id, self.config.shards);
-        if home != self.id {
+        // [MQTT-3.1.3-6] a unique identifier instead of an empty one; nobody else can ask for it, so any shard is its home.
+        let made = connect.client_id.is_empty().then(|| self.make_client_id());
+        let client_id = made.as_deref().unwrap_or(connect.client_id);
+        let home = self.shared.home(client_id, self.config.shards);
+        if made.is_none() && home != self.id {
             self.conns.remove(conn);
             self.counters.connections = self.counters.connections.saturating_sub(1);
             fx.moves.push((conn, home));
             return Next::Moved;
         }
-        self.welcome(conn, connect, connect.client_id, fx);
+        // Only here, where its session would be: another shard's table says nothing about it.
+        if !self.has_room_for(client_id) {
+            self.refuse(conn, code::SERVER_UNAVAILABLE, fx);
+            return Next::Gone;
+        }
+        self.welcome(conn, connect, client_id, fx);
         Next::Go
     }
 
     /// # Errors
     /// The return code of the refusal.
-    fn admit(&mut self, connect: &Connect<'_>) -> Result<(), u8> {
+    fn admit(&self, connect: &Connect<'_>) -> Result<(), u8> {
         // [MQTT-7.0.0-2] nothing is asked of a client that the standard does not ask.
         check_client_id(connect)?;
-        if self.ending.is_some() || !self.has_room_for(connect.client_id) {
+        if self.ending.is_some() {
             return Err(code::SERVER_UNAVAILABLE);
         }
         // A will that may not be published is refused where the device's owner sees it.
@@ -127,12 +129,19 @@ impl Shard {
 
     /// The session that a CONNECT begins or goes on with, and whether it goes on.
     fn session_for(&mut self, client_id: &str, clean: bool, fx: &mut Effects) -> (SessionKey, bool) {
-        if let Some(old) = self.sessions.find(client_id) {
+        let old = self.sessions.find(client_id);
+        if let Some(old) = old {
             // [MQTT-3.1.4-2] the older connection ends now; if its session was to end with it, it is gone then.
             if let Some(conn) = self.sessions.get_mut(old).and_then(|session| session.conn) {
                 self.counters.taken_over += 1;
                 self.close(conn, Reason::TakenOver, CloseMode::AfterFlush, fx);
             }
+        }
+        if !self.jobs.is_empty() {
+            // The will of an earlier connection is with everybody before this one begins.
+            self.finish_job_of(&Publisher::Dead(client_id.into()), fx);
+        }
+        if let Some(old) = old {
             // [MQTT-3.1.4-3] clean session is carried out after that.
             if self.sessions.get_mut(old).is_some() {
                 if !clean {

@@ -7,7 +7,7 @@ use burgee_protocol::Time;
 
 use crate::conns::Open;
 use crate::io::{CloseMode, Effects, Reason};
-use crate::state::Shard;
+use crate::state::{Publisher, Shard};
 
 /// Time for wills to reach subscribers on other shards before connections are closed, in milliseconds.
 const WILLS_TRAVEL_MS: u64 = 100;
@@ -21,10 +21,10 @@ impl Shard {
         let travel = if self.config.shards > 1 { WILLS_TRAVEL_MS } else { 0 };
         self.ending = Some(self.now.plus_millis(travel));
         for conn in self.conns.keys() {
-            self.finish_job_of(conn, fx);
+            self.finish_job_of(&Publisher::Conn(conn), fx);
             // [MQTT-3.1.2-8] this end is not the clients' wish either.
             if let Some(will) = self.conns.open_mut(conn).and_then(take_will) {
-                self.publish_own(&will.message, will.retain, fx);
+                self.publish_own(&will.message, will.retain, Publisher::Broker, fx);
             }
         }
     }

@@ -25,7 +25,8 @@ impl<'a> Outbound<'a> {
     /// From a PUBLISH in the scratch buffer; `packet` are its bytes.
     pub(crate) fn from_publish(publish: &Publish<'a>, packet: &'a [u8]) -> Self {
         // A QoS 0 PUBLISH without RETAIN is its own outgoing packet (DUP is never set on one).
-        let plain = publish.qos == QoS::AtMostOnce && !publish.retain && publish.payload.len() < SHARE_FROM;
+        let small = publish.payload.len() < SHARE_FROM && publish.is_shortest(packet.len());
+        let plain = publish.qos == QoS::AtMostOnce && !publish.retain && small;
         Self {
             topic: publish.topic,
             payload: publish.payload,

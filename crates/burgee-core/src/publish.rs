@@ -16,7 +16,7 @@ use crate::io::{ConnKey, Copy, Effects, Parcel};
 use crate::message::{Message, is_ours};
 use crate::outbound::Outbound;
 use crate::sessions::SessionKey;
-use crate::state::{Job, Next, Shard};
+use crate::state::{Job, Next, Publisher, Shard};
 
 impl Shard {
     /// A PUBLISH of a client. `packet` are its bytes.
@@ -86,7 +86,7 @@ impl Shard {
                 message,
                 route: Arc::clone(route),
                 next,
-                publisher: Some(conn),
+                publisher: Publisher::Conn(conn),
             });
             self.defer_ack(conn, key, publish);
             return Next::Held(Hold::FanOut);
@@ -95,8 +95,8 @@ impl Shard {
         Next::Go
     }
 
-    /// A message of the broker itself: a will, or `$SYS`.
-    pub(crate) fn publish_own(&mut self, message: &Message, retain: bool, fx: &mut Effects) {
+    /// A message that no connection publishes any more, or never did: a will, or `$SYS`.
+    pub(crate) fn publish_own(&mut self, message: &Message, retain: bool, publisher: Publisher, fx: &mut Effects) {
         let mut out = Outbound::from_message(message);
         if retain {
             self.retain(&mut out);
@@ -104,12 +104,12 @@ impl Shard {
         let mut cache = RouteCache::default();
         let route = self.shared.router.route(message.topic(), &mut cache);
         if let Some(next) = self.fan_out(route, 0, &mut out, fx) {
-            let message = message.clone();
+            let (message, route) = (message.clone(), Arc::clone(route));
             self.jobs.push_back(Job {
                 message,
-                route: Arc::clone(route),
+                route,
                 next,
-                publisher: None,
+                publisher,
             });
         }
     }
@@ -196,16 +196,16 @@ impl Shard {
         if let Some(next) = next {
             job.next = next;
             self.jobs.push_back(job);
-        } else if let Some(conn) = job.publisher {
+        } else if let Publisher::Conn(conn) = job.publisher {
             self.send_deferred_ack(conn, fx);
             self.unhold(conn, Hold::FanOut, fx);
         }
     }
 
-    /// Makes the rest of a connection's copies at once: it ends, and what it published last must not be overtaken by
-    /// its will or by its successor.
-    pub(crate) fn finish_job_of(&mut self, conn: ConnKey, fx: &mut Effects) {
-        if let Some(place) = self.jobs.iter().position(|job| job.publisher == Some(conn))
+    /// Makes the rest of a publisher's copies at once: what it published last must not be overtaken by its will, nor its
+    /// will by its next connection. Rare, so that a longer turn is the lesser evil.
+    pub(crate) fn finish_job_of(&mut self, publisher: &Publisher, fx: &mut Effects) {
+        if let Some(place) = self.jobs.iter().position(|job| job.publisher == *publisher)
             && let Some(job) = self.jobs.remove(place)
         {
             self.copies_left = usize::MAX;

@@ -56,13 +56,24 @@ pub struct Shard {
     pub(crate) made_ids: u64,
 }
 
+/// On whose behalf a fan-out is made: what the same client does next must not overtake it.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Publisher {
+    /// A connection, which is not read until the last copy is made.
+    Conn(ConnKey),
+    /// A client that is gone: the message is its will.
+    Dead(Box<str>),
+    /// The broker.
+    Broker,
+}
+
 /// A fan-out that goes on in later turns.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) message: Message,
     pub(crate) route: Arc<Route>,
     pub(crate) next: usize,
-    pub(crate) publisher: Option<ConnKey>,
+    pub(crate) publisher: Publisher,
 }
 
 /// What becomes of a connection's bytes after a packet.

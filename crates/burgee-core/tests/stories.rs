@@ -399,7 +399,7 @@ fn large_payloads_are_held_once_and_do_not_crowd_small_messages_out() {
     world.recv(slow);
     world.set_reads(slow, false);
     world.send(publisher, &connect("publisher", CLEAN));
-    let large = publish(0x30, "t", 0, &[9; 20_000]);
+    let large = publish(0x30, "t", 0, &vec![9; 20_000]);
     world.send(publisher, &large);
     world.send(publisher, &publish(0x30, "t", 0, b"small"));
     for _ in 0..5 {
@@ -422,4 +422,51 @@ fn nothing_but_connect_is_waited_for() {
     world.send(stranger, &[0x32]);
     assert!(world.is_closed(stranger), "one byte is enough to know");
     assert!(world.recv(stranger).is_empty());
+}
+
+#[test]
+fn a_will_is_with_everybody_before_its_client_speaks_again() {
+    for shards in [1, 3] {
+        let slices = Config {
+            fanout_slice: 1,
+            shards,
+            sys_interval_ms: 0,
+            ..Config::default()
+        };
+        let mut world = World::new(slices);
+        let watchers: Vec<_> = (0..9)
+            .map(|number| {
+                let watcher = world.open(0);
+                world.send(watcher, &connect(&format!("w{number}"), CLEAN));
+                world.send(watcher, &subscribe("+", 1));
+                world.recv(watcher);
+                watcher
+            })
+            .collect();
+        let first = world.open(0);
+        let mut with_will = connect("p", CLEAN | 4);
+        with_will.extend([0, 1, b'w', 0, 1, b'W']);
+        with_will[1] += 6;
+        world.send(first, &with_will);
+        // The same client takes over and speaks at once: everything in one turn.
+        let second = world.open(0);
+        world.send(second, &[connect("p", CLEAN), publish(0x30, "t", 0, b"next")].concat());
+        assert!(world.is_closed(first));
+        for watcher in watchers {
+            let expected = [publish(0x30, "w", 0, b"W"), publish(0x30, "t", 0, b"next")].concat();
+            assert_eq!(world.recv(watcher), expected);
+        }
+    }
+}
+
+#[test]
+fn a_longer_length_than_needed_is_taken_and_never_sent() {
+    let mut world = world(1);
+    let (reader, publisher) = (world.open(0), world.open(0));
+    world.send(reader, &connect("reader", CLEAN));
+    world.send(reader, &subscribe("t", 0));
+    world.recv(reader);
+    world.send(publisher, &connect("publisher", CLEAN));
+    world.send(publisher, &[0x30, 0x85, 0x80, 0x00, 0, 1, b't', b'h', b'i']);
+    assert_eq!(world.recv(reader), publish(0x30, "t", 0, b"hi"));
 }
