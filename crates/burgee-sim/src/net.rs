@@ -9,6 +9,11 @@ use std::collections::{BinaryHeap, VecDeque};
 use crate::rng::Rng;
 use crate::trace::Trace;
 
+/// So many pieces of what is written at once may be as small as the link's segments.
+const FINE: usize = 12;
+/// Pieces behind those may have so many bytes, at least.
+const COARSE: usize = 400;
+
 /// A connection attempt's number; never used again.
 pub type LinkId = usize;
 
@@ -257,8 +262,13 @@ impl Net {
         let count = pipe.room().min(bytes.len());
         pipe.wire.extend(bytes.iter().take(count));
         let mut left = count;
+        let mut pieces = 0;
         while left > 0 {
-            let piece = self.rng.size(1, segment).min(left);
+            // After a few small pieces the rest comes in larger ones: an event for each byte of a large payload would
+            // make worlds slow and nothing clearer.
+            pieces += 1;
+            let most = if pieces > FINE { segment.max(COARSE) } else { segment };
+            let piece = self.rng.size(1, most).min(left);
             left -= piece;
             let at = self.arrival(link, way, delay);
             self.at(at, Event::Arrive(link, way, piece));

@@ -53,9 +53,9 @@ impl Scenario {
     #[must_use]
     pub fn draw(rng: &mut Rng) -> Self {
         let (devices, busy_ms) = match rng.below(20) {
-            0..9 => (rng.size(1, 3), rng.range(3_000, 12_000)),
-            9..17 => (rng.size(3, 7), rng.range(5_000, 25_000)),
-            _ => (rng.size(6, 12), rng.range(20_000, 40_000)),
+            0..10 => (rng.size(1, 3), rng.range(2_000, 10_000)),
+            10..18 => (rng.size(3, 6), rng.range(4_000, 14_000)),
+            _ => (rng.size(6, 11), rng.range(8_000, 16_000)),
         };
         let ample = rng.percent(75);
         let payload = *rng.pick(&[10, 10, 40, 200, 2_000, 5_000]);

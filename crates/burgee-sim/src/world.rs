@@ -17,7 +17,7 @@ use crate::shell::{Post, Shell};
 use crate::trace::Trace;
 
 /// Time for the world to become quiet, in milliseconds.
-const CALM_MS: u64 = 60_000;
+const CALM_MS: u64 = 900_000;
 /// Time in which a quiet world is watched, in milliseconds.
 const WATCH_MS: u64 = 20_000;
 
@@ -149,7 +149,9 @@ impl World {
         while self.net.now < deadline && quiet < 4 {
             self.run_until(self.net.now + 500)?;
             let done = self.devices.iter().all(Device::is_done);
-            let rest = self.post.is_empty() && self.oracle.unfinished().is_none();
+            // With $SYS there is always something on its way.
+            let empty = self.post.is_empty() || self.scenario.config.sys_interval_ms > 0;
+            let rest = empty && self.oracle.unfinished().is_none();
             quiet = if done && rest { quiet + 1 } else { 0 };
         }
         if quiet > 0 {
@@ -193,6 +195,8 @@ impl World {
             }
             return self.run_until(self.net.now + 2_000);
         }
+        // Nobody is accepted any more.
+        self.devices.iter_mut().for_each(Device::retire);
         for shell in &mut self.shells {
             shell.shut_down(&mut self.net);
         }

@@ -31,12 +31,18 @@ impl Device {
         matches!(self.place, Place::There(_)) && self.memory.unfinished() == 0 && self.acks.is_empty()
     }
 
+    /// Does not come back when its connection ends.
+    pub const fn retire(&mut self) {
+        self.retired = true;
+    }
+
     /// Goes for good.
     pub fn hang_up(&mut self, net: &mut Net) {
         if let Some(link) = self.link() {
             net.close(link, Way::Up, Finish::Fin);
             self.place = Place::Away;
         }
+        self.retire();
     }
 
     /// What it is, for a report.

@@ -58,6 +58,8 @@ pub struct Device {
     /// Has ever subscribed to a shared filter.
     pub(super) shares: bool,
     pub(super) calm: bool,
+    /// It does not connect any more.
+    pub(super) retired: bool,
     shards: u64,
 }
 
@@ -91,6 +93,7 @@ impl Device {
             ids: scenario.client_ids,
             shares: false,
             calm: false,
+            retired: false,
             shards: u64::from(scenario.config.shards),
             rng,
         }
@@ -161,8 +164,8 @@ impl Device {
 
     fn act(&mut self, net: &mut Net) -> Option<LinkId> {
         match self.place {
-            Place::Away => Some(self.call(net)),
-            Place::Calling(_) => None,
+            Place::Away if !self.retired => Some(self.call(net)),
+            Place::Away | Place::Calling(_) => None,
             Place::There(_) if self.calm => None,
             Place::There(link) => self.go_on(link, net),
         }
@@ -176,9 +179,6 @@ impl Device {
         self.clean = if self.calm { self.habits.clean == 100 } else { self.rng.percent(self.habits.clean) };
         // Nobody without a name has a session to come back to.
         self.clean |= self.name.is_empty();
-        if self.clean {
-            self.memory.forget(link);
-        }
         self.place = Place::Calling(link);
         self.waiting_since = Some(net.now);
         let will = self.rng.percent(self.habits.will).then(|| {

@@ -56,7 +56,8 @@ impl Habits {
         let old = rng.percent(scenario.old_clients);
         Self {
             version: if old { Version::V31 } else { Version::V311 },
-            clean: *rng.pick(&[0, 0, 30, 100]),
+            // MQTT 3.1 cannot say whether a session is there: a client that wants one must not put it at risk itself.
+            clean: if old { *rng.pick(&[0, 100]) } else { *rng.pick(&[0, 0, 30, 100]) },
             keep_alive: *rng.pick(&[0, 0, 1, 3, 10]),
             pings: rng.percent(85),
             will: *rng.pick(&[0, 50, 100]),

@@ -28,22 +28,21 @@ impl Oracle {
         self.by_payload.entry(payload).or_default().push(number);
         let mut groups = BTreeMap::new();
         for (place, session) in self.sessions.iter_mut().enumerate().filter(|(_, session)| !session.dead) {
-            if let Some(qos) = granted(session, &message.topic) {
-                let qos = qos.min(message.qos);
-                let offline = qos == QoS::AtMostOnce && session.conn.is_none();
-                // Without delays on the way, a message of QoS 0 for nobody's connection is nobody's.
-                if !(offline && self.rules.no_delay) {
-                    let owed = Owed {
-                        message: number,
-                        qos,
-                        conn: session.conn,
-                        optional: offline || self.vague,
-                        perhaps_written: false,
-                    };
-                    session.owed.push(owed);
-                }
-            }
             join_groups(&mut groups, place, session, &message);
+            let Some(qos) = granted(session, &message.topic) else { continue };
+            let (qos, conn) = (qos.min(message.qos), session.conn);
+            let offline = qos == QoS::AtMostOnce && conn.is_none();
+            // Without delays on the way, a message of QoS 0 for nobody's connection is nobody's.
+            if offline && self.rules.no_delay {
+                continue;
+            }
+            if self.rules.shared {
+                // What a session is owed for itself looks like what it gets for a group: as if it were one of its own.
+                groups.insert((format!("/{place}"), String::new()), vec![Member { session: place, qos, conn }]);
+                continue;
+            }
+            let optional = offline || self.vague;
+            session.owed.push(Owed { message: number, qos, conn, optional, perhaps_written: false });
         }
         self.messages.push(message);
         let first = self.lookalikes(number).first().copied().unwrap_or(number);

@@ -111,32 +111,31 @@ impl Oracle {
         let latest = self.latest_from(number, &candidates, publish.qos);
         let owed = &mut self.session(number).owed;
         let fits = |owed: &Owed| candidates.contains(&owed.message) && owed.qos == publish.qos;
+        // Copies of QoS 0 for an earlier connection are mostly lost.
         let sure = |owed: &Owed| fits(owed) && (owed.qos > QoS::AtMostOnce || owed.conn == Some(link));
-        let own = owed.iter().position(|owed| sure(owed) && owed.message >= latest);
-        let own = own.or_else(|| owed.iter().position(sure));
-        let lost = owed.iter().position(fits);
-        let first = candidates.first().copied().unwrap_or(usize::MAX);
-        if let Some(place) = own {
+        let place = owed.iter().position(|owed| owed.message >= latest && sure(owed));
+        let place = place.or_else(|| owed.iter().position(|owed| owed.message >= latest && fits(owed)));
+        if let Some(place) = place.or_else(|| owed.iter().position(fits)) {
             let owed = owed.remove(place);
             self.check_order(link, number, owed.message, publish.qos)?;
             return Ok(owed.perhaps_written);
         }
-        if self.groups.settle(first, number, publish.qos) {
-            // Which of several it was cannot be told, and neither can its place.
-            if candidates.len() == 1 {
-                self.check_order(link, number, first, publish.qos)?;
-            }
-            return Ok(true);
+        let first = candidates.first().copied().unwrap_or(usize::MAX);
+        if !self.groups.settle(first, number, publish.qos) {
+            return Err(self.why_not_owed(number, publish, &candidates));
         }
-        let Some(place) = lost else { return Err(self.why_not_owed(number, publish, &candidates)) };
-        let owed = self.session(number).owed.remove(place);
-        self.check_order(link, number, owed.message, publish.qos)?;
-        Ok(owed.perhaps_written)
+        // Which of several it was cannot be told, and neither can its place.
+        if candidates.len() == 1 {
+            self.check_order(link, number, first, publish.qos)?;
+        }
+        Ok(true)
     }
 
     /// The last message that a session got from the publisher of these.
     fn latest_from(&self, number: SessionNo, candidates: &[MessageNo], qos: QoS) -> MessageNo {
-        let publisher = candidates.first().map(|first| self.message(*first).publisher.clone()).unwrap_or_default();
+        // Empty ones look alike whoever sent them.
+        let Some(first) = candidates.first().filter(|first| self.message(**first).is_marked()) else { return 0 };
+        let publisher = self.message(*first).publisher.clone();
         let session = self.sessions.get(number);
         let latest = session.and_then(|session| session.latest.get(&(publisher, qos > QoS::AtMostOnce)));
         latest.copied().unwrap_or(0)
@@ -159,9 +158,7 @@ impl Oracle {
 
     /// Per publisher and class of QoS, messages come in the order in which they were taken.
     fn check_order(&mut self, link: LinkId, number: SessionNo, message: MessageNo, qos: QoS) -> Verdict {
-        // Where a group may have owed the same, it cannot be told which one this is.
-        let unclear = self.rules.shared && self.lookalikes(message).len() > 1;
-        if unclear || !self.message(message).is_marked() {
+        if !self.message(message).is_marked() {
             return Ok(());
         }
         let publisher = self.message(message).publisher.clone();
@@ -199,18 +196,21 @@ impl Oracle {
         let conn = self.conns.get(&link).ok_or("no connection")?;
         let session = self.sessions.get_mut(number).ok_or("no session")?;
         let topic = publish.topic.as_str();
-        // Of several replays that want it, the one that needs it most: with the fewest other choices.
+        let early =
+            |replay: &Replay| replay.conn == link && conn.answers.suback.iter().any(|(id, _)| *id == replay.suback);
+        // Of several replays that want it, the first that needs it: what a subscription brings comes before what a later
+        // one brings.
         let need = |replay: &Replay| {
             let wanted = replay.wanted.get(topic)?;
             let fits = wanted.any_of.iter().any(|message| fits(message, replay.granted));
-            fits.then_some((wanted.optional, replay.conn != link, wanted.any_of.len()))
+            fits.then_some((early(replay), wanted.optional))
         };
         let neediest = session.replays.iter_mut().filter_map(|replay| Some((need(replay)?, replay)));
         let Some((_, replay)) = neediest.min_by_key(|(need, _)| *need) else {
             let replays = &session.replays;
             return Err(format!("RETAIN, but no new subscription asked for this; those that wait: {replays:?}"));
         };
-        if replay.conn == link && conn.answers.suback.iter().any(|(id, _)| *id == replay.suback) {
+        if early(replay) {
             return Err("a retained message before its SUBACK".to_owned());
         }
         replay.wanted.remove(topic);

@@ -160,6 +160,9 @@ impl Shell {
         let mut turn = Turn { shard: self.id, now, inputs, ..Turn::default() };
         let moves = self.carry_out(&mut turn, net, oracle)?;
         self.send_mail(net, post);
+        if let Some(at) = post.next(self.id) {
+            self.wake_at(at, net);
+        }
         self.plan(net, count)?;
         Ok(moves)
     }
