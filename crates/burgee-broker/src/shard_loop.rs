@@ -110,6 +110,9 @@ impl<M: Machine> ShardLoop<M> {
         // One turn before anything happens, so that the core can say when it wants the next.
         self.turn(self.clock.now());
         loop {
+            // Before the kernel is asked, so that mail cannot overtake bytes that were there first: a client that
+            // comes back through another shard must find its DISCONNECT read [MQTT-3.14.4-3].
+            self.inbox.fetch(&self.hub);
             self.sleep(&mut events)?;
             let now = self.clock.now();
             for event in &events {
@@ -123,7 +126,7 @@ impl<M: Machine> ShardLoop<M> {
                 }
             }
             self.accept(now);
-            self.fetch();
+            self.admit();
             self.connections.close_overdue(now, &mut self.effects.outboxes);
             self.heed_stop();
             if self.is_due(now) {
@@ -215,8 +218,8 @@ impl<M: Machine> ShardLoop<M> {
         });
     }
 
-    fn fetch(&mut self) {
-        self.inbox.fetch(&self.hub);
+    /// Takes in connections that came by mail.
+    fn admit(&mut self) {
         while let Some(arrival) = self.inbox.next_arrival() {
             self.connections.admit(arrival, self.poll.registry());
         }

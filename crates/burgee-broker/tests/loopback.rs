@@ -3,6 +3,8 @@
 mod support;
 
 use std::io::{Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -230,6 +232,42 @@ fn a_reset_behind_disconnect_publishes_no_will() {
             drop(client);
             publisher.send(&publish_packet("marker", &[round]));
             subscriber.expect(&publish_packet("marker", &[round]));
+        }
+    }
+}
+
+/// [MQTT-3.14.4-3] The new connection may come in through another shard, and must not overtake the DISCONNECT.
+#[test]
+fn a_client_that_comes_back_at_once_behind_disconnect_publishes_no_will() {
+    for shards in SHARDS {
+        let (_broker, address) = start(shards, |_| {});
+        let mut subscriber = Client::subscribed(address, "sub", "#", 0);
+        // Busy shards, so that what a turn sees is not always the newest.
+        let busy = Arc::new(AtomicBool::new(true));
+        let crowd: Vec<_> = (0..4)
+            .map(|at| {
+                let busy = Arc::clone(&busy);
+                let mut client = Client::connect(address, &format!("crowd{at}"));
+                thread::spawn(move || {
+                    while busy.load(Ordering::Relaxed) {
+                        client.send(&[0xC0, 0].repeat(20));
+                        client.expect(&[0xD0, 0].repeat(20));
+                    }
+                })
+            })
+            .collect();
+        let mut publisher = Client::connect(address, "pub");
+        for round in 0..500 {
+            let mut client = Client::raw(address);
+            client.send(&connect_with_will(&format!("willing{}", round / 5 % 6), "will", "no"));
+            client.expect(&[0x20, 2, 0, 0]);
+            client.send(&[0xE0, 0]);
+        }
+        publisher.send(&publish_packet("marker", b"end"));
+        subscriber.expect(&publish_packet("marker", b"end"));
+        busy.store(false, Ordering::Relaxed);
+        for client in crowd {
+            client.join().unwrap();
         }
     }
 }
