@@ -409,3 +409,16 @@ fn acknowledgements_of_nothing_are_ignored() {
         "these are answered: somebody waits"
     );
 }
+
+#[test]
+fn a_message_of_qos_0_is_done_when_its_last_byte_is_written() {
+    let mut engine = open(&options(), CONNACK);
+    publish(&mut engine, 1, QoS::AtMostOnce);
+    publish(&mut engine, 2, QoS::AtMostOnce);
+    engine.wrote(5, at(0)).expect("writable");
+    assert_eq!(done(&mut engine), []);
+    engine.wrote(1, at(0)).expect("writable");
+    assert_eq!(done(&mut engine), [1]);
+    engine.wrote(6, at(0)).expect("writable");
+    assert_eq!(done(&mut engine), [2]);
+}

@@ -14,7 +14,11 @@ fn every_source_of_a_message_arrives_byte_for_byte() {
     whole.feed(b"a\nb\0");
     assert_eq!(whole.end().code, Some(0));
     let content = std::fs::read(file).unwrap();
-    let hex: String = content.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = content
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<Vec<_>>()
+        .concat();
     let ended = sub.end();
     assert_eq!(
         ended.text(),
@@ -39,7 +43,10 @@ fn each_line_is_a_message_as_soon_as_it_is_there() {
 fn many_lines_arrive_all_and_in_order() {
     let broker = Broker::start();
     let sub = broker.subscribe(&["-t", "t", "-q", "2", "-C", "5000"]);
-    let all: String = (0..5000).map(|number| format!("{number}\n")).collect();
+    let all = (0..5000)
+        .map(|number| format!("{number}\n"))
+        .collect::<Vec<_>>()
+        .concat();
     let mut lines = broker.start_command("pub", &["-t", "t", "-l", "-q", "2"]);
     lines.feed(all.as_bytes());
     assert_eq!(lines.end().code, Some(0));

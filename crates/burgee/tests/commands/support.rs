@@ -19,7 +19,7 @@ fn burgee(args: &[&str]) -> Command {
 fn drain(mut pipe: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     let (give, take) = channel();
     thread::spawn(move || {
-        let mut buffer = [0; 65536];
+        let mut buffer = [0; 8192];
         while let Ok(count @ 1..) = pipe.read(&mut buffer) {
             if give.send(buffer[..count].to_vec()).is_err() {
                 break;
