@@ -96,6 +96,10 @@ impl Acceptor {
                             continue;
                         }
                         self.full = false;
+                        if let Err(error) = socket.set_nodelay(true) {
+                            // Small messages may be late on it, and most likely it is gone already.
+                            tracing::debug!(%peer, %error, "no TCP_NODELAY");
+                        }
                         hub.open().fetch_add(1, Ordering::Relaxed);
                         place(socket, peer);
                     }

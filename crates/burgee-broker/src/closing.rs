@@ -61,12 +61,22 @@ impl Closer {
             }
             self.lingering.push_back((now.plus_millis(LINGER_MS), key));
         }
+        if closing.heard_all {
+            // Nothing is to be waited for but our own bytes.
+            return !unsent;
+        }
         if !conn.flags.any(Flags::READABLE) {
             return false;
         }
         loop {
             match reader.discard(conn) {
-                None => return true,
+                None => {
+                    // Who only stopped sending may still read what it is owed.
+                    if let Some(closing) = conn.closing.as_deref_mut() {
+                        closing.heard_all = true;
+                    }
+                    return !unsent;
+                }
                 Some(0) => {
                     conn.flags.clear(Flags::READABLE);
                     return false;

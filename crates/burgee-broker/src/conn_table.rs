@@ -62,6 +62,8 @@ pub(crate) struct Closing {
     pub(crate) timed: bool,
     /// Everything is sent, our side is shut down.
     pub(crate) lingers: bool,
+    /// The peer sends no more.
+    pub(crate) heard_all: bool,
     /// Bytes received and thrown away.
     pub(crate) drained: usize,
 }

@@ -308,6 +308,11 @@ impl Inputs for TurnInputs<'_> {
             self.reader.enqueue(key, conn);
         }
     }
+    fn may_have_more(&self, conn: ConnKey) -> bool {
+        self.table
+            .get(conn)
+            .is_some_and(|conn| conn.flags.any(Flags::READABLE.and(Flags::HAND_OUT)) && !conn.flags.any(Flags::ENDED))
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use burgee_protocol::Fault;
 use crate::conns::{Open, State};
 use crate::io::{CloseMode, ConnKey, Effects, Event, Reason};
 use crate::sessions::{SessionKey, shown};
-use crate::state::{Publisher, Shard};
+use crate::state::Shard;
 use crate::subscribe::unroute;
 
 impl Shard {
@@ -29,7 +29,6 @@ impl Shard {
 
     /// Ends a connection for `reason`.
     pub(crate) fn close(&mut self, conn: ConnKey, reason: Reason, mode: CloseMode, fx: &mut Effects) {
-        self.finish_job_of(&Publisher::Conn(conn), fx);
         let Some(state) = self.conns.remove(conn).map(|conn| conn.state) else {
             return;
         };
@@ -59,7 +58,6 @@ impl Shard {
             return;
         };
         session.conn = None;
-        let will = open.will.map(|will| (will, session.client_id.clone()));
         if session.clean {
             // [MQTT-4.1.0-2] not before its connection ends.
             self.forget_session(open.session);
@@ -73,10 +71,10 @@ impl Shard {
         }
         // [MQTT-3.14.4-3] DISCONNECT discards the will; [MQTT-3.1.2-12] without a will there is nothing to do.
         if *reason != Reason::Disconnect
-            && let Some((will, client_id)) = will
+            && let Some(will) = open.will
         {
             // [MQTT-3.1.2-16] [MQTT-3.1.2-17] like any PUBLISH with that RETAIN; [MQTT-3.1.2-10] it is gone then.
-            self.publish_own(&will.message, will.retain, Publisher::Dead(client_id), fx);
+            self.publish_own(&will.message, will.retain, fx);
         }
     }
 
@@ -87,8 +85,8 @@ impl Shard {
             return;
         };
         let subscriber = self.subscriber(key);
-        for filter in &session.filters {
-            unroute(&self.shared, &mut self.counters, subscriber, filter.as_ref());
+        for filter in session.filters.iter() {
+            unroute(&self.shared, &mut self.counters, subscriber, filter);
         }
         if let Some(flow) = session.flow_if_any() {
             self.counters.unreleased -= flow.incoming.len() as u64;
@@ -105,8 +103,8 @@ impl Shard {
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };
-        for filter in &session.filters {
-            if let Some(Ok(shared)) = SharedFilter::parse(filter.as_ref()) {
+        for filter in session.filters.iter() {
+            if let Some(Ok(shared)) = SharedFilter::parse(filter) {
                 self.shared.router.set_online(subscriber, shared, online);
             }
         }

@@ -12,7 +12,7 @@ use crate::io::{CloseMode, ConnKey, Effects, Event, Reason};
 use crate::message::{Message, is_ours};
 use crate::outbound::append;
 use crate::sessions::{MADE, SessionKey, shown};
-use crate::state::{Next, Publisher, Shard};
+use crate::state::{Next, Shard};
 
 impl Shard {
     pub(crate) fn connect(&mut self, conn: ConnKey, connect: &Connect<'_>, fx: &mut Effects) -> Next {
@@ -129,19 +129,12 @@ impl Shard {
 
     /// The session that a CONNECT begins or goes on with, and whether it goes on.
     fn session_for(&mut self, client_id: &str, clean: bool, fx: &mut Effects) -> (SessionKey, bool) {
-        let old = self.sessions.find(client_id);
-        if let Some(old) = old {
+        if let Some(old) = self.sessions.find(client_id) {
             // [MQTT-3.1.4-2] the older connection ends now; if its session was to end with it, it is gone then.
             if let Some(conn) = self.sessions.get_mut(old).and_then(|session| session.conn) {
                 self.counters.taken_over += 1;
                 self.close(conn, Reason::TakenOver, CloseMode::AfterFlush, fx);
             }
-        }
-        if !self.jobs.is_empty() {
-            // The will of an earlier connection is with everybody before this one begins.
-            self.finish_job_of(&Publisher::Dead(client_id.into()), fx);
-        }
-        if let Some(old) = old {
             // [MQTT-3.1.4-3] clean session is carried out after that.
             if self.sessions.get_mut(old).is_some() {
                 if !clean {

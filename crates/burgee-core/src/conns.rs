@@ -7,7 +7,7 @@ use burgee_protocol::Time;
 use burgee_protocol::connection::KeepAlive;
 use burgee_router::RouteCache;
 
-use crate::io::ConnKey;
+use crate::io::{ConnKey, ShardId};
 use crate::message::Message;
 use crate::sessions::SessionKey;
 
@@ -19,8 +19,8 @@ pub(crate) enum Hold {
     None,
     /// Its client does not take what we send.
     Outbox,
-    /// Another shard's mail is full.
-    Mail,
+    /// The mail to this shard is full.
+    Mail(ShardId),
     /// The copies of its last message are still being made.
     FanOut,
 }

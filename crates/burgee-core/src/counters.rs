@@ -103,7 +103,7 @@ impl Counters {
         self.queued_bytes = self.queued_bytes.saturating_sub(weight as u64);
     }
 
-    /// Copies dropped for any reason.
+    /// Messages and copies of them that somebody did not get, for any reason.
     #[must_use]
     pub const fn dropped(&self) -> u64 {
         self.dropped_outbox_full + self.dropped_queue_full + self.dropped_denied

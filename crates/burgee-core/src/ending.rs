@@ -7,7 +7,7 @@ use burgee_protocol::Time;
 
 use crate::conns::Open;
 use crate::io::{CloseMode, Effects, Reason};
-use crate::state::{Publisher, Shard};
+use crate::state::Shard;
 
 /// Time for wills to reach subscribers on other shards before connections are closed, in milliseconds.
 const WILLS_TRAVEL_MS: u64 = 100;
@@ -21,17 +21,16 @@ impl Shard {
         let travel = if self.config.shards > 1 { WILLS_TRAVEL_MS } else { 0 };
         self.ending = Some(self.now.plus_millis(travel));
         for conn in self.conns.keys() {
-            self.finish_job_of(&Publisher::Conn(conn), fx);
             // [MQTT-3.1.2-8] this end is not the clients' wish either.
             if let Some(will) = self.conns.open_mut(conn).and_then(take_will) {
-                self.publish_own(&will.message, will.retain, Publisher::Broker, fx);
+                self.publish_own(&will.message, will.retain, fx);
             }
         }
     }
 
-    /// Closes what is left when the wills have travelled.
+    /// Closes what is left when the wills have travelled and every copy is made.
     pub(crate) fn finish_ending(&mut self, fx: &mut Effects) {
-        if self.ending.is_none_or(|due| due > self.now) {
+        if self.ending.is_none_or(|due| due > self.now) || !self.jobs.is_empty() {
             return;
         }
         for conn in self.conns.keys() {

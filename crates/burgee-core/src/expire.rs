@@ -5,11 +5,14 @@
 //! Deliberately absent: work for each packet. A deadline that moved meanwhile is looked up when the old one comes up.
 
 use crate::conns::Hold;
-use crate::io::{CloseMode, ConnKey, Effects, Reason};
+use crate::io::{CloseMode, ConnKey, Effects, Inputs, Reason};
 use crate::state::Shard;
 
+/// When to look again at a client whose bytes we have not read, in milliseconds.
+const LATER_MS: u64 = 100;
+
 impl Shard {
-    pub(crate) fn expire(&mut self, fx: &mut Effects) {
+    pub(crate) fn expire(&mut self, inputs: &impl Inputs, fx: &mut Effects) {
         while let Some((due, conn)) = self.awaiting.front().copied() {
             if due > self.now {
                 break;
@@ -25,12 +28,12 @@ impl Shard {
         }
         while let Some(due) = self.wheel.due(self.now) {
             for conn in due {
-                self.look_after(conn, fx);
+                self.look_after(conn, inputs.may_have_more(conn), fx);
             }
         }
     }
 
-    fn look_after(&mut self, conn: ConnKey, fx: &mut Effects) {
+    fn look_after(&mut self, conn: ConnKey, unread: bool, fx: &mut Effects) {
         let Some(deadline) = self.conns.deadline(conn) else {
             return;
         };
@@ -38,16 +41,13 @@ impl Shard {
             self.wheel.insert(deadline, conn);
             return;
         }
-        let ours = self
+        let held = self
             .conns
             .get(conn)
-            .is_some_and(|conn| matches!(conn.hold, Hold::Mail | Hold::FanOut));
-        if ours {
-            let now = self.now;
-            if let Some(open) = self.conns.open_mut(conn) {
-                open.keep_alive.touch(now);
-            }
-            self.look_after(conn, fx);
+            .is_some_and(|conn| matches!(conn.hold, Hold::Mail(_) | Hold::FanOut));
+        if held || unread {
+            // It may have spoken: what it said is waiting for us, not the other way round.
+            self.wheel.insert(self.now.plus_millis(LATER_MS), conn);
             return;
         }
         self.counters.timeouts += 1;

@@ -12,6 +12,7 @@ mod counters;
 mod deliver;
 mod ending;
 mod expire;
+mod filters;
 pub mod io;
 mod load;
 mod message;

@@ -23,9 +23,19 @@ impl Message {
         let name = topic.as_str().as_bytes();
         // A topic name has at most 65,535 bytes [MQTT-4.7.3-3].
         let length = u16::try_from(name.len()).unwrap_or(u16::MAX).to_be_bytes();
-        // The exact size is known: one allocation, one copy.
-        let body = [&length[..], name, payload].concat();
-        Self { body: body.into(), qos }
+        let parts = [&length[..], name, payload];
+        // One allocation of the exact size, filled in place: nobody else can hold it yet.
+        let mut body: Arc<[u8]> = core::iter::repeat_n(0, parts.iter().map(|part| part.len()).sum()).collect();
+        if let Some(mut rest) = Arc::get_mut(&mut body) {
+            for part in parts {
+                let Some((here, behind)) = rest.split_at_mut_checked(part.len()) else {
+                    break;
+                };
+                here.copy_from_slice(part);
+                rest = behind;
+            }
+        }
+        Self { body, qos }
     }
 
     /// The QoS with which it was published.

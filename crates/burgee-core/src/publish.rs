@@ -12,11 +12,14 @@ use burgee_protocol::session::Arrival;
 use burgee_router::{Recipient, Route, RouteCache, Topical};
 
 use crate::conns::Hold;
-use crate::io::{ConnKey, Copy, Effects, Parcel};
+use crate::io::{ConnKey, Copy, Effects, Parcel, ShardId};
 use crate::message::{Message, is_ours};
 use crate::outbound::Outbound;
 use crate::sessions::SessionKey;
-use crate::state::{Job, Next, Publisher, Shard};
+use crate::state::{Job, Next, Shard};
+
+/// A publisher keeps the route of its last topic if it has no more recipients than this, 16 bytes each.
+const KEPT_RECIPIENTS: usize = 256;
 
 impl Shard {
     /// A PUBLISH of a client. `packet` are its bytes.
@@ -46,7 +49,10 @@ impl Shard {
             return Next::Gone;
         };
         let next = self.publish_routed(conn, publish, packet, (&mut cache, fx));
-        if let Some(open) = self.conns.open_mut(conn) {
+        // A long list of recipients is looked up again rather than kept by every publisher that ever used it.
+        if cache.recipients() <= KEPT_RECIPIENTS
+            && let Some(open) = self.conns.open_mut(conn)
+        {
             open.cache = cache;
         }
         next
@@ -63,8 +69,10 @@ impl Shard {
             return Next::Gone;
         };
         let key = open.session;
-        if self.config.shards > 1 && self.feeds_full_mail(self.shared.router.route(publish.topic, cache), fx) {
-            return Next::Wait(Hold::Mail);
+        if self.config.shards > 1
+            && let Some(shard) = self.full_mail_of(self.shared.router.route(publish.topic, cache), fx)
+        {
+            return Next::Wait(Hold::Mail(shard));
         }
         let mut out = Outbound::from_publish(publish, packet);
         // [MQTT-3.3.1-12] without RETAIN the stored message stays as it is.
@@ -74,20 +82,8 @@ impl Shard {
         self.received(publish);
         // [MQTT-3.3.2-3] who gets it is decided by matching alone; the topic name goes out as it came in.
         let route = self.shared.router.route(publish.topic, cache);
-        let left = if self.copies_left == 0 {
-            Some(0)
-        } else {
-            self.fan_out(route, 0, &mut out, fx)
-        };
-        if let Some(next) = left {
-            // This turn has made its copies. The message is ours already; its acknowledgement follows its last copy.
-            let message = out.message().clone();
-            self.jobs.push_back(Job {
-                message,
-                route: Arc::clone(route),
-                next,
-                publisher: Publisher::Conn(conn),
-            });
+        if self.start_fan_out(route, &mut out, Some(conn), fx) {
+            // The message is ours already; its acknowledgement follows its last copy.
             self.defer_ack(conn, key, publish);
             return Next::Held(Hold::FanOut);
         }
@@ -95,46 +91,67 @@ impl Shard {
         Next::Go
     }
 
-    /// A message that no connection publishes any more, or never did: a will, or `$SYS`.
-    pub(crate) fn publish_own(&mut self, message: &Message, retain: bool, publisher: Publisher, fx: &mut Effects) {
+    /// A message of the broker itself: a will, or `$SYS`.
+    pub(crate) fn publish_own(&mut self, message: &Message, retain: bool, fx: &mut Effects) {
         let mut out = Outbound::from_message(message);
         if retain {
             self.retain(&mut out);
         }
         let mut cache = RouteCache::default();
         let route = self.shared.router.route(message.topic(), &mut cache);
-        if let Some(next) = self.fan_out(route, 0, &mut out, fx) {
-            let (message, route) = (message.clone(), Arc::clone(route));
-            self.jobs.push_back(Job {
-                message,
-                route,
-                next,
-                publisher,
-            });
-        }
+        self.start_fan_out(route, &mut out, None, fx);
     }
 
-    /// Makes copies for the recipients of `route` from `from` on, as many as this turn has left. Returns where to go
-    /// on, or `None` if all are made.
+    /// Makes the copies that this turn has left. Says whether some are left over, for a job.
+    fn start_fan_out(
+        &mut self,
+        route: &Arc<Route>,
+        out: &mut Outbound<'_>,
+        publisher: Option<ConnKey>,
+        fx: &mut Effects,
+    ) -> bool {
+        let waits = !self.jobs.is_empty() || self.copies_left == 0;
+        let left = if waits {
+            Some(0)
+        } else {
+            self.fan_out(route, 0, out, fx)
+        };
+        let Some(next) = left else { return false };
+        let (message, route) = (out.message().clone(), Arc::clone(route));
+        self.jobs.push_back(Job {
+            message,
+            route,
+            next,
+            publisher,
+        });
+        true
+    }
+
+    /// Makes copies for the groups and recipients of `route` from the `from`th on, as many as this turn has left.
+    /// Returns where to go on, or `None` if all are made.
     fn fan_out(&mut self, route: &Route, from: usize, out: &mut Outbound<'_>, fx: &mut Effects) -> Option<usize> {
-        if from == 0 {
-            for group in route.groups() {
-                if let Some(member) = group.pick() {
-                    self.copy_to(&[member], out, fx);
-                }
+        let groups = route.groups();
+        let to = from.saturating_add(self.copies_left);
+        for group in groups.get(from..to.min(groups.len())).unwrap_or_default() {
+            if let Some(member) = group.pick() {
+                self.copy_to(&[member], out, fx);
             }
         }
-        let recipients = route.recipients().get(from..).unwrap_or_default();
-        let slice = recipients.len().min(self.copies_left.max(1));
-        let (now, later) = recipients.split_at_checked(slice).unwrap_or((recipients, &[]));
+        let recipients = route.recipients();
+        let (start, end) = (
+            from.saturating_sub(groups.len()),
+            to.saturating_sub(groups.len()).min(recipients.len()),
+        );
         // [MQTT-4.5.0-1] every matching session, here or there. [MQTT-4.6.0-5] [MQTT-4.6.0-6] in the order of arrival:
         // this shard handles one message of a publisher at a time, and mail keeps its order.
         // Recipients are in the order of their shards: one parcel for each other shard.
+        let now = recipients.get(start..end).unwrap_or_default();
         for same_shard in now.chunk_by(|a, b| a.key.shard == b.key.shard) {
             self.copy_to(same_shard, out, fx);
         }
-        self.copies_left = self.copies_left.saturating_sub(now.len());
-        (!later.is_empty()).then_some(from + slice)
+        let all = groups.len() + recipients.len();
+        self.copies_left = self.copies_left.saturating_sub(to.min(all).saturating_sub(from));
+        (to < all).then_some(to)
     }
 
     /// Copies for recipients of one shard.
@@ -178,39 +195,24 @@ impl Shard {
         }
     }
 
-    /// Goes on with fan-outs of earlier turns: each a slice, in turn.
+    /// Goes on with fan-outs of earlier turns, in their order.
     pub(crate) fn work_off_jobs(&mut self, fx: &mut Effects) {
-        for _ in 0..self.jobs.len() {
-            if self.copies_left == 0 {
-                break;
-            }
-            let Some(job) = self.jobs.pop_front() else { break };
-            self.work_off(job, fx);
-        }
-        fx.more |= !self.jobs.is_empty();
-    }
-
-    fn work_off(&mut self, mut job: Job, fx: &mut Effects) {
-        let message = job.message.clone();
-        let next = self.fan_out(&job.route, job.next, &mut Outbound::from_message(&message), fx);
-        if let Some(next) = next {
-            job.next = next;
-            self.jobs.push_back(job);
-        } else if let Publisher::Conn(conn) = job.publisher {
-            self.send_deferred_ack(conn, fx);
-            self.unhold(conn, Hold::FanOut, fx);
-        }
-    }
-
-    /// Makes the rest of a publisher's copies at once: what it published last must not be overtaken by its will, nor its
-    /// will by its next connection. Rare, so that a longer turn is the lesser evil.
-    pub(crate) fn finish_job_of(&mut self, publisher: &Publisher, fx: &mut Effects) {
-        if let Some(place) = self.jobs.iter().position(|job| job.publisher == *publisher)
-            && let Some(job) = self.jobs.remove(place)
+        while self.copies_left > 0
+            && let Some(mut job) = self.jobs.pop_front()
         {
-            self.copies_left = usize::MAX;
-            self.work_off(job, fx);
-            self.copies_left = 0;
+            let message = job.message.clone();
+            match self.fan_out(&job.route, job.next, &mut Outbound::from_message(&message), fx) {
+                Some(next) => {
+                    job.next = next;
+                    self.jobs.push_front(job);
+                }
+                None => {
+                    if let Some(conn) = job.publisher {
+                        self.send_deferred_ack(conn, fx);
+                        self.unhold(conn, Hold::FanOut, fx);
+                    }
+                }
+            }
         }
     }
 
@@ -282,9 +284,11 @@ impl Shard {
         }
     }
 
-    fn feeds_full_mail(&self, route: &Route, fx: &Effects) -> bool {
-        let full = |shard| shard != self.id && fx.mail_is_full(shard);
-        (0..self.config.shards).any(full)
-            && (!route.groups().is_empty() || route.recipients().iter().any(|recipient| full(recipient.key.shard)))
+    /// A shard that is owed this and whose mail is full.
+    fn full_mail_of(&self, route: &Route, fx: &Effects) -> Option<ShardId> {
+        let mut full = (0..self.config.shards).filter(|shard| *shard != self.id && fx.mail_is_full(*shard));
+        full.find(|shard| {
+            !route.groups().is_empty() || route.recipients().iter().any(|recipient| recipient.key.shard == *shard)
+        })
     }
 }

@@ -12,12 +12,11 @@ use crate::sessions::SessionKey;
 use crate::state::Shard;
 
 /// Entries looked at between two looks at the outbox.
-const PAGE: usize = 64;
+const PAGE: usize = 32;
 
 impl Shard {
     /// Goes on with a session's replays as far as its outbox, its window and this turn allow.
     pub(crate) fn replay(&mut self, key: SessionKey, fx: &mut Effects) {
-        let mut left = self.config.retained_slice;
         let limits = self.outbox_limits();
         let mut page = core::mem::take(&mut self.page);
         while let Some(session) = self.sessions.get_mut(key) {
@@ -36,22 +35,18 @@ impl Shard {
                 }
                 break;
             }
-            let unfinished = flow.outgoing.in_flight() + flow.outgoing.queue().len();
-            let room = match replay.qos {
-                QoS::AtMostOnce => PAGE,
-                QoS::AtLeastOnce | QoS::ExactlyOnce => usize::from(self.config.window).saturating_sub(unfinished),
-            };
-            if room == 0 {
-                // The next acknowledgement goes on here.
+            // With QoS 1 and 2 a page is taken when the last one is all in flight: the acknowledgements set the pace.
+            if replay.qos > QoS::AtMostOnce && !flow.outgoing.queue().is_empty() {
                 break;
             }
-            if left == 0 {
-                self.replaying.push(key);
-                fx.more = true;
+            if self.retained_left == 0 {
+                if !core::mem::replace(&mut flow.replay_queued, true) {
+                    self.replaying.push(key);
+                }
                 break;
             }
-            let step = room.min(PAGE).min(left);
-            left -= step;
+            let step = PAGE.min(self.retained_left);
+            self.retained_left -= step;
             let qos = replay.qos;
             if self
                 .shared
@@ -77,6 +72,9 @@ impl Shard {
     /// Goes on with the replays that the last turn had no time for.
     pub(crate) fn replay_again(&mut self, fx: &mut Effects) {
         for key in core::mem::take(&mut self.replaying) {
+            if let Some(flow) = self.sessions.get_mut(key).and_then(|session| session.flow_if_any()) {
+                flow.replay_queued = false;
+            }
             self.replay(key, fx);
         }
     }

@@ -11,6 +11,7 @@ use burgee_protocol::session::{Deliverable, Incoming, Outgoing};
 use burgee_router::RetainedCursor;
 use hashbrown::HashTable;
 
+use crate::filters::Filters;
 use crate::io::ConnKey;
 use crate::message::Message;
 
@@ -23,6 +24,9 @@ pub(crate) struct SessionKey {
     pub(crate) slot: u32,
     pub(crate) generation: u32,
 }
+
+/// Bytes that a waiting message costs besides its topic and payload.
+const OVERHEAD: usize = 64;
 
 /// A message on its way to one session.
 #[derive(Clone, Debug)]
@@ -38,7 +42,7 @@ impl Deliverable for Delivery {
     }
 
     fn weight(&self) -> usize {
-        self.message.weight()
+        self.message.weight() + OVERHEAD
     }
 }
 
@@ -56,6 +60,8 @@ pub(crate) struct Flow {
     pub(crate) outgoing: Outgoing<Delivery>,
     pub(crate) incoming: Incoming,
     pub(crate) replays: VecDeque<Replay>,
+    /// It is on the list of sessions whose replay goes on next turn.
+    pub(crate) replay_queued: bool,
     /// Its queue is above the limit, and somebody was told.
     pub(crate) full: bool,
 }
@@ -76,8 +82,9 @@ pub(crate) struct Session {
     /// The version that its present or last connection speaks.
     pub(crate) version: Version,
     pub(crate) client_id: Box<str>,
-    /// Filters as the client sent them, sorted by their bytes.
-    pub(crate) filters: Vec<TopicFilterBuf>,
+    pub(crate) filters: Filters,
+    /// What its filters count for in the limit.
+    pub(crate) filters_weight: usize,
     flow: Option<Box<Flow>>,
 }
 
@@ -88,6 +95,7 @@ impl Session {
                 outgoing: Outgoing::new(window),
                 incoming: Incoming::default(),
                 replays: VecDeque::new(),
+                replay_queued: false,
                 full: false,
             })
         })
@@ -97,30 +105,18 @@ impl Session {
         self.flow.as_deref_mut()
     }
 
+    /// Forgets the retained messages that are still owed to filters which are gone.
+    pub(crate) fn forget_replays(&mut self) {
+        let filters = &self.filters;
+        if let Some(flow) = &mut self.flow {
+            flow.replays
+                .retain(|replay| filters.contains(replay.filter.as_ref().as_str()));
+        }
+    }
+
     /// Gives the memory of a flow with nothing in it back.
     pub(crate) fn trim(&mut self) {
         self.flow.take_if(|flow| flow.is_empty());
-    }
-
-    pub(crate) fn add_filter(&mut self, filter: TopicFilterBuf) {
-        if let Err(place) = self
-            .filters
-            .binary_search_by(|have| have.as_ref().as_str().cmp(filter.as_ref().as_str()))
-        {
-            self.filters.insert(place, filter);
-        }
-    }
-
-    pub(crate) fn has_filter(&self, filter: &str) -> bool {
-        self.filters
-            .binary_search_by(|have| have.as_ref().as_str().cmp(filter))
-            .is_ok()
-    }
-
-    pub(crate) fn remove_filter(&mut self, filter: &str) {
-        if let Ok(place) = self.filters.binary_search_by(|have| have.as_ref().as_str().cmp(filter)) {
-            self.filters.remove(place);
-        }
     }
 }
 
@@ -177,7 +173,8 @@ impl Sessions {
                 conn: None,
                 version: Version::V311,
                 client_id: client_id.into(),
-                filters: Vec::new(),
+                filters: Filters::default(),
+                filters_weight: 0,
                 flow: None,
             });
         }

@@ -16,7 +16,8 @@ impl Shard {
     /// Takes all inputs in and does what follows from them and from the time.
     pub fn turn(&mut self, now: Time, inputs: &mut impl Inputs, effects: &mut Effects) {
         self.now = now;
-        self.copies_left = self.config.fanout_slice;
+        self.copies_left = self.config.fanout_slice.max(1);
+        self.retained_left = self.config.retained_slice.max(1);
         effects.more = false;
         self.work_off_jobs(effects);
         self.replay_again(effects);
@@ -36,7 +37,7 @@ impl Shard {
                 Input::Shutdown => self.end(effects),
             }
         }
-        self.expire(effects);
+        self.expire(inputs, effects);
         self.sys_turn(effects);
         self.finish_ending(effects);
         effects.more |= !self.jobs.is_empty() || !self.replaying.is_empty();
@@ -189,9 +190,14 @@ impl Shard {
     }
 
     fn resume_mail_waiters(&mut self, fx: &mut Effects) {
-        if !self.mail_waiters.is_empty() && !(0..self.config.shards).any(|shard| fx.mail_is_full(shard)) {
-            for conn in core::mem::take(&mut self.mail_waiters) {
-                self.unhold(conn, Hold::Mail, fx);
+        if self.mail_waiters.is_empty() {
+            return;
+        }
+        for (conn, shard) in core::mem::take(&mut self.mail_waiters) {
+            if fx.mail_is_full(shard) {
+                self.mail_waiters.push((conn, shard));
+            } else {
+                self.unhold(conn, Hold::Mail(shard), fx);
             }
         }
     }

@@ -35,14 +35,17 @@ pub struct Shard {
     pub(crate) wheel: Wheel,
     /// Connections without CONNECT, in the order of their deadlines.
     pub(crate) awaiting: VecDeque<(Time, ConnKey)>,
-    /// Fan-outs that did not fit into a turn; at most one for each connection.
+    /// Fan-outs that did not fit into a turn, strictly first in, first out: whatever is published while one is left over
+    /// goes behind it, so that nothing of one publisher is overtaken. At most one for each connection, and the wills.
     pub(crate) jobs: VecDeque<Job>,
     /// Answers that follow the last copy of such a fan-out; at most one for each connection.
     pub(crate) deferred: Vec<(ConnKey, QoS, PacketId)>,
     /// Connections that wait for room in another shard's mail.
-    pub(crate) mail_waiters: Vec<ConnKey>,
+    pub(crate) mail_waiters: Vec<(ConnKey, ShardId)>,
     /// Sessions whose retained messages did not fit into a turn.
     pub(crate) replaying: Vec<SessionKey>,
+    /// Entries of the retained index that this turn may still look at.
+    pub(crate) retained_left: usize,
     /// Copies that this turn may still make.
     pub(crate) copies_left: usize,
     /// Reused from page to page.
@@ -56,24 +59,14 @@ pub struct Shard {
     pub(crate) made_ids: u64,
 }
 
-/// On whose behalf a fan-out is made: what the same client does next must not overtake it.
-#[derive(Debug, Eq, PartialEq)]
-pub(crate) enum Publisher {
-    /// A connection, which is not read until the last copy is made.
-    Conn(ConnKey),
-    /// A client that is gone: the message is its will.
-    Dead(Box<str>),
-    /// The broker.
-    Broker,
-}
-
 /// A fan-out that goes on in later turns.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) message: Message,
     pub(crate) route: Arc<Route>,
     pub(crate) next: usize,
-    pub(crate) publisher: Publisher,
+    /// Who is not read until the last copy is made.
+    pub(crate) publisher: Option<ConnKey>,
 }
 
 /// What becomes of a connection's bytes after a packet.
@@ -108,6 +101,7 @@ impl Shard {
             deferred: Vec::new(),
             mail_waiters: Vec::new(),
             replaying: Vec::new(),
+            retained_left: 0,
             copies_left: 0,
             page: Vec::new(),
             ending: None,
@@ -130,8 +124,8 @@ impl Shard {
         if let Some(state) = self.conns.get_mut(conn) {
             state.hold = hold;
             fx.pauses.push(conn);
-            if hold == Hold::Mail {
-                self.mail_waiters.push(conn);
+            if let Hold::Mail(shard) = hold {
+                self.mail_waiters.push((conn, shard));
             }
         }
     }

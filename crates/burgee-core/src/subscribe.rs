@@ -11,6 +11,7 @@ use burgee_protocol::Fault;
 use burgee_router::{RetainedCursor, SubscriberKey};
 
 use crate::counters::Counters;
+use crate::filters::weight;
 use crate::io::{ConnKey, Effects};
 use crate::sessions::{Replay, SessionKey};
 use crate::shared::Shared;
@@ -50,7 +51,9 @@ impl Shard {
         let Some(session) = self.sessions.get_mut(key) else {
             return Ok(code::SUBSCRIBE_FAILURE);
         };
-        if session.filters.len() >= self.config.max_subscriptions && !session.has_filter(filter.as_str()) {
+        let weight = weight(filter);
+        let known = session.filters.contains(filter.as_str());
+        if !known && session.filters_weight + weight > self.config.max_subscriptions {
             return Ok(code::SUBSCRIBE_FAILURE);
         }
         match SharedFilter::parse(filter) {
@@ -61,7 +64,8 @@ impl Shard {
                     .subscribe_shared(subscriber, shared, qos, true)
                     .is_none()
                 {
-                    session.add_filter(TopicFilterBuf::from(filter));
+                    session.filters.insert(TopicFilterBuf::from(filter));
+                    session.filters_weight += weight;
                     self.counters.shared_subscriptions += 1;
                 }
                 // A shared subscription gets no retained messages: there is no telling for which member.
@@ -72,7 +76,8 @@ impl Shard {
         }
         // [MQTT-3.8.3-2] wildcards are supported.
         if self.shared.router.subscribe(subscriber, filter, qos).is_none() {
-            session.add_filter(TopicFilterBuf::from(filter));
+            session.filters.insert(TopicFilterBuf::from(filter));
+            session.filters_weight += weight;
         }
         if !self.shared.retained.is_empty() {
             let flow = session.flow(self.config.window);
@@ -102,13 +107,11 @@ impl Shard {
             for filter in &unsubscribe.filters {
                 // [MQTT-3.10.4-1] an equal filter goes, byte by byte; [MQTT-3.10.4-2] nothing new comes by it.
                 if unroute(&self.shared, &mut self.counters, subscriber, filter) {
-                    session.remove_filter(filter.as_str());
-                }
-                if let Some(flow) = session.flow_if_any() {
-                    flow.replays
-                        .retain(|replay| replay.filter.as_ref().as_str() != filter.as_str());
+                    session.filters.remove(filter.as_str());
+                    session.filters_weight -= weight(filter);
                 }
             }
+            session.forget_replays();
         }
         // [MQTT-3.10.4-4] [MQTT-3.10.4-5] also if nothing was deleted. What is in flight or queued is completed
         // [MQTT-3.10.4-3].

@@ -10,7 +10,7 @@ use crate::counters::Counters;
 use crate::io::{Effects, Parcel, ShardId};
 use crate::load::SPANS;
 use crate::message::Message;
-use crate::state::{Publisher, Shard};
+use crate::state::Shard;
 
 impl Shard {
     pub(crate) fn sys_deadline(&self) -> Option<Time> {
@@ -64,7 +64,7 @@ impl Shard {
             }
             let topic = format!("$SYS/broker/{name}");
             let message = Message::new(TopicName::trusted(&topic), value.as_bytes(), QoS::AtMostOnce);
-            self.publish_own(&message, true, Publisher::Broker, fx);
+            self.publish_own(&message, true, fx);
             match self.sys.published.get_mut(place) {
                 Some(last) => *last = value,
                 None => self.sys.published.push(value),

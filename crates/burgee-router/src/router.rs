@@ -204,6 +204,16 @@ pub struct RouteCache {
     entry: Option<Box<Cached>>,
 }
 
+impl RouteCache {
+    /// Recipients and groups of the route that it holds: 16 bytes each. Its owner may not want to keep many.
+    #[must_use]
+    pub fn recipients(&self) -> usize {
+        self.entry.as_ref().map_or(0, |cached| {
+            cached.route.recipients().len() + cached.route.groups().len()
+        })
+    }
+}
+
 #[derive(Debug, Default)]
 struct Cached {
     topic: String,

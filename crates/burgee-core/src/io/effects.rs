@@ -14,9 +14,9 @@ use super::{ConnKey, Event, Outboxes, Parcel, ShardId};
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
 pub enum CloseMode {
     /// Send what its outbox holds (for a bounded time), shut down writing, drain briefly, close.
-    /// For refusals: unread input would turn into a reset that destroys the CONNACK [MQTT-3.2.2-5].
+    /// The rule: unread input would turn into a reset that destroys what was said last [MQTT-3.2.2-5].
     AfterFlush,
-    /// Close now; unsent bytes are dropped. For violations and for peers that do not read.
+    /// Close now; unsent bytes are dropped. For peers that are gone or do not read.
     Now,
 }
 
@@ -76,7 +76,8 @@ pub struct Effects {
     pub resumes: Vec<ConnKey>,
     /// Mail, one box for each shard (the own one stays empty).
     pub mail: Vec<Mailbox>,
-    /// Operations for the store, gathered in this turn. Empty where nothing is to be kept.
+    /// Operations for the store, gathered in this turn. Always empty yet: with durability `memory`, the only one there
+    /// is, nothing is kept, and the inputs that answer a batch never come.
     pub batch: Batch,
     /// When the next turn is due, if nothing happens before.
     pub deadline: Option<Time>,

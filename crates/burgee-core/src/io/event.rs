@@ -51,7 +51,7 @@ pub enum Event {
         /// Why.
         reason: Reason,
     },
-    /// Messages were dropped for a session because its queue or outbox was full (debug, once for each full queue).
+    /// Messages are dropped for a session because its queue is full (debug, once until it has been empty again).
     QueueFull {
         /// Whose.
         client_id: Box<str>,

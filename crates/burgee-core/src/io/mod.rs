@@ -92,4 +92,11 @@ pub trait Inputs {
     /// the connection's next bytes, which need not come before there are `needed` of them in all (0: no matter how
     /// many; the connection is paused or closed).
     fn consumed(&mut self, used: usize, needed: usize);
+
+    /// Whether bytes of this connection may have come that were not handed out in this turn. Whoever is silent only
+    /// because we did not listen is not dead.
+    fn may_have_more(&self, conn: ConnKey) -> bool {
+        let _ = conn;
+        false
+    }
 }
