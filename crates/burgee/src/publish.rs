@@ -106,10 +106,7 @@ async fn publish(options: Options) -> Result<(), Failure> {
     if debug {
         say(
             "pub",
-            &format!(
-                "published {}, waiting for what is not acknowledged",
-                target.sent
-            ),
+            &format!("published {}, waiting for what is not acknowledged", target.sent),
         );
     }
     // As long as the server lives it may take its time: keep alive notices when it does not.
