@@ -44,12 +44,20 @@ fn main() -> ExitCode {
 }
 
 fn options() -> Result<Options, String> {
-    let mut options = Options { from: 0, seeds: 2_000, one: None, trace: false, soak: None };
+    let mut options = Options {
+        from: 0,
+        seeds: 2_000,
+        one: None,
+        trace: false,
+        soak: None,
+    };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut number = || {
             let value = words.next().ok_or(format!("{word} needs a number"))?;
-            value.parse::<u64>().map_err(|_| format!("{word} needs a number, not {value:?}"))
+            value
+                .parse::<u64>()
+                .map_err(|_| format!("{word} needs a number, not {value:?}"))
         };
         match word.as_str() {
             "--seeds" => options.seeds = number()?,
@@ -61,7 +69,9 @@ fn options() -> Result<Options, String> {
         }
     }
     if let Ok(value) = std::env::var("BURGEE_SIM_SEEDS") {
-        options.seeds = value.parse().map_err(|_| format!("BURGEE_SIM_SEEDS must be a number, not {value:?}"))?;
+        options.seeds = value
+            .parse()
+            .map_err(|_| format!("BURGEE_SIM_SEEDS must be a number, not {value:?}"))?;
     }
     Ok(options)
 }
@@ -71,7 +81,10 @@ fn run_one(seed: u64, trace: bool) -> ExitCode {
     for line in &story.lines {
         println!("{line}");
     }
-    println!("{} turns in {} virtual ms, hash {:016x}, {:?}", story.turns, story.lasted, story.hash, story.tally);
+    println!(
+        "{} turns in {} virtual ms, hash {:016x}, {:?}",
+        story.turns, story.lasted, story.hash, story.tally
+    );
     match &story.failure {
         None => {
             println!("1 passed, 0 failed");
@@ -88,7 +101,10 @@ fn run_one(seed: u64, trace: bool) -> ExitCode {
 fn report(story: &Story) {
     let failure = story.failure.as_deref().unwrap_or_default();
     println!("seed {} failed {failure}", story.seed);
-    println!("    replay: cargo run --release -p burgee-sim -- --seed {} --trace", story.seed);
+    println!(
+        "    replay: cargo run --release -p burgee-sim -- --seed {} --trace",
+        story.seed
+    );
 }
 
 fn run_many(options: &Options) -> ExitCode {
@@ -98,7 +114,11 @@ fn run_many(options: &Options) -> ExitCode {
     let work = || {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            let over = options.soak.map_or(seed >= options.from.saturating_add(options.seeds), |most| started.elapsed() >= most);
+            let over = options
+                .soak
+                .map_or(seed >= options.from.saturating_add(options.seeds), |most| {
+                    started.elapsed() >= most
+                });
             if over || failed.load(Ordering::Relaxed) >= ENOUGH {
                 return;
             }
@@ -125,5 +145,9 @@ fn run_many(options: &Options) -> ExitCode {
         println!("checked in {:.1} s: {sum:?}", started.elapsed().as_secs_f64());
     }
     println!("{passed} passed, {failed} failed");
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

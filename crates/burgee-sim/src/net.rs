@@ -89,7 +89,11 @@ impl Pipe {
     /// Bytes that the sender may still write.
     #[must_use]
     pub fn room(&self) -> usize {
-        if self.closed { 0 } else { self.capacity.saturating_sub(self.wire.len() + self.arrived.len()) }
+        if self.closed {
+            0
+        } else {
+            self.capacity.saturating_sub(self.wire.len() + self.arrived.len())
+        }
     }
 
     /// Nothing can be written any more.
@@ -191,7 +195,15 @@ impl Net {
     /// An empty network.
     #[must_use]
     pub fn new(rng: Rng, settings: NetSettings, trace: Trace) -> Self {
-        Self { now: 0, trace, rng, settings, links: Vec::new(), calendar: BinaryHeap::new(), noted: 0 }
+        Self {
+            now: 0,
+            trace,
+            rng,
+            settings,
+            links: Vec::new(),
+            calendar: BinaryHeap::new(),
+            noted: 0,
+        }
     }
 
     /// Lets `event` happen at `at`, or now if that is past.
@@ -255,6 +267,9 @@ impl Net {
     }
 
     /// Writes as much of `bytes` as there is room for and says how much that is.
+    ///
+    /// # Panics
+    /// There was no such connection.
     pub fn write(&mut self, link: LinkId, way: Way, bytes: &[u8]) -> usize {
         let held = self.links.get_mut(link).expect("a link is never removed");
         let (delay, segment) = (held.delay, held.segment);
@@ -336,7 +351,9 @@ impl Net {
             pipe.latest = pipe.latest.max(now);
             self.at(now, Event::End(link, way, how));
         }
-        self.trace.say(now, [1, link as u64, how as u64], || format!("net    link {link} is cut ({how:?})"));
+        self.trace.say(now, [1, link as u64, how as u64], || {
+            format!("net    link {link} is cut ({how:?})")
+        });
     }
 
     fn arrival(&mut self, link: LinkId, way: Way, delay: (u64, u64)) -> u64 {
@@ -352,20 +369,24 @@ mod tests {
     use super::*;
 
     fn net(segment: usize, buffer: usize) -> Net {
-        Net::new(Rng::new(1), NetSettings { delay: 20, segment, buffer }, Trace::default())
+        Net::new(
+            Rng::new(1),
+            NetSettings {
+                delay: 20,
+                segment,
+                buffer,
+            },
+            Trace::default(),
+        )
     }
 
     fn run(net: &mut Net, link: LinkId) -> (Vec<u8>, Option<Finish>) {
         let mut got = Vec::new();
         while let Some(event) = net.next(10_000) {
-            match event {
-                Event::Arrive(link, way, count) => {
-                    net.arrive(link, way, count);
-                }
-                Event::End(link, way, how) => {
-                    net.arrive_end(link, way, how);
-                }
-                _ => {}
+            if let Event::Arrive(link, way, count) = event {
+                net.arrive(link, way, count);
+            } else if let Event::End(link, way, how) = event {
+                net.arrive_end(link, way, how);
             }
             got.extend(net.link(link).up.read(usize::MAX));
         }

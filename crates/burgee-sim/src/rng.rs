@@ -2,7 +2,7 @@
 //!
 //! What must hold: the same seed gives the same numbers, on every machine and for ever. Deliberately absent: entropy.
 
-/// xoshiro256**, filled by SplitMix64.
+/// The generator xoshiro256**, filled by `SplitMix64`.
 #[derive(Clone, Debug)]
 pub struct Rng {
     state: [u64; 4],
@@ -13,11 +13,13 @@ impl Rng {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let mut mix = seed;
-        Self { state: [0; 4].map(|_: u64| split_mix(&mut mix)) }
+        Self {
+            state: [0; 4].map(|_: u64| split_mix(&mut mix)),
+        }
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         let [a, b, c, d] = self.state;
         let result = b.wrapping_mul(5).rotate_left(7).wrapping_mul(9);
         let (mut c, mut d) = (c ^ a, d ^ b);
@@ -31,7 +33,7 @@ impl Rng {
     /// A number below `limit`; 0 for 0.
     pub fn below(&mut self, limit: u64) -> u64 {
         // The bias of the remainder is far below anything that a run could notice.
-        self.next().checked_rem(limit).unwrap_or(0)
+        self.draw().checked_rem(limit).unwrap_or(0)
     }
 
     /// A number from `low` to `high`, both included.
@@ -68,13 +70,13 @@ impl Rng {
 
     /// Four words for something that wants seeds of its own.
     pub fn seeds(&mut self) -> [u64; 4] {
-        [0; 4].map(|_: u64| self.next())
+        [0; 4].map(|_: u64| self.draw())
     }
 
     /// A generator of its own for one part of the world, so that the parts do not disturb each other.
     #[must_use]
     pub fn fork(&mut self) -> Self {
-        Self::new(self.next())
+        Self::new(self.draw())
     }
 }
 
@@ -93,7 +95,7 @@ mod tests {
     fn the_same_seed_gives_the_same_numbers() {
         let draw = |seed| {
             let mut rng = Rng::new(seed);
-            (0..8).map(|_| rng.next()).collect::<Vec<_>>()
+            (0..8).map(|_| rng.draw()).collect::<Vec<_>>()
         };
         assert_eq!(draw(7), draw(7));
         assert_ne!(draw(7), draw(8));

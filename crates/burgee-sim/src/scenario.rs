@@ -75,7 +75,11 @@ impl Scenario {
             cuts: *rng.pick(&[0, 5, 10, 25]),
             lateness: *rng.pick(&[0, 0, 5, 20]),
             mail_ms: *rng.pick(&[0, 1, 5, 50]),
-            mail_slot: if ample { 4 << 20 } else { *rng.pick(&[300, 3_000, 4 << 20]) },
+            mail_slot: if ample {
+                4 << 20
+            } else {
+                *rng.pick(&[300, 3_000, 4 << 20])
+            },
             inputs: *rng.pick(&[1, 3, 100, 100]),
             shutdown: rng.percent(30),
             old_clients: *rng.pick(&[0, 0, 10, 40]),
@@ -88,6 +92,12 @@ impl Scenario {
     #[must_use]
     pub const fn no_delay(&self) -> bool {
         self.config.shards == 1 && self.config.fanout_slice > 1000
+    }
+
+    /// Whether hooligans use the names of devices. A client of MQTT 3.1 cannot learn that its session was taken.
+    #[must_use]
+    pub const fn robs(&self) -> bool {
+        self.hooligans > 0 && self.old_clients == 0
     }
 
     /// The largest packet that a world's clients send, roughly.
@@ -110,13 +120,29 @@ fn draw_config(rng: &mut Rng, ample: bool) -> Config {
         ..Config::default()
     };
     if !ample {
-        let policy = if rng.percent(50) { Policy::DropNewest } else { Policy::DropOldest };
+        let policy = if rng.percent(50) {
+            Policy::DropNewest
+        } else {
+            Policy::DropOldest
+        };
         config.queue = match rng.below(3) {
-            0 => QueueLimits { messages: rng.size(1, 10), bytes: 64 << 20, policy },
-            1 => QueueLimits { messages: usize::MAX, bytes: rng.size(50, 2_000), policy },
+            0 => QueueLimits {
+                messages: rng.size(1, 10),
+                bytes: 64 << 20,
+                policy,
+            },
+            1 => QueueLimits {
+                messages: usize::MAX,
+                bytes: rng.size(50, 2_000),
+                policy,
+            },
             _ => config.queue,
         };
         config.outbox_bytes = *rng.pick(&[100, 500, 5_000, 1 << 20]);
+        config.outbox_shared_bytes = *rng.pick(&[2_000, 20_000, 64 << 20]);
+        if config.sys_interval_ms == 0 {
+            config.max_retained = *rng.pick(&[2, 5, 1_000]);
+        }
         config.mail_bytes = *rng.pick(&[100, 1_000, 4 << 20]);
     }
     config

@@ -14,7 +14,10 @@ impl Trace {
     /// Keeps lines only if somebody wants to read them.
     #[must_use]
     pub fn new(keep: bool) -> Self {
-        Self { hash: 0, lines: keep.then(Vec::new) }
+        Self {
+            hash: 0,
+            lines: keep.then(Vec::new),
+        }
     }
 
     /// Something happened at `now` that `parts` tell apart from other things.

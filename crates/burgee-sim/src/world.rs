@@ -63,7 +63,8 @@ pub fn run(seed: u64, told: bool) -> Story {
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
-    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+        .unwrap_or_default()
 }
 
 struct World {
@@ -86,17 +87,20 @@ impl World {
         let shared = Arc::new(Shared::new(rng.seeds()));
         let mut net = Net::new(rng.fork(), scenario.net.clone(), Trace::new(told));
         net.trace.say(0, [seed, 0, 0], || format!("seed {seed}: {scenario:#?}"));
-        let shells = (0..config.shards).map(|id| Shell::new(id, &scenario, &config, &shared, &mut rng)).collect();
-        let devices = (0..scenario.devices).map(|number| Device::new(number, &scenario, &mut rng)).collect();
-        // A client of MQTT 3.1 cannot learn that its session was taken away from it.
-        let victims = if scenario.old_clients == 0 { scenario.devices } else { 0 };
-        let hooligans =
-            Hooligans::new(scenario.hooligans, scenario.pace_ms, victims, config.shards, &mut rng);
+        let shells = (0..config.shards)
+            .map(|id| Shell::new(id, &scenario, &config, &shared, &mut rng))
+            .collect();
+        let devices = (0..scenario.devices)
+            .map(|number| Device::new(number, &scenario, &mut rng))
+            .collect();
+        let victims = if scenario.robs() { scenario.devices } else { 0 };
+        let hooligans = Hooligans::new(scenario.hooligans, scenario.pace_ms, victims, config.shards, &mut rng);
         let rules = Rules {
             window: usize::from(config.window),
             connect_timeout: config.connect_timeout_ms,
             max_packet: config.max_packet_bytes,
             max_connect: config.max_connect_bytes,
+            max_retained: config.max_retained,
             ample: scenario.ample,
             // Where the window is never full, the broker reads the retained messages at once.
             prompt_replay: config.retained_slice > 1000 && scenario.ample && config.window >= 100 && !scenario.shared,
@@ -105,7 +109,16 @@ impl World {
             lateness: scenario.lateness + 5,
         };
         let post = Post::new(config.shards, scenario.mail_ms, scenario.mail_slot);
-        Self { scenario, net, post, shells, devices, hooligans, oracle: Oracle::new(rules), owners: Vec::new() }
+        Self {
+            scenario,
+            net,
+            post,
+            shells,
+            devices,
+            hooligans,
+            oracle: Oracle::new(rules),
+            owners: Vec::new(),
+        }
     }
 
     fn live(&mut self) -> Verdict {
@@ -126,7 +139,9 @@ impl World {
 
     /// Trouble ends, everybody comes back, everything is finished.
     fn calm_down(&mut self) -> Verdict {
-        self.net.trace.say(self.net.now, [9; 3], || "world  becomes calm".to_owned());
+        self.net
+            .trace
+            .say(self.net.now, [9; 3], || "world  becomes calm".to_owned());
         self.hooligans.go(&mut self.net);
         let current: Vec<Option<LinkId>> = self.devices.iter().map(Device::link).collect();
         for device in &mut self.devices {
@@ -157,8 +172,15 @@ impl World {
         if quiet > 0 {
             return Ok(());
         }
-        let stuck = self.devices.iter().find(|device| !device.is_done()).map(Device::describe);
-        Err(format!("the world does not come to rest: {stuck:?}, {:?}", self.oracle.unfinished()))
+        let stuck = self
+            .devices
+            .iter()
+            .find(|device| !device.is_done())
+            .map(Device::describe);
+        Err(format!(
+            "the world does not come to rest: {stuck:?}, {:?}",
+            self.oracle.unfinished()
+        ))
     }
 
     /// Somebody asks for everything that is retained.
@@ -177,11 +199,17 @@ impl World {
         self.run_until(self.net.now + WATCH_MS)?;
         // Ten looks at the wheel a second at most, a few turns for each PINGREQ, and the $SYS rounds.
         let most = WATCH_MS / 100 * 2 + WATCH_MS / 100 * self.devices.len() as u64 + 300;
-        let sys = if self.scenario.config.sys_interval_ms > 0 { WATCH_MS / 2 } else { 0 };
+        let sys = if self.scenario.config.sys_interval_ms > 0 {
+            WATCH_MS / 2
+        } else {
+            0
+        };
         for (shell, before) in self.shells.iter().zip(before) {
             let turns = shell.turns - before;
             if turns > most + sys {
-                return Err(format!("{turns} turns in {WATCH_MS} quiet milliseconds, at most {most} are due"));
+                return Err(format!(
+                    "{turns} turns in {WATCH_MS} quiet milliseconds, at most {most} are due"
+                ));
             }
         }
         Ok(())
@@ -249,7 +277,9 @@ impl World {
                 }
             }
             Event::Wake(number) => {
-                let Some(device) = self.devices.get_mut(number) else { return Ok(()) };
+                let Some(device) = self.devices.get_mut(number) else {
+                    return Ok(());
+                };
                 if let Some(link) = device.wake(&mut self.net)? {
                     self.opened(link, Some(number));
                 }
@@ -266,13 +296,18 @@ impl World {
     }
 
     fn turn(&mut self, shard: u16) -> Verdict {
-        let Some(shell) = self.shells.get_mut(usize::from(shard)) else { return Ok(()) };
+        let Some(shell) = self.shells.get_mut(usize::from(shard)) else {
+            return Ok(());
+        };
         if !shell.is_due(&self.net) {
             return Ok(());
         }
         let moves = shell.turn(&mut self.net, &mut self.post, &mut self.oracle)?;
         for (link, to, tail) in moves {
-            let shell = self.shells.get_mut(usize::from(to)).ok_or("a connection moves to no shard")?;
+            let shell = self
+                .shells
+                .get_mut(usize::from(to))
+                .ok_or("a connection moves to no shard")?;
             shell.admit(link, tail, &mut self.net);
         }
         // What was taken from the mail made room for more.
@@ -300,7 +335,12 @@ impl World {
             }
             return Ok(());
         }
-        let owner = self.owners.get(link).copied().flatten().and_then(|number| self.devices.get_mut(number));
+        let owner = self
+            .owners
+            .get(link)
+            .copied()
+            .flatten()
+            .and_then(|number| self.devices.get_mut(number));
         if let Some(device) = owner.filter(|device| device.link() == Some(link)) {
             device.read(&mut self.net)?;
             device.plan(&mut self.net);
@@ -325,7 +365,11 @@ mod tests {
     fn the_same_seed_tells_the_same_story() {
         for seed in 0..30 {
             let (once, again) = (run(seed, false), run(seed, true));
-            assert_eq!((once.hash, once.turns, once.lasted), (again.hash, again.turns, again.lasted), "seed {seed}");
+            assert_eq!(
+                (once.hash, once.turns, once.lasted),
+                (again.hash, again.turns, again.lasted),
+                "seed {seed}"
+            );
         }
     }
 

@@ -48,6 +48,12 @@ impl Device {
     /// What it is, for a report.
     #[must_use]
     pub fn describe(&self) -> String {
-        format!("{} {:?}, {} unfinished, {:?}", self.name, self.place, self.memory.unfinished(), self.habits)
+        format!(
+            "{} {:?}, {} unfinished, {:?}",
+            self.name,
+            self.place,
+            self.memory.unfinished(),
+            self.habits
+        )
     }
 }

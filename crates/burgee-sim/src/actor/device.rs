@@ -29,6 +29,7 @@ pub(super) enum Place {
 
 /// See the module.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "a person has many habits")]
 pub struct Device {
     number: usize,
     pub(super) name: String,
@@ -57,6 +58,8 @@ pub struct Device {
     ids: u16,
     /// Has ever subscribed to a shared filter.
     pub(super) shares: bool,
+    /// Sessions are taken from devices in this world, and they cannot know.
+    pub(super) robbed: bool,
     pub(super) calm: bool,
     /// It does not connect any more.
     pub(super) retired: bool,
@@ -92,6 +95,7 @@ impl Device {
             shared: scenario.shared,
             ids: scenario.client_ids,
             shares: false,
+            robbed: scenario.robs(),
             calm: false,
             retired: false,
             shards: u64::from(scenario.config.shards),
@@ -118,7 +122,11 @@ impl Device {
             at = at.min(self.waiting_since.map_or(u64::MAX, |since| since + PATIENCE));
             at = at.min(self.ping_at().unwrap_or(u64::MAX));
             at = at.min(if self.output.is_empty() { u64::MAX } else { net.now + 5 });
-            at = at.min(if self.reads_from > net.now { self.reads_from } else { u64::MAX });
+            at = at.min(if self.reads_from > net.now {
+                self.reads_from
+            } else {
+                u64::MAX
+            });
         }
         let at = at.max(net.now + 1);
         if at < u64::MAX && self.planned.is_none_or(|planned| at < planned || planned <= net.now) {
@@ -176,18 +184,32 @@ impl Device {
         let shard = u16::try_from(self.rng.below(self.shards)).unwrap_or(0);
         let link = net.connect(shard);
         self.start(link);
-        self.clean = if self.calm { self.habits.clean == 100 } else { self.rng.percent(self.habits.clean) };
+        self.clean = if self.calm {
+            self.habits.clean == 100
+        } else {
+            self.rng.percent(self.habits.clean)
+        };
         // Nobody without a name has a session to come back to.
         self.clean |= self.name.is_empty();
         self.place = Place::Calling(link);
         self.waiting_since = Some(net.now);
         let will = self.rng.percent(self.habits.will).then(|| {
             let mut will = self.note();
-            will.topic = if will.topic.starts_with("$SYS") { "a".to_owned() } else { will.topic };
+            will.topic = if will.topic.starts_with("$SYS") {
+                "a".to_owned()
+            } else {
+                will.topic
+            };
             will
         });
         let (version, keep_alive) = (self.habits.version, self.habits.keep_alive);
-        let hello = Hello { version, client: &self.name, clean: self.clean, keep_alive, will };
+        let hello = Hello {
+            version,
+            client: &self.name,
+            clean: self.clean,
+            keep_alive,
+            will,
+        };
         let bytes = packet::connect(&hello);
         self.send(bytes, net);
         if !self.calm && self.rng.percent(self.habits.eager) {
@@ -199,7 +221,11 @@ impl Device {
         }
         if !self.calm && self.rng.percent(self.cuts) {
             let way = if self.rng.percent(50) { Way::Up } else { Way::Down };
-            let bytes = if self.rng.percent(30) { self.rng.size(1, 40) } else { self.rng.size(1, 3_000) };
+            let bytes = if self.rng.percent(30) {
+                self.rng.size(1, 40)
+            } else {
+                self.rng.size(1, 3_000)
+            };
             net.cut_after(link, way, bytes);
         }
         link
@@ -316,7 +342,12 @@ impl Device {
         let Some(id) = self.memory.id(self.ids) else { return };
         let count = self.rng.size(1, 3);
         let filters: Vec<(&str, QoS)> = (0..count)
-            .map(|_| (habits::filter(&mut self.rng, self.shared), habits::qos(&mut self.rng, 2)))
+            .map(|_| {
+                (
+                    habits::filter(&mut self.rng, self.shared),
+                    habits::qos(&mut self.rng, 2),
+                )
+            })
             .collect();
         self.shares |= filters.iter().any(|(filter, _)| filter.starts_with("$share"));
         self.send(packet::subscribe(id, &filters), net);
@@ -325,7 +356,10 @@ impl Device {
 
     fn unsubscribe(&mut self, link: LinkId, net: &mut Net) {
         let Some(id) = self.memory.id(self.ids) else { return };
-        let filters = [habits::filter(&mut self.rng, self.shared), habits::filter(&mut self.rng, self.shared)];
+        let filters = [
+            habits::filter(&mut self.rng, self.shared),
+            habits::filter(&mut self.rng, self.shared),
+        ];
         self.send(packet::unsubscribe(id, &filters), net);
         self.memory.ask(id, link);
     }
@@ -351,7 +385,11 @@ impl Device {
         if let Place::There(link) = self.place
             && let Some(id) = self.memory.id(u16::MAX)
         {
-            let filters = [("#", QoS::ExactlyOnce), ("$x/#", QoS::ExactlyOnce), ("a/b", QoS::AtLeastOnce)];
+            let filters = [
+                ("#", QoS::ExactlyOnce),
+                ("$x/#", QoS::ExactlyOnce),
+                ("a/b", QoS::AtLeastOnce),
+            ];
             self.send(packet::subscribe(id, &filters), net);
             self.memory.ask(id, link);
             self.flush(net);

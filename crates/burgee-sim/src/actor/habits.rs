@@ -9,12 +9,14 @@ use crate::rng::Rng;
 use crate::scenario::Scenario;
 
 /// Topic names of all worlds.
-pub(super) const TOPICS: [&str; 12] = ["a", "b", "a/b", "a/c", "b/b", "a/b/c", "/a", "a/", "b/c/d", "$x/a", "$x", "ä/✓"];
+pub(super) const TOPICS: [&str; 12] = [
+    "a", "b", "a/b", "a/c", "b/b", "a/b/c", "/a", "a/", "b/c/d", "$x/a", "$x", "ä/✓",
+];
 
 /// Topic filters of all worlds.
-pub(super) const FILTERS: [&str; 18] = [
+pub(super) const FILTERS: [&str; 19] = [
     "#", "+", "a/#", "+/b", "a/+", "a/b", "+/+", "a/+/c", "/+", "$x/#", "$x/+", "+/#", "a", "b", "b/#", "ä/+", "$x",
-    "+/b/#",
+    "+/b/#", "$SYS/#",
 ];
 
 /// Shared ones.
@@ -57,7 +59,11 @@ impl Habits {
         Self {
             version: if old { Version::V31 } else { Version::V311 },
             // MQTT 3.1 cannot say whether a session is there: a client that wants one must not put it at risk itself.
-            clean: if old { *rng.pick(&[0, 100]) } else { *rng.pick(&[0, 0, 30, 100]) },
+            clean: if old {
+                *rng.pick(&[0, 100])
+            } else {
+                *rng.pick(&[0, 0, 30, 100])
+            },
             keep_alive: *rng.pick(&[0, 0, 1, 3, 10]),
             pings: rng.percent(85),
             will: *rng.pick(&[0, 50, 100]),
@@ -74,12 +80,19 @@ impl Habits {
 
 /// A QoS up to `most`.
 pub(super) fn qos(rng: &mut Rng, most: u64) -> QoS {
-    u8::try_from(rng.range(0, most)).ok().and_then(QoS::from_bits).unwrap_or_default()
+    u8::try_from(rng.range(0, most))
+        .ok()
+        .and_then(QoS::from_bits)
+        .unwrap_or_default()
 }
 
 /// A filter; sometimes a shared one where the world has those.
 pub(super) fn filter(rng: &mut Rng, shared: bool) -> &'static str {
-    if shared && rng.percent(30) { *rng.pick(&SHARED) } else { *rng.pick(&FILTERS) }
+    if shared && rng.percent(30) {
+        rng.pick::<&str>(&SHARED)
+    } else {
+        rng.pick::<&str>(&FILTERS)
+    }
 }
 
 /// A message whose payload says who sent it, which one it is, and where it goes.
@@ -93,5 +106,10 @@ pub(super) fn note(rng: &mut Rng, habits: &Habits, (who, which): (&str, &str), s
         let size = if rng.percent(80) { size.min(40) } else { size };
         payload.resize(payload.len() + rng.size(0, size), b'.');
     }
-    Note { topic: topic.to_owned(), payload, qos: qos(rng, habits.qos), retain }
+    Note {
+        topic: topic.to_owned(),
+        payload,
+        qos: qos(rng, habits.qos),
+        retain,
+    }
 }

@@ -25,13 +25,21 @@ impl Hooligans {
     #[must_use]
     pub fn new(percent: u64, pace: u64, devices: usize, shards: u16, rng: &mut Rng) -> Self {
         let (rng, links) = (rng.fork(), Vec::new());
-        Self { rng, links, percent, pace, devices: devices as u64, shards: u64::from(shards), counter: 0 }
+        Self {
+            rng,
+            links,
+            percent,
+            pace,
+            devices: devices as u64,
+            shards: u64::from(shards),
+            counter: 0,
+        }
     }
 
     /// Plans the next one.
     pub fn plan(&mut self, net: &mut Net) {
-        if self.percent > 0 {
-            let pause = self.rng.range(1, self.pace * 200 / self.percent);
+        if let Some(rarely) = (self.pace * 200).checked_div(self.percent) {
+            let pause = self.rng.range(1, rarely);
             net.after(pause, Event::Hooligan);
         }
     }
@@ -64,7 +72,9 @@ impl Hooligans {
 
     fn script(&mut self) -> Vec<u8> {
         match self.rng.below(10) {
-            0 => (0..self.rng.size(1, 60)).map(|_| u8::try_from(self.rng.below(256)).unwrap_or(0)).collect(),
+            0 => (0..self.rng.size(1, 60))
+                .map(|_| u8::try_from(self.rng.below(256)).unwrap_or(0))
+                .collect(),
             1 => packet::ping(),
             2 => {
                 let whole = self.hello();
@@ -78,7 +88,11 @@ impl Hooligans {
             }
             4 => b"\x10\x0e\x00\x06MQTTXX\x04\x02\x00\x00\x00\x00".to_vec(),
             5 => {
-                let version = if self.rng.percent(50) { Version::V311 } else { Version::V31 };
+                let version = if self.rng.percent(50) {
+                    Version::V311
+                } else {
+                    Version::V31
+                };
                 packet_without_name(version)
             }
             _ => {
@@ -108,17 +122,31 @@ impl Hooligans {
             &[0x82, 6, 0, 1, 0, 1, b'a', 3],
             &[0xE0, 1, 0],
         ];
-        if self.rng.percent(20) { self.hello() } else { self.rng.pick(&crimes).to_vec() }
+        if self.rng.percent(20) {
+            self.hello()
+        } else {
+            self.rng.pick(&crimes).to_vec()
+        }
     }
 
     /// A CONNECT, now and then under the name of a device.
     fn hello(&mut self) -> Vec<u8> {
         let victim = self.devices > 0 && self.rng.percent(10);
-        let name = if victim { format!("d{}", self.rng.below(self.devices)) } else { format!("h{}", self.rng.below(3)) };
+        let name = if victim {
+            format!("d{}", self.rng.below(self.devices))
+        } else {
+            format!("h{}", self.rng.below(3))
+        };
         let clean = self.rng.percent(60);
         let will = self.rng.percent(60).then(|| self.note());
         let keep_alive = u16::try_from(self.rng.below(3)).unwrap_or(0);
-        packet::connect(&Hello { version: Version::V311, client: &name, clean, keep_alive, will })
+        packet::connect(&Hello {
+            version: Version::V311,
+            client: &name,
+            clean,
+            keep_alive,
+            will,
+        })
     }
 
     fn note(&mut self) -> Note {
@@ -126,7 +154,12 @@ impl Hooligans {
         let topic = *self.rng.pick(&["a", "a/b", "b"]);
         let payload = format!("h:{}:{topic}:", self.counter).into_bytes();
         let qos = super::habits::qos(&mut self.rng, 2);
-        Note { topic: topic.to_owned(), payload, qos, retain: self.rng.percent(20) }
+        Note {
+            topic: topic.to_owned(),
+            payload,
+            qos,
+            retain: self.rng.percent(20),
+        }
     }
 
     fn publish(&mut self) -> Vec<u8> {

@@ -62,12 +62,20 @@ impl Memory {
     /// # Errors
     /// Nobody asked.
     pub(super) fn answered(&mut self, id: u16) -> Result<(), String> {
-        self.asked.remove(&id).map(|_| ()).ok_or_else(|| format!("an answer to {id}, which nobody asked"))
+        self.asked
+            .remove(&id)
+            .map(|_| ())
+            .ok_or_else(|| format!("an answer to {id}, which nobody asked"))
     }
 
     /// A message is sent for the first time.
     pub(super) fn send(&mut self, id: u16, note: Note, link: LinkId) {
-        self.unfinished.push(Unfinished { id, note, received: false, link });
+        self.unfinished.push(Unfinished {
+            id,
+            note,
+            received: false,
+            link,
+        });
     }
 
     /// The session goes on: what has to be sent again, in order.
@@ -98,7 +106,8 @@ impl Memory {
 
     /// PUBACK came.
     pub(super) fn acknowledged(&mut self, id: u16) {
-        self.unfinished.retain(|message| message.id != id || message.note.qos != QoS::AtLeastOnce);
+        self.unfinished
+            .retain(|message| message.id != id || message.note.qos != QoS::AtLeastOnce);
     }
 
     /// PUBREC came: PUBREL is the answer, whether we know it or not.

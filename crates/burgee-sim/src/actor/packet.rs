@@ -83,8 +83,10 @@ pub(crate) fn publish(note: &Note, id: Option<u16>, dup: bool) -> Vec<u8> {
 /// SUBSCRIBE.
 #[must_use]
 pub(crate) fn subscribe(id: u16, filters: &[(&str, QoS)]) -> Vec<u8> {
-    let parsed: Vec<(TopicFilter<'_>, SubscribeOptions)> =
-        filters.iter().map(|(raw, qos)| (filter(raw), SubscribeOptions::from(*qos))).collect();
+    let parsed: Vec<(TopicFilter<'_>, SubscribeOptions)> = filters
+        .iter()
+        .map(|(raw, qos)| (filter(raw), SubscribeOptions::from(*qos)))
+        .collect();
     let packet = Packet::Subscribe(Subscribe {
         packet_id: identifier(id),
         filters: Filters::from_slice(&parsed),
@@ -182,8 +184,16 @@ fn describe_one(packet: &Packet<'_>) -> String {
             let text: String = String::from_utf8_lossy(publish.payload).chars().take(24).collect();
             let id = publish.packet_id.map_or(0, PacketId::get);
             let flags = [(publish.dup, " dup"), (publish.retain, " retain")];
-            let flags: String = flags.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect();
-            format!("PUBLISH {id} q{}{flags} {:?} {text:?}", publish.qos.bits(), publish.topic.as_str())
+            let flags: String = flags
+                .into_iter()
+                .filter(|(set, _)| *set)
+                .map(|(_, name)| name)
+                .collect();
+            format!(
+                "PUBLISH {id} q{}{flags} {:?} {text:?}",
+                publish.qos.bits(),
+                publish.topic.as_str()
+            )
         }
         Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => {
             format!("{} {}", packet.packet_type(), ack.packet_id)
@@ -191,7 +201,10 @@ fn describe_one(packet: &Packet<'_>) -> String {
         Packet::Connect(connect) => format!("CONNECT {:?} clean {}", connect.client_id, connect.clean_session),
         Packet::ConnAck(connack) => format!("CONNACK {} present {}", connack.code, connack.session_present),
         Packet::Subscribe(subscribe) => {
-            let filters = subscribe.filters.iter().map(|(filter, options)| (filter, options.qos.bits()));
+            let filters = subscribe
+                .filters
+                .iter()
+                .map(|(filter, options)| (filter, options.qos.bits()));
             format!("SUBSCRIBE {} {:?}", subscribe.packet_id, filters.collect::<Vec<_>>())
         }
         Packet::SubAck(suback) => format!("SUBACK {} {:?}", suback.packet_id, suback.codes),

@@ -28,7 +28,8 @@ impl Device {
         let mut at = 0;
         while let Decoded::Packet { packet, len } = self.decode(input.get(at..).unwrap_or_default())? {
             at += len;
-            self.packet(&packet, net).map_err(|problem| format!("{} got {packet:?}: {problem}", self.name))?;
+            self.packet(&packet, net)
+                .map_err(|problem| format!("{} got {packet:?}: {problem}", self.name))?;
             if self.link() != Some(link) {
                 return Ok(());
             }
@@ -78,7 +79,9 @@ impl Device {
     }
 
     fn connected(&mut self, present: bool, code: u8, net: &mut Net) -> Result<(), String> {
-        let Place::Calling(link) = self.place else { return Err("a second CONNACK".to_owned()) };
+        let Place::Calling(link) = self.place else {
+            return Err("a second CONNACK".to_owned());
+        };
         if code != 0 {
             // It ends by itself; the next attempt may fare better.
             return Ok(());
@@ -108,7 +111,11 @@ impl Device {
             QoS::AtLeastOnce => self.acknowledge(packet::puback(id), net),
             QoS::ExactlyOnce => {
                 // Retained messages come with every new subscription besides the live ones, shared ones besides others.
-                let payload = if publish.retain || self.shares { &[] } else { publish.payload };
+                let payload = if publish.retain || self.shares || self.robbed {
+                    &[]
+                } else {
+                    publish.payload
+                };
                 self.memory.take(id, payload)?;
                 self.acknowledge(packet::pubrec(id), net);
             }
@@ -123,7 +130,11 @@ impl Device {
             return;
         }
         let withheld = self.rng.percent(self.habits.withheld);
-        let late = if withheld { 1 << 40 } else { self.rng.range(0, self.habits.ack_delay) };
+        let late = if withheld {
+            1 << 40
+        } else {
+            self.rng.range(0, self.habits.ack_delay)
+        };
         let mut due = net.now + late;
         if !self.habits.unordered {
             // [MQTT-4.6.0-2] in the order in which the messages came.

@@ -45,12 +45,18 @@ pub(super) struct Groups {
 impl Groups {
     /// A message is owed to one member of this group. `first` is the first message that looks like it.
     pub(super) fn owe(&mut self, first: MessageNo, message: MessageNo, members: Vec<Member>, optional: bool) {
-        self.debts.entry(first).or_default().groups.push(Group { message, members, optional });
+        self.debts.entry(first).or_default().groups.push(Group {
+            message,
+            members,
+            optional,
+        });
     }
 
     /// A copy went out to a session: whether some group owed it.
     pub(super) fn settle(&mut self, first: MessageNo, session: SessionNo, qos: QoS) -> bool {
-        let Some(debt) = self.debts.get_mut(&first) else { return false };
+        let Some(debt) = self.debts.get_mut(&first) else {
+            return false;
+        };
         debt.copies.push(((session, qos), usize::MAX));
         let mut tried = vec![false; debt.groups.len()];
         let found = debt.place(debt.copies.len() - 1, &mut tried);
@@ -68,7 +74,10 @@ impl Groups {
             let strict = |group: &&Group| !group.optional && !excused(&group.members);
             // Copies that went out are given to those that are not excused first. That all copies are covered is known,
             // so if these groups can be covered by themselves, both can be at once.
-            let mut bare = Debt { groups: debt.groups.iter().filter(strict).cloned().collect(), copies: Vec::new() };
+            let mut bare = Debt {
+                groups: debt.groups.iter().filter(strict).cloned().collect(),
+                copies: Vec::new(),
+            };
             for (copy, _) in &debt.copies {
                 bare.copies.push((*copy, usize::MAX));
                 let mut tried = vec![false; bare.groups.len()];
@@ -76,7 +85,13 @@ impl Groups {
             }
             for (place, group) in bare.groups.iter().enumerate() {
                 let settled = bare.copies.iter().any(|(_, taken)| *taken == place);
-                missing.extend(group.members.first().filter(|_| !settled).map(|member| (group.message, member.clone())));
+                missing.extend(
+                    group
+                        .members
+                        .first()
+                        .filter(|_| !settled)
+                        .map(|member| (group.message, member.clone())),
+                );
             }
         }
         missing
@@ -84,14 +99,19 @@ impl Groups {
 
     /// Groups that got nothing.
     pub(super) fn open(&self) -> usize {
-        self.debts.values().map(|debt| debt.groups.len() - debt.copies.len()).sum()
+        self.debts
+            .values()
+            .map(|debt| debt.groups.len() - debt.copies.len())
+            .sum()
     }
 }
 
 impl Debt {
     /// Finds a group for a copy; another copy may have to go to another group for it.
     fn place(&mut self, copy: usize, tried: &mut [bool]) -> bool {
-        let Some(((session, qos), _)) = self.copies.get(copy).copied() else { return false };
+        let Some(((session, qos), _)) = self.copies.get(copy).copied() else {
+            return false;
+        };
         for group in 0..self.groups.len() {
             if !self.may_get(group, session, qos) || tried.get(group).copied().unwrap_or(true) {
                 continue;
@@ -112,7 +132,9 @@ impl Debt {
 
     /// Members that are connected come first.
     fn may_get(&self, group: usize, session: SessionNo, qos: QoS) -> bool {
-        let Some(group) = self.groups.get(group) else { return false };
+        let Some(group) = self.groups.get(group) else {
+            return false;
+        };
         let nobody_there = group.members.iter().all(|member| member.conn.is_none());
         group.members.iter().any(|member| {
             let present = member.conn.is_some() || nobody_there || group.optional;
@@ -126,7 +148,11 @@ mod tests {
     use super::*;
 
     fn member(session: SessionNo) -> Member {
-        Member { session, qos: QoS::AtMostOnce, conn: Some(1) }
+        Member {
+            session,
+            qos: QoS::AtMostOnce,
+            conn: Some(1),
+        }
     }
 
     #[test]
@@ -150,6 +176,11 @@ mod tests {
         assert!(!groups.settle(0, 1, QoS::AtMostOnce));
         assert!(!groups.settle(0, 2, QoS::AtLeastOnce));
         assert_eq!(groups.unsettled(|_| false).len(), 1);
-        assert_eq!(groups.unsettled(|members| members.iter().any(|member| member.session == 3)).len(), 0);
+        assert_eq!(
+            groups
+                .unsettled(|members| members.iter().any(|member| member.session == 3))
+                .len(),
+            0
+        );
     }
 }

@@ -25,16 +25,23 @@ impl Oracle {
         let ends_now = last && self.closing.contains(&link);
         while let Some(conn) = self.conns.get(&link).filter(|conn| conn.closed.is_none()) {
             let fresh = conn.session.is_none();
-            let max_remaining_length = if fresh { self.rules.max_connect } else { self.rules.max_packet };
+            let max_remaining_length = if fresh {
+                self.rules.max_connect
+            } else {
+                self.rules.max_packet
+            };
             let versions = Versions::NONE.with(Version::V31).with(Version::V311);
-            let limits = Limits { max_remaining_length, versions };
+            let limits = Limits {
+                max_remaining_length,
+                versions,
+            };
             let version = conn.version;
             let rest = bytes.get(at..).unwrap_or_default();
             match decode(rest, version, &limits) {
                 Ok(Decoded::Packet { packet, len }) => {
                     // A packet that ends its connection need not count as taken.
                     let taken = at + len <= used;
-                    if !taken && !(ends_now && self.ends_connection(link, &packet)) {
+                    if !(taken || ends_now && self.ends_connection(link, &packet)) {
                         break;
                     }
                     at += len;
@@ -66,18 +73,19 @@ impl Oracle {
         }
         let open = self.conns.get(&link).is_some_and(|conn| conn.closed.is_none());
         if open && at != used {
-            return Err(format!("link {link}: {used} bytes are taken, the packets in them have {at}"));
+            return Err(format!(
+                "link {link}: {used} bytes are taken, the packets in them have {at}"
+            ));
         }
         Ok(())
     }
 
     fn malformed(&mut self, link: LinkId, fresh: bool, error: &DecodeError) -> Verdict {
-        let cause = match error {
-            DecodeError::UnsupportedLevel { .. } if fresh => {
-                self.expect_connack(link, false, 1);
-                Cause::Refused
-            }
-            _ => Cause::Violation,
+        let cause = if fresh && matches!(error, DecodeError::UnsupportedLevel { .. }) {
+            self.expect_connack(link, false, 1);
+            Cause::Refused
+        } else {
+            Cause::Violation
         };
         self.tally.violations += 1;
         self.must_close.insert(link);
@@ -86,26 +94,23 @@ impl Oracle {
 
     /// Whether this packet, if taken now, ends its connection.
     fn ends_connection(&self, link: LinkId, packet: &Packet<'_>) -> bool {
-        let Some(conn) = self.conns.get(&link) else { return false };
-        let Some(session) = conn.session.and_then(|session| self.sessions.get(session)) else {
-            return match packet {
-                Packet::Connect(connect) => self.refusal(connect).is_some(),
-                _ => true,
-            };
+        let Some(conn) = self.conns.get(&link) else {
+            return false;
         };
-        match packet {
-            Packet::Disconnect(_) => true,
-            _ => is_violation(packet, session),
-        }
+        let Some(session) = conn.session.and_then(|session| self.sessions.get(session)) else {
+            let Packet::Connect(connect) = packet else { return true };
+            return self.refusal(connect).is_some();
+        };
+        matches!(packet, Packet::Disconnect(_)) || is_violation(packet, session)
     }
 
     fn packet(&mut self, link: LinkId, packet: &Packet<'_>) -> Result<Effect, String> {
         let conn = self.conns.get(&link).ok_or("a packet without a connection")?;
         let Some(session) = conn.session else {
-            return match packet {
-                Packet::Connect(connect) => self.connect(link, connect),
-                _ => Ok(self.violation()),
+            let Packet::Connect(connect) = packet else {
+                return Ok(self.violation());
             };
+            return self.connect(link, connect);
         };
         if is_violation(packet, self.session(session)) {
             return Ok(self.violation());
@@ -157,8 +162,16 @@ impl Oracle {
             return Ok(Effect::Ends(Cause::Refused));
         }
         // An empty identifier stands for a new one each time.
-        let client = if connect.client_id.is_empty() { format!("?{link}") } else { connect.client_id.to_owned() };
-        if let Some(old) = self.by_client.get(&client).and_then(|session| self.sessions.get(*session)?.conn) {
+        let client = if connect.client_id.is_empty() {
+            format!("?{link}")
+        } else {
+            connect.client_id.to_owned()
+        };
+        if let Some(old) = self
+            .by_client
+            .get(&client)
+            .and_then(|session| self.sessions.get(*session)?.conn)
+        {
             self.tally.takeovers += 1;
             self.must_close.insert(old);
             self.ends(old, Cause::TakenOver)?;
@@ -172,7 +185,12 @@ impl Oracle {
         let session = found.unwrap_or(self.sessions.len());
         if found.is_none() {
             let (clean, client) = (connect.clean_session, client.clone());
-            self.sessions.push(Session { client, clean, shard: self.shard, ..Session::default() });
+            self.sessions.push(Session {
+                client,
+                clean,
+                shard: self.shard,
+                ..Session::default()
+            });
             self.by_client.insert(client_of(&self.sessions, session), session);
         }
         self.tally.resumed += u64::from(found.is_some());
@@ -203,7 +221,11 @@ impl Oracle {
         let publisher = conn.client.clone();
         if let Some(id) = publish.packet_id {
             let answers = &mut conn.answers;
-            let kind = if publish.qos == QoS::AtLeastOnce { &mut answers.puback } else { &mut answers.pubrec };
+            let kind = if publish.qos == QoS::AtLeastOnce {
+                &mut answers.puback
+            } else {
+                &mut answers.pubrec
+            };
             kind.push_back(id.get());
             // [MQTT-4.3.3-2] the identifier alone says that it is a repetition.
             if publish.qos == QoS::ExactlyOnce && !self.session(session).incoming.insert(id.get()) {
@@ -221,18 +243,23 @@ impl Oracle {
 
     fn subscribe(&mut self, link: LinkId, session: usize, subscribe: &Subscribe<'_>) {
         let id = subscribe.packet_id.get();
+        self.questions += 1;
+        let question = self.questions;
         let mut codes = Vec::new();
         for (filter, options) in &subscribe.filters {
             let granted = options.qos;
             codes.push(granted.bits());
-            self.session(session).filters.insert(filter.as_str().to_owned(), granted);
+            self.session(session)
+                .filters
+                .insert(filter.as_str().to_owned(), granted);
+            self.session(session).asked_for_sys |= filter.as_str().starts_with("$SYS");
             // A shared subscription brings no retained messages.
             if SharedFilter::parse(filter).is_none() {
-                self.replay(link, session, filter, granted, id);
+                self.replay((link, session), filter, granted, question);
             }
         }
         if let Some(conn) = self.conns.get_mut(&link) {
-            conn.answers.suback.push_back((id, codes));
+            conn.answers.suback.push_back((id, codes, question));
         }
     }
 
@@ -241,7 +268,11 @@ impl Oracle {
             let session = self.session(session);
             session.filters.remove(filter.as_str());
             // Nobody needs to send what is not wanted any more.
-            for replay in session.replays.iter_mut().filter(|replay| replay.filter == filter.as_str()) {
+            for replay in session
+                .replays
+                .iter_mut()
+                .filter(|replay| replay.filter == filter.as_str())
+            {
                 replay.wanted.values_mut().for_each(|wanted| wanted.optional = true);
             }
         }
@@ -261,7 +292,9 @@ impl Oracle {
     /// PUBACK or PUBCOMP: the identifier is free. An unknown one means nothing.
     fn acknowledged(&mut self, session: usize, id: u16, qos: QoS) {
         let finished = |released: bool| qos == QoS::AtLeastOnce || released;
-        self.session(session).flights.retain(|flight| flight.id != id || !finished(flight.released));
+        self.session(session)
+            .flights
+            .retain(|flight| flight.id != id || !finished(flight.released));
     }
 
     /// The return code of a CONNECT that is refused.
@@ -277,13 +310,18 @@ impl Oracle {
             return Some(3);
         }
         // A will where only the broker speaks.
-        let forbidden = connect.will.is_some_and(|will| will.topic.levels().next() == Some("$SYS"));
+        let forbidden = connect
+            .will
+            .is_some_and(|will| will.topic.levels().next() == Some("$SYS"));
         forbidden.then_some(5)
     }
 }
 
 fn client_of(sessions: &[Session], session: usize) -> String {
-    sessions.get(session).map(|session| session.client.clone()).unwrap_or_default()
+    sessions
+        .get(session)
+        .map(|session| session.client.clone())
+        .unwrap_or_default()
 }
 
 /// Whether no packet that begins like this may come now.

@@ -62,7 +62,10 @@ impl Oracle {
             return Ok(());
         };
         if let Some(flight) = session.flights.iter().find(|flight| flight.sent_on != link) {
-            return Err(format!("{:?} was not sent unfinished {} again", session.client, flight.id));
+            return Err(format!(
+                "{:?} was not sent unfinished {} again",
+                session.client, flight.id
+            ));
         }
         for owed in &session.owed {
             let gone = owed.qos == QoS::AtMostOnce && owed.conn != Some(link);
@@ -74,13 +77,19 @@ impl Oracle {
         }
         for replay in &session.replays {
             for (topic, wanted) in &replay.wanted {
-                let best = wanted.any_of.iter().map(|number| self.message(*number).qos.min(replay.granted)).min();
+                let best = wanted
+                    .any_of
+                    .iter()
+                    .map(|number| self.message(*number).qos.min(replay.granted))
+                    .min();
                 let qos = best.unwrap_or(QoS::AtMostOnce);
                 if wanted.optional || (qos == QoS::AtMostOnce && replay.conn != link) {
                     missing.perhaps += 1;
                 } else {
                     let filter = &replay.filter;
-                    missing.count(qos, || format!("retained {topic:?} for {:?} on {filter:?}", session.client));
+                    missing.count(qos, || {
+                        format!("retained {topic:?} for {:?} on {filter:?}", session.client)
+                    });
                 }
             }
         }
@@ -90,14 +99,18 @@ impl Oracle {
     fn missing_of_groups(&self, missing: &mut Missing) {
         missing.perhaps += self.groups.open() as u64;
         for (message, member) in self.groups.unsettled(|members| self.may_be_lost(members)) {
-            missing.count(member.qos, || format!("shared: {}", self.describe(message, member.session)));
+            missing.count(member.qos, || {
+                format!("shared: {}", self.describe(message, member.session))
+            });
         }
     }
 
     /// Whether the member that was to get it may be gone.
     fn may_be_lost(&self, members: &[Member]) -> bool {
         members.iter().any(|member| {
-            let Some(session) = self.sessions.get(member.session) else { return true };
+            let Some(session) = self.sessions.get(member.session) else {
+                return true;
+            };
             let same = session.conn.is_some() && session.conn == member.conn;
             session.dead || session.conn.is_none() || (member.qos == QoS::AtMostOnce && !same)
         })
@@ -106,7 +119,11 @@ impl Oracle {
     fn describe(&self, message: usize, session: SessionNo) -> String {
         let (message, session) = (self.message(message), self.sessions.get(session));
         let payload: String = String::from_utf8_lossy(&message.payload).chars().take(60).collect();
-        format!("{payload:?} on {:?} for {:?}", message.topic, session.map_or("", |session| &session.client))
+        format!(
+            "{payload:?} on {:?} for {:?}",
+            message.topic,
+            session.map_or("", |session| &session.client)
+        )
     }
 
     /// Every drop is one of the messages that did not come.
@@ -117,10 +134,16 @@ impl Oracle {
         }
         let most = missing.acknowledged + missing.unacknowledged + missing.perhaps + self.gone;
         if counters.dropped_queue_full > most {
-            return Err(format!("{} drops of QoS 1 and 2 are counted, at most {most} are missing", counters.dropped_queue_full));
+            return Err(format!(
+                "{} drops of QoS 1 and 2 are counted, at most {most} are missing",
+                counters.dropped_queue_full
+            ));
         }
         if counters.dropped_denied != self.denied {
-            return Err(format!("{} denied messages are counted, not {}", counters.dropped_denied, self.denied));
+            return Err(format!(
+                "{} denied messages are counted, not {}",
+                counters.dropped_denied, self.denied
+            ));
         }
         Ok(())
     }
@@ -152,15 +175,26 @@ impl Oracle {
     /// Clients that are connected with their sessions' messages all finished.
     #[must_use]
     pub fn unfinished(&self) -> Option<String> {
-        let mut alive = self.sessions.iter().filter(|session| !session.dead && session.conn.is_some());
+        let mut alive = self
+            .sessions
+            .iter()
+            .filter(|session| !session.dead && session.conn.is_some());
         let session = alive.find(|session| !session.flights.is_empty())?;
-        Some(format!("{:?} has {} unfinished messages", session.client, session.flights.len()))
+        Some(format!(
+            "{:?} has {} unfinished messages",
+            session.client,
+            session.flights.len()
+        ))
     }
 }
 
 impl Missing {
     fn count(&mut self, qos: QoS, what: impl FnOnce() -> String) {
-        let counter = if qos == QoS::AtMostOnce { &mut self.unacknowledged } else { &mut self.acknowledged };
+        let counter = if qos == QoS::AtMostOnce {
+            &mut self.unacknowledged
+        } else {
+            &mut self.acknowledged
+        };
         *counter += 1;
         if self.first.is_none() {
             self.first = Some(format!("{} ({qos:?})", what()));

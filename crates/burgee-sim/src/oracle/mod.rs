@@ -66,6 +66,7 @@ pub struct Turn {
 
 /// What the oracle has to know about the world.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact about a world")]
 pub struct Rules {
     /// Unacknowledged messages to one session.
     pub window: usize,
@@ -75,6 +76,8 @@ pub struct Rules {
     pub max_packet: u32,
     /// Largest remaining length of a CONNECT.
     pub max_connect: u32,
+    /// Retained messages.
+    pub max_retained: usize,
     /// No limit is ever reached: nothing may be dropped.
     pub ample: bool,
     /// Retained messages of a new subscription are all looked at in the same turn.
@@ -100,6 +103,8 @@ pub struct Oracle {
     by_payload: BTreeMap<Rc<[u8]>, Vec<MessageNo>>,
     groups: Groups,
     retained: BTreeMap<String, MessageNo>,
+    /// SUBSCRIBEs so far.
+    questions: u64,
     /// In this turn: what the shard wants to close.
     closing: BTreeSet<LinkId>,
     /// In this turn: what it has to close.
@@ -172,6 +177,7 @@ impl Oracle {
             by_payload: BTreeMap::new(),
             groups: Groups::default(),
             retained: BTreeMap::new(),
+            questions: 0,
             closing: BTreeSet::new(),
             must_close: BTreeSet::new(),
             vague: false,
@@ -211,16 +217,25 @@ impl Oracle {
         match input {
             Seen::Accepted(link) => {
                 // A connection that moved has waited already; its time goes on.
-                let conn = self.conns.entry(*link).or_insert_with(|| Conn::new(turn.shard, turn.now));
+                let conn = self
+                    .conns
+                    .entry(*link)
+                    .or_insert_with(|| Conn::new(turn.shard, turn.now));
                 conn.shard = turn.shard;
                 Ok(())
             }
             Seen::Bytes { link, bytes, used } => {
                 if turn.moves.contains(link) {
-                    return if *used == 0 { Ok(()) } else { Err(format!("link {link} moved, its bytes did not")) };
+                    return if *used == 0 {
+                        Ok(())
+                    } else {
+                        Err(format!("link {link} moved, its bytes did not"))
+                    };
                 }
                 let later = turn.inputs.iter().skip(place + 1);
-                let more = later.into_iter().any(|other| matches!(other, Seen::Bytes { link: same, .. } if same == link));
+                let more = later
+                    .into_iter()
+                    .any(|other| matches!(other, Seen::Bytes { link: same, .. } if same == link));
                 self.bytes(*link, bytes, *used, !more)
             }
             Seen::Ended(link, _) => self.ends(*link, Cause::Ended),
@@ -235,11 +250,17 @@ impl Oracle {
     /// Whoever is closed without a reason in this turn's inputs must have been silent for too long.
     fn explain_closes(&mut self, turn: &Turn) -> Verdict {
         for (link, mode) in &turn.closes {
-            let Some(conn) = self.conns.get(link) else { return Err(format!("link {link} is closed and unknown")) };
+            let Some(conn) = self.conns.get(link) else {
+                return Err(format!("link {link} is closed and unknown"));
+            };
             if conn.closed.is_some() {
                 continue;
             }
-            let cause = if conn.session.is_none() { Cause::ConnectTimeout } else { Cause::KeepAlive };
+            let cause = if conn.session.is_none() {
+                Cause::ConnectTimeout
+            } else {
+                Cause::KeepAlive
+            };
             let ending = self.ending.contains(&turn.shard);
             let cause = if ending { Cause::Shutdown } else { cause };
             let due = conn.due(self.rules.connect_timeout);
@@ -259,12 +280,20 @@ impl Oracle {
 
     /// Nobody is silent for longer than allowed.
     fn check_silence(&self) -> Verdict {
-        let here = self.conns.iter().filter(|(_, conn)| conn.shard == self.shard && conn.closed.is_none());
+        let here = self
+            .conns
+            .iter()
+            .filter(|(_, conn)| conn.shard == self.shard && conn.closed.is_none());
         for (link, conn) in here {
-            let latest = conn.due(self.rules.connect_timeout).map(|due| due + 500 + self.rules.lateness);
+            let latest = conn
+                .due(self.rules.connect_timeout)
+                .map(|due| due + 500 + self.rules.lateness);
             if latest.is_some_and(|latest| self.now > latest) && !self.ending.contains(&self.shard) {
                 let client = &conn.client;
-                return Err(format!("link {link} ({client:?}) is silent since {} and still open", conn.last_packet));
+                return Err(format!(
+                    "link {link} ({client:?}) is silent since {} and still open",
+                    conn.last_packet
+                ));
             }
         }
         Ok(())

@@ -14,9 +14,12 @@ impl Oracle {
     /// Judges everything that this turn put into outboxes.
     pub(super) fn check_outputs(&mut self, turn: &Turn) -> Verdict {
         // What a connection got before it was taken over comes before what its successor gets.
-        let (ended, open): (Vec<_>, Vec<_>) = turn.outputs.iter().partition(|(link, _)| self.closing.contains(link));
-        for (link, bytes) in ended.into_iter().chain(open) {
-            self.output(*link, bytes).map_err(|problem| format!("to link {link}: {problem}"))?;
+        let mut outputs: Vec<&(LinkId, Vec<u8>)> = turn.outputs.iter().collect();
+        let ended = |link: LinkId| turn.closes.iter().position(|(closed, _)| *closed == link);
+        outputs.sort_by_key(|(link, _)| ended(*link).unwrap_or(usize::MAX));
+        for (link, bytes) in outputs {
+            self.output(*link, bytes)
+                .map_err(|problem| format!("to link {link}: {problem}"))?;
         }
         Ok(())
     }
@@ -24,20 +27,28 @@ impl Oracle {
     fn output(&mut self, link: LinkId, bytes: &[u8]) -> Verdict {
         let mut rest = bytes;
         while !rest.is_empty() {
-            let version = self.conns.get(&link).ok_or("bytes for a connection that is over")?.version;
+            let version = self
+                .conns
+                .get(&link)
+                .ok_or("bytes for a connection that is over")?
+                .version;
             let (packet, len) = match decode(rest, version, &Limits::default()) {
                 Ok(Decoded::Packet { packet, len }) => (packet, len),
                 Ok(Decoded::Incomplete { .. }) => return Err("half a packet at the end of a turn".to_owned()),
                 Err(error) => return Err(format!("no packet: {error:?}")),
             };
-            self.sent(link, version, &packet).map_err(|problem| format!("{problem}: {packet:?}"))?;
+            self.sent(link, version, &packet)
+                .map_err(|problem| format!("{problem}: {packet:?}"))?;
             rest = rest.get(len..).unwrap_or_default();
         }
         Ok(())
     }
 
     fn sent(&mut self, link: LinkId, version: Version, packet: &Packet<'_>) -> Verdict {
-        let conn = self.conns.get_mut(&link).ok_or("a packet for a connection that is over")?;
+        let conn = self
+            .conns
+            .get_mut(&link)
+            .ok_or("a packet for a connection that is over")?;
         let answers = &mut conn.answers;
         // [MQTT-3.2.0-1] nothing overtakes CONNACK.
         if answers.connack.is_some() && !matches!(packet, Packet::ConnAck(_)) {
@@ -57,7 +68,7 @@ impl Oracle {
             Packet::PubComp(ack) => in_turn(&mut answers.pubcomp, ack.packet_id.get()),
             Packet::UnsubAck(ack) => in_turn(&mut answers.unsuback, ack.packet_id.get()),
             Packet::SubAck(ack) => match answers.suback.pop_front() {
-                Some((id, codes)) if id == ack.packet_id.get() && codes == ack.codes => Ok(()),
+                Some((id, codes, _)) if id == ack.packet_id.get() && codes == ack.codes => Ok(()),
                 expected => Err(format!("expected {expected:?}")),
             },
             Packet::PingResp => {

@@ -24,12 +24,24 @@ impl Oracle {
         }
         let number = self.messages.len();
         let payload: Rc<[u8]> = what.payload.into();
-        let message = Message { publisher, topic: what.topic, payload: Rc::clone(&payload), qos: what.qos };
+        let message = Message {
+            publisher,
+            topic: what.topic,
+            payload: Rc::clone(&payload),
+            qos: what.qos,
+        };
         self.by_payload.entry(payload).or_default().push(number);
         let mut groups = BTreeMap::new();
-        for (place, session) in self.sessions.iter_mut().enumerate().filter(|(_, session)| !session.dead) {
+        for (place, session) in self
+            .sessions
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, session)| !session.dead)
+        {
             join_groups(&mut groups, place, session, &message);
-            let Some(qos) = granted(session, &message.topic) else { continue };
+            let Some(qos) = granted(session, &message.topic) else {
+                continue;
+            };
             let (qos, conn) = (qos.min(message.qos), session.conn);
             let offline = qos == QoS::AtMostOnce && conn.is_none();
             // Without delays on the way, a message of QoS 0 for nobody's connection is nobody's.
@@ -38,11 +50,24 @@ impl Oracle {
             }
             if self.rules.shared {
                 // What a session is owed for itself looks like what it gets for a group: as if it were one of its own.
-                groups.insert((format!("/{place}"), String::new()), vec![Member { session: place, qos, conn }]);
+                groups.insert(
+                    (format!("/{place}"), String::new()),
+                    vec![Member {
+                        session: place,
+                        qos,
+                        conn,
+                    }],
+                );
                 continue;
             }
             let optional = offline || self.vague;
-            session.owed.push(Owed { message: number, qos, conn, optional, perhaps_written: false });
+            session.owed.push(Owed {
+                message: number,
+                qos,
+                conn,
+                optional,
+                perhaps_written: false,
+            });
         }
         self.messages.push(message);
         let first = self.lookalikes(number).first().copied().unwrap_or(number);
@@ -64,19 +89,36 @@ impl Oracle {
 
     /// Stores, replaces or removes a retained message.
     fn retain(&mut self, number: MessageNo) {
-        let (topic, empty) = (self.message(number).topic.clone(), self.message(number).payload.is_empty());
+        let (topic, empty) = (
+            self.message(number).topic.clone(),
+            self.message(number).payload.is_empty(),
+        );
         if empty {
             self.retained.remove(&topic);
+        } else if self.retained.len() >= self.rules.max_retained && !self.retained.contains_key(&topic) {
+            // It goes to those who are there, and is not kept.
+            return;
         } else {
             self.retained.insert(topic.clone(), number);
         }
         // Replays that are under way may meet the old state or the new one.
-        for replay in self.sessions.iter_mut().flat_map(|session| &mut session.replays).filter(|replay| replay.open) {
+        for replay in self
+            .sessions
+            .iter_mut()
+            .flat_map(|session| &mut session.replays)
+            .filter(|replay| replay.open)
+        {
             match (replay.wanted.get_mut(&topic), empty) {
                 (Some(wanted), true) => wanted.optional = true,
                 (Some(wanted), false) => wanted.any_of.push(number),
                 (None, false) if matches(&replay.filter, &topic) => {
-                    replay.wanted.insert(topic.clone(), Wanted { any_of: vec![number], optional: true });
+                    replay.wanted.insert(
+                        topic.clone(),
+                        Wanted {
+                            any_of: vec![number],
+                            optional: true,
+                        },
+                    );
                 }
                 (None, _) => {}
             }
@@ -86,27 +128,48 @@ impl Oracle {
     /// A new subscription brings what is retained.
     pub(super) fn replay(
         &mut self,
-        link: LinkId,
-        session: SessionNo,
+        (link, session): (LinkId, SessionNo),
         filter: TopicFilter<'_>,
         granted: QoS,
-        suback: u16,
+        question: u64,
     ) {
-        let matching = self.retained.iter().filter(|(topic, _)| matches(filter.as_str(), topic));
+        let matching = self
+            .retained
+            .iter()
+            .filter(|(topic, _)| matches(filter.as_str(), topic));
         let wanted: BTreeMap<String, Wanted> = matching
-            .map(|(topic, number)| (topic.clone(), Wanted { any_of: vec![*number], optional: false }))
+            .map(|(topic, number)| {
+                (
+                    topic.clone(),
+                    Wanted {
+                        any_of: vec![*number],
+                        optional: false,
+                    },
+                )
+            })
             .collect();
         let filter = filter.as_str().to_owned();
-        self.session(session).replays.push(Replay { filter, granted, wanted, conn: link, suback, open: true });
+        self.session(session).replays.push(Replay {
+            filter,
+            granted,
+            wanted,
+            conn: link,
+            question,
+            open: true,
+        });
     }
 
     /// The broker ends: wills go out while their subscribers are still there.
     pub(super) fn end_of_shard(&mut self) {
         self.ending.insert(self.shard);
         let here = self.shard;
-        let conns = self.conns.values_mut().filter(|conn| conn.shard == here && conn.closed.is_none());
-        let wills: Vec<(String, Will)> =
-            conns.filter_map(|conn| Some((conn.client.clone(), conn.will.take()?))).collect();
+        let conns = self
+            .conns
+            .values_mut()
+            .filter(|conn| conn.shard == here && conn.closed.is_none());
+        let wills: Vec<(String, Will)> = conns
+            .filter_map(|conn| Some((conn.client.clone(), conn.will.take()?)))
+            .collect();
         for (client, will) in wills {
             self.tally.wills += 1;
             // Those who should get it may be gone by then.
@@ -118,7 +181,9 @@ impl Oracle {
 
     /// A connection is over: its will, and what ends with it.
     pub(super) fn ends(&mut self, link: LinkId, cause: Cause) -> Verdict {
-        let Some(conn) = self.conns.get_mut(&link) else { return Err(format!("link {link} ends and is unknown")) };
+        let Some(conn) = self.conns.get_mut(&link) else {
+            return Err(format!("link {link} ends and is unknown"));
+        };
         if conn.closed.is_some() {
             return Ok(());
         }
@@ -128,7 +193,11 @@ impl Oracle {
         let hidden = self.busy_turn;
         let held = self.session(session);
         held.conn = None;
-        for owed in held.owed.iter_mut().filter(|owed| owed.qos > QoS::AtMostOnce && owed.conn == Some(link)) {
+        for owed in held
+            .owed
+            .iter_mut()
+            .filter(|owed| owed.qos > QoS::AtMostOnce && owed.conn == Some(link))
+        {
             owed.perhaps_written |= hidden;
         }
         if let Some(will) = will
@@ -162,12 +231,18 @@ fn join_groups(
     message: &Message,
 ) {
     for (filter, qos) in &session.filters {
-        let Ok(parsed) = TopicFilter::parse(filter) else { continue };
+        let Ok(parsed) = TopicFilter::parse(filter) else {
+            continue;
+        };
         if let Some(Ok(shared)) = SharedFilter::parse(parsed)
             && matches(shared.filter.as_str(), &message.topic)
         {
             let key = (shared.group.to_owned(), shared.filter.as_str().to_owned());
-            let member = Member { session: number, qos: message.qos.min(*qos), conn: session.conn };
+            let member = Member {
+                session: number,
+                qos: message.qos.min(*qos),
+                conn: session.conn,
+            };
             groups.entry(key).or_default().push(member);
         }
     }
@@ -175,7 +250,10 @@ fn join_groups(
 
 /// The greatest QoS that a session's own subscriptions grant for a topic.
 fn granted(session: &Session, topic: &str) -> Option<QoS> {
-    let matching = session.filters.iter().filter(|(filter, _)| !filter.starts_with("$share/") && matches(filter, topic));
+    let matching = session
+        .filters
+        .iter()
+        .filter(|(filter, _)| !filter.starts_with("$share/") && matches(filter, topic));
     matching.map(|(_, qos)| *qos).max()
 }
 
@@ -203,10 +281,24 @@ mod tests {
 
     #[test]
     fn filters_match_as_the_table_of_the_standard_says() {
-        for (filter, topic) in [("a/#", "a"), ("a/#", "a/"), ("a/+", "a/"), ("+/+", "/"), ("#", "a/b"), ("$x/#", "$x")] {
+        for (filter, topic) in [
+            ("a/#", "a"),
+            ("a/#", "a/"),
+            ("a/+", "a/"),
+            ("+/+", "/"),
+            ("#", "a/b"),
+            ("$x/#", "$x"),
+        ] {
             assert!(matches(filter, topic), "{filter} {topic}");
         }
-        for (filter, topic) in [("a/#", "ab"), ("a/+", "a"), ("+", "/a"), ("+", "$x"), ("#", "$x/a"), ("a", "a/")] {
+        for (filter, topic) in [
+            ("a/#", "ab"),
+            ("a/+", "a"),
+            ("+", "/a"),
+            ("+", "$x"),
+            ("#", "$x/a"),
+            ("a", "a/"),
+        ] {
             assert!(!matches(filter, topic), "{filter} {topic}");
         }
     }

@@ -43,7 +43,8 @@ pub(super) struct Answers {
     pub(super) puback: VecDeque<u16>,
     pub(super) pubrec: VecDeque<u16>,
     pub(super) pubcomp: VecDeque<u16>,
-    pub(super) suback: VecDeque<(u16, Vec<u8>)>,
+    /// With the number of the SUBSCRIBE.
+    pub(super) suback: VecDeque<(u16, Vec<u8>, u64)>,
     pub(super) unsuback: VecDeque<u16>,
     pub(super) pongs: usize,
     /// PUBRELs that answer a PUBREC, in the order of those.
@@ -164,7 +165,8 @@ pub(super) struct Replay {
     pub(super) granted: QoS,
     pub(super) wanted: BTreeMap<String, Wanted>,
     pub(super) conn: LinkId,
-    pub(super) suback: u16,
+    /// The number of its SUBSCRIBE.
+    pub(super) question: u64,
     /// The broker may still be reading the retained messages.
     pub(super) open: bool,
 }
@@ -178,6 +180,8 @@ pub(super) struct Session {
     pub(super) conn: Option<LinkId>,
     pub(super) dead: bool,
     pub(super) filters: BTreeMap<String, QoS>,
+    /// It has ever subscribed to something in `$SYS`.
+    pub(super) asked_for_sys: bool,
     pub(super) owed: Vec<Owed>,
     /// In the order of first sending.
     pub(super) flights: Vec<Flight>,

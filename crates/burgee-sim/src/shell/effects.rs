@@ -20,7 +20,10 @@ impl Shell {
         }
         let closes = std::mem::take(&mut self.effects.closes);
         for (key, mode) in &closes {
-            let slot = self.slots.get_mut(*key).ok_or("an unknown connection is to be closed")?;
+            let slot = self
+                .slots
+                .get_mut(*key)
+                .ok_or("an unknown connection is to be closed")?;
             turn.closes.push((slot.link, *mode));
         }
         let moved = std::mem::take(&mut self.effects.moves);
@@ -33,11 +36,11 @@ impl Shell {
         self.tell(turn, net);
         oracle.turn(turn)?;
         self.check_bounds()?;
-        let mut moves = Moves::new();
+        let mut leaving = Moves::new();
         for (key, to) in moved {
             let slot = self.slots.remove(key).ok_or("an unknown connection is to move")?;
             self.effects.outboxes.close(key);
-            moves.push((slot.link, to, slot.tail));
+            leaving.push((slot.link, to, slot.tail));
         }
         for key in std::mem::take(&mut self.effects.pauses) {
             if let Some(slot) = self.slots.get_mut(key) {
@@ -57,18 +60,25 @@ impl Shell {
             self.close(key, mode, net);
         }
         self.effects.batch.ops.clear();
-        Ok(moves)
+        Ok(leaving)
     }
 
     /// Shows the oracle what this turn added to an outbox.
     fn show(&mut self, key: ConnKey, turn: &mut Turn) -> Verdict {
-        let Some(slot) = self.slots.get_mut(key) else { return Err("bytes for an unknown connection".to_owned()) };
-        let Some(outbox) = self.effects.outboxes.get_mut(key) else { return Ok(()) };
+        let Some(slot) = self.slots.get_mut(key) else {
+            return Err("bytes for an unknown connection".to_owned());
+        };
+        let Some(outbox) = self.effects.outboxes.get_mut(key) else {
+            return Ok(());
+        };
         let held = outbox.len();
         let known = slot.seen - slot.sent;
         let fresh: Vec<u8> = outbox.chunks().flatten().copied().skip(known).collect();
         if known + fresh.len() != held {
-            return Err(format!("an outbox says that it holds {held} bytes, it holds {}", known + fresh.len()));
+            return Err(format!(
+                "an outbox says that it holds {held} bytes, it holds {}",
+                known + fresh.len()
+            ));
         }
         slot.seen += fresh.len();
         if !fresh.is_empty() {
@@ -79,16 +89,22 @@ impl Shell {
 
     fn tell(&self, turn: &Turn, net: &mut Net) {
         for (link, bytes) in &turn.outputs {
-            let sum = bytes.iter().fold(0, |sum: u64, byte| sum.wrapping_mul(31) + u64::from(*byte));
+            let sum = bytes
+                .iter()
+                .fold(0, |sum: u64, byte| sum.wrapping_mul(31) + u64::from(*byte));
             net.trace.say(turn.now, [3, *link as u64, sum], || {
                 format!("shard {} to {link}: {}", self.id, crate::actor::packet::describe(bytes))
             });
         }
         for (link, mode) in &turn.closes {
-            net.trace.say(turn.now, [4, *link as u64, 0], || format!("shard {} closes {link} ({mode:?})", self.id));
+            net.trace.say(turn.now, [4, *link as u64, 0], || {
+                format!("shard {} closes {link} ({mode:?})", self.id)
+            });
         }
         for link in &turn.moves {
-            net.trace.say(turn.now, [5, *link as u64, 0], || format!("shard {} moves {link}", self.id));
+            net.trace.say(turn.now, [5, *link as u64, 0], || {
+                format!("shard {} moves {link}", self.id)
+            });
         }
     }
 
@@ -97,8 +113,21 @@ impl Shell {
         for slot in self.slots.iter() {
             let unsent = self.effects.outboxes.unsent(slot.key);
             if unsent > most {
-                return Err(format!("the outbox of link {} holds {unsent} bytes, at most {most} are allowed", slot.link));
+                return Err(format!(
+                    "the outbox of link {} holds {unsent} bytes, at most {most} are allowed",
+                    slot.link
+                ));
             }
+        }
+        let counters = self.shard.counters();
+        let most = u64::try_from(self.limits.queue_most)
+            .unwrap_or(u64::MAX)
+            .saturating_mul(counters.sessions);
+        if counters.queued_messages > most {
+            return Err(format!(
+                "{} messages are queued, at most {most} are allowed",
+                counters.queued_messages
+            ));
         }
         for mail in &mut self.effects.mail {
             let held = weigh(mail);
@@ -114,12 +143,18 @@ impl Shell {
     pub(super) fn flush(&mut self, key: ConnKey, net: &mut Net) {
         let (limit, rng) = (self.limits.outbox, &mut self.rng);
         let Some(slot) = self.slots.get_mut(key) else { return };
-        let Some(outbox) = self.effects.outboxes.get_mut(key) else { return };
+        let Some(outbox) = self.effects.outboxes.get_mut(key) else {
+            return;
+        };
         while !slot.blocked
             && let Some(chunk) = outbox.chunks().next()
         {
             // A kernel may take less than it has room for.
-            let offered = if rng.percent(80) { chunk.len() } else { rng.size(1, chunk.len()) };
+            let offered = if rng.percent(80) {
+                chunk.len()
+            } else {
+                rng.size(1, chunk.len())
+            };
             let written = net.write(slot.link, Way::Down, chunk.get(..offered).unwrap_or_default());
             outbox.consume(written);
             slot.sent += written;
@@ -190,6 +225,8 @@ impl Shell {
 fn weigh(mail: &mut Mailbox) -> usize {
     let parcels: Vec<_> = std::iter::from_fn(|| mail.pop()).collect();
     let bytes = parcels.iter().map(burgee_core::io::Parcel::weight).sum();
-    parcels.into_iter().for_each(|parcel| mail.push(parcel));
+    for parcel in parcels {
+        mail.push(parcel);
+    }
     bytes
 }

@@ -35,7 +35,14 @@ pub(super) struct Feed<'a> {
 
 impl<'a> Feed<'a> {
     pub(super) const fn new(slots: &'a mut Slots, prepared: VecDeque<Prepared>) -> Self {
-        Self { slots, prepared, seen: Vec::new(), problem: None, scratch: Vec::new(), lent: None }
+        Self {
+            slots,
+            prepared,
+            seen: Vec::new(),
+            problem: None,
+            scratch: Vec::new(),
+            lent: None,
+        }
     }
 
     /// Bytes that the core did not answer for stay where they are.
@@ -48,7 +55,11 @@ impl<'a> Feed<'a> {
         if let Some(slot) = self.slots.get_mut(key) {
             slot.tail = bytes.get(used..).unwrap_or_default().to_vec();
             slot.needed = needed;
-            self.seen.push(Seen::Bytes { link: slot.link, bytes, used });
+            self.seen.push(Seen::Bytes {
+                link: slot.link,
+                bytes,
+                used,
+            });
         }
     }
 }
@@ -69,8 +80,15 @@ impl Inputs for Feed<'_> {
             }
             Prepared::Bytes(conn) => {
                 self.lent = Some(conn);
-                self.scratch = self.slots.get_mut(conn).map(|slot| std::mem::take(&mut slot.tail)).unwrap_or_default();
-                Input::Bytes { conn, bytes: &self.scratch }
+                self.scratch = self
+                    .slots
+                    .get_mut(conn)
+                    .map(|slot| std::mem::take(&mut slot.tail))
+                    .unwrap_or_default();
+                Input::Bytes {
+                    conn,
+                    bytes: &self.scratch,
+                }
             }
             Prepared::Room(conn) => {
                 self.seen.push(Seen::Other);

@@ -49,6 +49,8 @@ struct Limits {
     outbox: usize,
     outbox_most: usize,
     mail_most: usize,
+    /// Messages that one session may have waiting and unacknowledged.
+    queue_most: usize,
     inputs: usize,
     lateness: u64,
 }
@@ -59,10 +61,11 @@ impl Shell {
     pub fn new(id: ShardId, scenario: &Scenario, config: &Arc<Config>, shared: &Arc<Shared>, rng: &mut Rng) -> Self {
         let largest = scenario.largest_packet();
         // Answers may go on to twice the limit; a page of retained messages is sent whole.
-        let outbox_most = config.outbox_bytes * 2 + 66 * largest;
+        let outbox_most = config.outbox_bytes * 2 + config.outbox_shared_bytes + 66 * largest;
         let limits = Limits {
             outbox: config.outbox_bytes,
             outbox_most,
+            queue_most: config.queue.messages.saturating_add(usize::from(config.window)),
             mail_most: config.mail_bytes + scenario.mail_slot / 8 + 200 * largest,
             inputs: scenario.inputs,
             lateness: scenario.lateness,
@@ -156,8 +159,15 @@ impl Shell {
         if let Some(problem) = problem {
             return Err(problem);
         }
-        net.trace.say(now, [2, u64::from(self.id), count as u64], || format!("shard {} {}", self.id, tell(&inputs)));
-        let mut turn = Turn { shard: self.id, now, inputs, ..Turn::default() };
+        net.trace.say(now, [2, u64::from(self.id), count as u64], || {
+            format!("shard {} {}", self.id, tell(&inputs))
+        });
+        let mut turn = Turn {
+            shard: self.id,
+            now,
+            inputs,
+            ..Turn::default()
+        };
         let moves = self.carry_out(&mut turn, net, oracle)?;
         self.send_mail(net, post);
         if let Some(at) = post.next(self.id) {
@@ -187,7 +197,12 @@ impl Shell {
             }
             prepared.push(Prepared::Accepted(key));
         }
-        let mut keys: Vec<ConnKey> = self.slots.iter().filter(|slot| slot.is_served()).map(|slot| slot.key).collect();
+        let mut keys: Vec<ConnKey> = self
+            .slots
+            .iter()
+            .filter(|slot| slot.is_served())
+            .map(|slot| slot.key)
+            .collect();
         self.rng.shuffle(&mut keys);
         for key in keys {
             if prepared.len() >= self.limits.inputs {
@@ -220,7 +235,11 @@ impl Shell {
             return;
         }
         let fresh = link.up.readable();
-        let count = if self.rng.percent(70) { fresh } else { self.rng.size(0, fresh) };
+        let count = if self.rng.percent(70) {
+            fresh
+        } else {
+            self.rng.size(0, fresh)
+        };
         slot.tail.extend(link.up.read(count));
         let enough = slot.tail.len() >= slot.needed || self.rng.percent(10);
         if slot.hand_out || (count > 0 && enough) {
@@ -284,7 +303,7 @@ fn tell(inputs: &[Seen]) -> String {
             let taken = crate::actor::packet::describe(bytes.get(..*used).unwrap_or_default());
             format!("from {link}: {taken} ({used} of {} bytes)", bytes.len())
         }
-        other => format!("{other:?}"),
+        other @ (Seen::Accepted(_) | Seen::Ended(..) | Seen::Shutdown | Seen::Other) => format!("{other:?}"),
     });
     words.collect::<Vec<_>>().join("; ")
 }

@@ -29,7 +29,11 @@ impl Post {
     #[must_use]
     pub fn new(shards: ShardId, delay: u64, capacity: usize) -> Self {
         let row = || (0..shards).map(|_| Slot::default()).collect();
-        Self { slots: (0..shards).map(|_| row()).collect(), delay, capacity }
+        Self {
+            slots: (0..shards).map(|_| row()).collect(),
+            delay,
+            capacity,
+        }
     }
 
     /// Takes what fits. Says when the receiver should look.

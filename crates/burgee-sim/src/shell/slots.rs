@@ -9,6 +9,10 @@ use crate::net::LinkId;
 
 /// One connection.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what an event loop knows about a socket are facts of yes and no"
+)]
 pub(super) struct Slot {
     pub(super) key: ConnKey,
     pub(super) link: LinkId,
@@ -55,7 +59,10 @@ impl Slots {
             self.slots.push(None);
         }
         self.generation += 1;
-        let key = ConnKey { slot: u32::try_from(place).unwrap_or(u32::MAX), generation: self.generation };
+        let key = ConnKey {
+            slot: u32::try_from(place).unwrap_or(u32::MAX),
+            generation: self.generation,
+        };
         if let Some(slot) = self.slots.get_mut(place) {
             let hand_out = !tail.is_empty();
             *slot = Some(Slot {
