@@ -5,20 +5,13 @@
 //! Deliberately absent: who is owed what; see `publish`.
 
 use burgee_codec::{Ack, Packet, QoS, Version};
-use burgee_protocol::session::{Deliverable, Policy, QueueLimits, Send};
+use burgee_protocol::session::{Deliverable, Send};
 
 use crate::counters::Counters;
 use crate::io::{ConnKey, Effects, Event};
 use crate::outbound::{Outbound, append, write_delivery};
 use crate::sessions::{Delivery, Flow, SessionKey, shown};
 use crate::state::Shard;
-
-/// For messages that were counted elsewhere.
-const UNLIMITED: QueueLimits = QueueLimits {
-    messages: usize::MAX,
-    bytes: usize::MAX,
-    policy: Policy::DropNewest,
-};
 
 impl Shard {
     /// Gives one copy to a session of this shard; `qos` is the QoS of the delivery.
@@ -57,15 +50,13 @@ impl Shard {
         let flow = session.flow(self.config.window);
         self.counters.queued_messages += 1;
         self.counters.queued_bytes += delivery.weight() as u64;
-        // Retained messages are in memory anyway and come a page at a time: they are not crowded out.
-        let limits_of_queue = if retain { &UNLIMITED } else { &self.config.queue };
-        let mut dropped = flow.outgoing.push(delivery, limits_of_queue);
+        let mut dropped = flow.outgoing.push(delivery, &self.config.queue);
         let mut first_drop = false;
         while let Some(message) = dropped {
             self.counters.dropped_queue_full += 1;
             self.counters.settled(message.weight());
             first_drop |= !core::mem::replace(&mut flow.full, true);
-            dropped = flow.outgoing.excess(limits_of_queue);
+            dropped = flow.outgoing.excess(&self.config.queue);
         }
         if first_drop && fx.debug {
             fx.events.push(Event::QueueFull {

@@ -17,7 +17,7 @@ const PAGE: usize = 32;
 impl Shard {
     /// Goes on with a session's replays as far as its outbox, its window and this turn allow.
     pub(crate) fn replay(&mut self, key: SessionKey, fx: &mut Effects) {
-        let limits = self.outbox_limits();
+        let (limits, window) = (self.outbox_limits(), usize::from(self.config.window.max(1)));
         let mut page = core::mem::take(&mut self.page);
         while let Some(session) = self.sessions.get_mut(key) {
             let (Some(conn), version) = (session.conn, session.version) else {
@@ -35,8 +35,11 @@ impl Shard {
                 }
                 break;
             }
-            // With QoS 1 and 2 a page is taken when the last one is all in flight: the acknowledgements set the pace.
-            if replay.qos > QoS::AtMostOnce && !flow.outgoing.queue().is_empty() {
+            // With QoS 1 and 2 they come one at a time, each straight into the window: none ever waits in the queue, where
+            // it could be dropped, and the acknowledgements set the pace.
+            let acknowledged = replay.qos > QoS::AtMostOnce;
+            let outgoing = &flow.outgoing;
+            if acknowledged && (outgoing.in_flight() >= window || !outgoing.queue().is_empty()) {
                 break;
             }
             if self.retained_left == 0 {
@@ -45,7 +48,7 @@ impl Shard {
                 }
                 break;
             }
-            let step = PAGE.min(self.retained_left);
+            let step = if acknowledged { 1 } else { PAGE.min(self.retained_left) };
             self.retained_left -= step;
             let qos = replay.qos;
             if self

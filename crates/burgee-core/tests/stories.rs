@@ -470,3 +470,74 @@ fn a_longer_length_than_needed_is_taken_and_never_sent() {
     world.send(publisher, &[0x30, 0x85, 0x80, 0x00, 0, 1, b't', b'h', b'i']);
     assert_eq!(world.recv(reader), publish(0x30, "t", 0, b"hi"));
 }
+
+#[test]
+fn large_retained_messages_are_not_crowded_out_by_the_limits_of_the_queue() {
+    let queue = QueueLimits {
+        messages: 2,
+        bytes: 1000,
+        policy: Policy::DropOldest,
+    };
+    let config = Config {
+        queue,
+        outbox_shared_bytes: 5000,
+        window: 3,
+        sys_interval_ms: 0,
+        ..Config::default()
+    };
+    let mut world = World::new(config);
+    let publisher = world.open(0);
+    world.send(publisher, &connect("publisher", CLEAN));
+    for number in 0..20 {
+        world.send(publisher, &publish(0x33, &format!("r/{number:02}"), 1, &[number; 3000]));
+    }
+    let reader = world.open(0);
+    world.send(reader, &connect("reader", CLEAN));
+    world.send(reader, &subscribe("r/#", 1));
+    let mut got = world.recv(reader);
+    for id in 1..=20 {
+        world.send(reader, &[0x40, 2, 0, id]);
+        got.extend(world.recv(reader));
+    }
+    let mut expected = vec![0x20, 2, 0, 0, 0x90, 3, 0, 1, 1];
+    for number in 0..20 {
+        expected.extend(publish(0x33, &format!("r/{number:02}"), number + 1, &[number; 3000]));
+    }
+    assert!(got == expected);
+    assert_eq!(world.counters().dropped(), 0);
+}
+
+#[test]
+fn shared_groups_count_in_a_turn_like_anybody() {
+    let mut world = World::new(Config {
+        fanout_slice: 4,
+        sys_interval_ms: 0,
+        ..Config::default()
+    });
+    let (member, publisher) = (world.open(0), world.open(0));
+    world.send(member, &connect("member", CLEAN));
+    for group in 0..30 {
+        world.send(member, &subscribe(&format!("$share/g{group}/t"), 0));
+    }
+    world.recv(member);
+    world.send(publisher, &connect("publisher", CLEAN));
+    let before = world.turns;
+    world.send(publisher, &publish(0x30, "t", 0, b"x"));
+    assert_eq!(world.recv(member), publish(0x30, "t", 0, b"x").repeat(30));
+    assert!(world.turns - before >= 30 / 4, "{} turns", world.turns - before);
+}
+
+#[test]
+fn a_client_that_spoke_is_not_silent_because_nobody_listened() {
+    let mut world = world(1);
+    let client = world.open(0);
+    let mut hello = connect("client", CLEAN);
+    hello[11] = 2;
+    world.send(client, &hello);
+    world.set_waiting(client, true);
+    world.pass(10_000);
+    assert!(!world.is_closed(client), "its bytes may be waiting to be read");
+    world.set_waiting(client, false);
+    world.pass(200);
+    assert!(world.is_closed(client));
+}

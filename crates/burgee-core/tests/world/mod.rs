@@ -31,6 +31,7 @@ enum Event {
 }
 
 #[derive(Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "four facts about a line that do not exclude each other")]
 struct Line {
     shard: usize,
     key: Option<ConnKey>,
@@ -38,6 +39,7 @@ struct Line {
     paused: bool,
     ended: bool,
     reads: bool,
+    waiting: bool,
     received: Vec<u8>,
 }
 
@@ -92,6 +94,11 @@ impl Inputs for Feed<'_> {
     fn consumed(&mut self, used: usize, _needed: usize) {
         let (client, bytes) = self.lent.take().unwrap();
         self.lines.get_mut(&client).unwrap().tail = bytes[used..].to_vec();
+    }
+
+    fn may_have_more(&self, conn: ConnKey) -> bool {
+        let client = self.by_key.get(&(self.shard, conn));
+        client.is_some_and(|client| self.lines[client].waiting)
     }
 }
 
@@ -166,6 +173,11 @@ impl World {
             self.drain(shard, key);
         }
         self.run();
+    }
+
+    /// The client's bytes may be waiting without being handed out.
+    pub(crate) fn set_waiting(&mut self, client: Client, waiting: bool) {
+        self.lines.get_mut(&client).unwrap().waiting = waiting;
     }
 
     pub(crate) fn is_closed(&self, client: Client) -> bool {
