@@ -280,7 +280,10 @@ impl Shard {
     fn send_deferred_ack(&mut self, conn: ConnKey, fx: &mut Effects) {
         if let Some(place) = self.deferred.iter().position(|(waiting, ..)| *waiting == conn) {
             let (_, qos, id) = self.deferred.swap_remove(place);
-            self.acknowledge(conn, qos, id, fx);
+            // A connection that has ended meanwhile is told nothing more.
+            if self.conns.get(conn).is_some() {
+                self.acknowledge(conn, qos, id, fx);
+            }
         }
     }
 

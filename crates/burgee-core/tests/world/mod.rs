@@ -31,7 +31,10 @@ enum Event {
 }
 
 #[derive(Debug, Default)]
-#[allow(clippy::struct_excessive_bools, reason = "four facts about a line that do not exclude each other")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "four facts about a line that do not exclude each other"
+)]
 struct Line {
     shard: usize,
     key: Option<ConnKey>,
