@@ -164,9 +164,8 @@ impl World {
         while self.net.now < deadline && quiet < 4 {
             self.run_until(self.net.now + 500)?;
             let done = self.devices.iter().all(Device::is_done);
-            // With $SYS there is always something on its way.
-            let empty = self.post.is_empty() || self.scenario.config.sys_interval_ms > 0;
-            let rest = empty && self.oracle.unfinished().is_none();
+            let mail = self.shells.iter_mut().all(Shell::is_quiet) && self.post.is_quiet();
+            let rest = mail && self.oracle.unfinished().is_none();
             quiet = if done && rest { quiet + 1 } else { 0 };
         }
         if quiet > 0 {

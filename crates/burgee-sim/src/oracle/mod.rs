@@ -62,6 +62,8 @@ pub struct Turn {
     pub closes: Vec<(LinkId, CloseMode)>,
     /// Connections that moved away.
     pub moves: Vec<LinkId>,
+    /// Connections that the shard did not want to read before this turn.
+    pub paused: Vec<LinkId>,
 }
 
 /// What the oracle has to know about the world.
@@ -207,7 +209,7 @@ impl Oracle {
         }
         self.explain_closes(turn)?;
         self.check_outputs(turn)?;
-        self.check_silence()?;
+        self.check_silence(turn)?;
         self.check_closed()?;
         self.end_of_turn();
         Ok(())
@@ -279,7 +281,12 @@ impl Oracle {
     }
 
     /// Nobody is silent for longer than allowed.
-    fn check_silence(&self) -> Verdict {
+    fn check_silence(&mut self, turn: &Turn) -> Verdict {
+        for link in &turn.paused {
+            if let Some(conn) = self.conns.get_mut(link) {
+                conn.unread = turn.now;
+            }
+        }
         let here = self
             .conns
             .iter()
@@ -287,7 +294,7 @@ impl Oracle {
         for (link, conn) in here {
             let latest = conn
                 .due(self.rules.connect_timeout)
-                .map(|due| due + 500 + self.rules.lateness);
+                .map(|due| due.max(conn.kept_silent()) + 500 + self.rules.lateness);
             if latest.is_some_and(|latest| self.now > latest) && !self.ending.contains(&self.shard) {
                 let client = &conn.client;
                 return Err(format!(

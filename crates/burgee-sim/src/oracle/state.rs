@@ -78,6 +78,8 @@ pub(super) struct Conn {
     pub(super) will: Option<Will>,
     pub(super) keep_alive: u16,
     pub(super) last_packet: u64,
+    /// When it was last not read for a reason of the broker's own.
+    pub(super) unread: u64,
     pub(super) answers: Answers,
     pub(super) closed: Option<Cause>,
 }
@@ -93,8 +95,18 @@ impl Conn {
             will: None,
             keep_alive: 0,
             last_packet: now,
+            unread: 0,
             answers: Answers::default(),
             closed: None,
+        }
+    }
+
+    /// When its silence may end, if it was the broker that did not listen.
+    pub(super) fn kept_silent(&self) -> u64 {
+        if self.unread > 0 {
+            self.unread + u64::from(self.keep_alive) * 1500
+        } else {
+            0
         }
     }
 

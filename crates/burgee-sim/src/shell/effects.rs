@@ -3,7 +3,7 @@
 //! What must hold: the order of the real event loop: moves, pauses, resumes, writes, closes. Deliberately absent: a
 //! wish that is forgotten.
 
-use burgee_core::io::{CloseMode, ConnKey, Mailbox};
+use burgee_core::io::{CloseMode, ConnKey, Mailbox, Parcel};
 
 use super::{Moves, Shell};
 use crate::net::{Event, Finish, LinkId, Net, Way};
@@ -30,6 +30,12 @@ impl Shell {
         for (key, _) in &moved {
             turn.moves.extend(self.slots.get_mut(*key).map(|slot| slot.link));
         }
+        let paused = self
+            .slots
+            .iter()
+            .filter(|slot| slot.paused || slot.unread)
+            .map(|slot| slot.link);
+        turn.paused = paused.collect();
         for event in self.effects.events.drain(..) {
             net.trace.say(turn.now, [0; 3], || format!("event {event:?}"));
         }
@@ -130,7 +136,7 @@ impl Shell {
             ));
         }
         for mail in &mut self.effects.mail {
-            let held = weigh(mail);
+            let held = sum(mail, Parcel::weight);
             let most = self.limits.mail_most;
             if held > most {
                 return Err(format!("a mailbox holds {held} bytes, at most {most} are allowed"));
@@ -214,6 +220,13 @@ impl Shell {
         self.slots.iter().any(|slot| slot.link == link)
     }
 
+    /// No client's message waits for another shard.
+    #[must_use]
+    pub fn is_quiet(&mut self) -> bool {
+        let waiting = |mail| sum(mail, |parcel| usize::from(super::post::is_from_client(parcel)));
+        self.effects.mail.iter_mut().map(waiting).sum::<usize>() == 0
+    }
+
     /// Connections that are not closed yet.
     #[must_use]
     pub fn open(&self) -> usize {
@@ -221,12 +234,12 @@ impl Shell {
     }
 }
 
-/// Bytes in a mailbox, counted one parcel at a time.
-fn weigh(mail: &mut Mailbox) -> usize {
-    let parcels: Vec<_> = std::iter::from_fn(|| mail.pop()).collect();
-    let bytes = parcels.iter().map(burgee_core::io::Parcel::weight).sum();
+/// Adds something up over the parcels of a mailbox.
+fn sum(mail: &mut Mailbox, count: impl Fn(&Parcel) -> usize) -> usize {
+    let parcels: Vec<Parcel> = std::iter::from_fn(|| mail.pop()).collect();
+    let sum = parcels.iter().map(count).sum();
     for parcel in parcels {
         mail.push(parcel);
     }
-    bytes
+    sum
 }

@@ -108,4 +108,8 @@ impl Inputs for Feed<'_> {
     fn consumed(&mut self, used: usize, needed: usize) {
         self.settle(used, needed);
     }
+
+    fn may_have_more(&self, conn: ConnKey) -> bool {
+        self.slots.get(conn).is_some_and(|slot| slot.unread)
+    }
 }

@@ -203,6 +203,9 @@ impl Shell {
             .filter(|slot| slot.is_served())
             .map(|slot| slot.key)
             .collect();
+        for slot in self.slots.iter_mut() {
+            slot.unread = net.link(slot.link).up.readable() > 0;
+        }
         self.rng.shuffle(&mut keys);
         for key in keys {
             if prepared.len() >= self.limits.inputs {
@@ -241,6 +244,7 @@ impl Shell {
             self.rng.size(0, fresh)
         };
         slot.tail.extend(link.up.read(count));
+        slot.unread = count < fresh;
         let enough = slot.tail.len() >= slot.needed || self.rng.percent(10);
         if slot.hand_out || (count > 0 && enough) {
             slot.hand_out = false;

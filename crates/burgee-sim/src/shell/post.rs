@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use burgee_core::io::{Mailbox, Parcel, ShardId};
+use burgee_router::Topical;
 
 use crate::net::Net;
 
@@ -73,9 +74,18 @@ impl Post {
         slots.filter_map(|slot| slot.parcels.front().map(|(at, _)| *at)).min()
     }
 
-    /// Nothing is on its way.
+    /// No client's message is on its way.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.slots.iter().flatten().all(|slot| slot.parcels.is_empty())
+    pub fn is_quiet(&self) -> bool {
+        let parcels = self.slots.iter().flatten().flat_map(|slot| &slot.parcels);
+        parcels.into_iter().all(|(_, parcel)| !is_from_client(parcel))
+    }
+}
+
+/// With `$SYS` and the counters for it there is always something on its way, and nobody is owed it.
+pub(super) fn is_from_client(parcel: &Parcel) -> bool {
+    match parcel {
+        Parcel::Publish { message, .. } => !message.topic().as_str().starts_with("$SYS"),
+        Parcel::CountersWanted | Parcel::Counters(_) => false,
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Slot {
     /// Bytes of the outbox that the oracle has seen.
     pub(super) seen: usize,
     pub(super) room: bool,
+    /// Bytes have come that are not handed out in this turn.
+    pub(super) unread: bool,
 }
 
 impl Slot {
@@ -79,9 +81,17 @@ impl Slots {
                 sent: 0,
                 seen: 0,
                 room: false,
+                unread: false,
             });
         }
         key
+    }
+
+    pub(super) fn get(&self, key: ConnKey) -> Option<&Slot> {
+        self.slots
+            .get(key.slot as usize)?
+            .as_ref()
+            .filter(|slot| slot.key == key)
     }
 
     pub(super) fn get_mut(&mut self, key: ConnKey) -> Option<&mut Slot> {
