@@ -32,7 +32,7 @@ pub struct Config {
     pub max_sessions: usize,
     /// Retained messages of the broker; beyond, a message for a topic that has none is delivered and not stored.
     pub max_retained: usize,
-    /// Subscriptions of one session; beyond, return code 0x80.
+    /// Subscriptions of one session, where a filter counts once more for every 16 levels; beyond, return code 0x80.
     pub max_subscriptions: usize,
     /// Bytes of mail to one other shard that may wait.
     pub mail_bytes: usize,

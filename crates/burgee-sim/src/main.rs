@@ -5,8 +5,8 @@
 #![expect(clippy::print_stdout, reason = "a command line program prints")]
 
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use burgee_sim::oracle::Tally;
@@ -15,10 +15,11 @@ use burgee_sim::{Story, run};
 const USAGE: &str = "\
 burgee-sim [--seeds N] [--from N]     runs N seeds (BURGEE_SIM_SEEDS overrides N; 2000 if nothing is said)
 burgee-sim --seed N [--trace]         runs one seed, and tells its story
+burgee-sim --first [--seeds N]        stops at the first seed that fails
 burgee-sim --soak SECONDS [--from N]  runs seeds for so long";
 
 /// After so many failures nobody reads on.
-const ENOUGH: u64 = 10;
+const ENOUGH: usize = 10;
 
 #[derive(Debug)]
 struct Options {
@@ -27,6 +28,8 @@ struct Options {
     one: Option<u64>,
     trace: bool,
     soak: Option<Duration>,
+    /// So many failures are enough.
+    enough: usize,
 }
 
 fn main() -> ExitCode {
@@ -50,6 +53,7 @@ fn options() -> Result<Options, String> {
         one: None,
         trace: false,
         soak: None,
+        enough: ENOUGH,
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -65,6 +69,7 @@ fn options() -> Result<Options, String> {
             "--seed" => options.one = Some(number()?),
             "--soak" => options.soak = Some(Duration::from_secs(number()?)),
             "--trace" => options.trace = true,
+            "--first" => options.enough = 1,
             _ => return Err(format!("{word}: not known")),
         }
     }
@@ -85,17 +90,13 @@ fn run_one(seed: u64, trace: bool) -> ExitCode {
         "{} turns in {} virtual ms, hash {:016x}, {:?}",
         story.turns, story.lasted, story.hash, story.tally
     );
-    match &story.failure {
-        None => {
-            println!("1 passed, 0 failed");
-            ExitCode::SUCCESS
-        }
-        Some(_) => {
-            report(&story);
-            println!("0 passed, 1 failed");
-            ExitCode::FAILURE
-        }
+    if story.failure.is_none() {
+        println!("1 passed, 0 failed");
+        return ExitCode::SUCCESS;
     }
+    report(&story);
+    println!("0 passed, 1 failed");
+    ExitCode::FAILURE
 }
 
 fn report(story: &Story) {
@@ -109,28 +110,29 @@ fn report(story: &Story) {
 
 fn run_many(options: &Options) -> ExitCode {
     let started = Instant::now();
-    let (next, failed) = (AtomicU64::new(options.from), AtomicU64::new(0));
-    let (passed, sum) = (AtomicU64::new(0), Mutex::new(Tally::default()));
+    let (next, passed) = (AtomicU64::new(options.from), AtomicU64::new(0));
+    let (failed, sum) = (Mutex::new(Vec::new()), Mutex::new(Tally::default()));
+    let end = options.from.saturating_add(options.seeds);
+    let enough = || {
+        failed
+            .lock()
+            .is_ok_and(|failed: MutexGuard<'_, Vec<Story>>| failed.len() >= options.enough)
+    };
     let work = || {
-        loop {
+        while !enough() && options.soak.is_none_or(|most| started.elapsed() < most) {
+            // Whoever takes a seed runs it: no seed before the first failure is left out.
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            let over = options
-                .soak
-                .map_or(seed >= options.from.saturating_add(options.seeds), |most| {
-                    started.elapsed() >= most
-                });
-            if over || failed.load(Ordering::Relaxed) >= ENOUGH {
+            if options.soak.is_none() && seed >= end {
                 return;
             }
             let story = run(seed, false);
             if let Ok(mut sum) = sum.lock() {
                 sum.add(&story.tally);
             }
-            if story.failure.is_some() {
-                failed.fetch_add(1, Ordering::Relaxed);
-                report(&story);
-            } else {
+            if story.failure.is_none() {
                 passed.fetch_add(1, Ordering::Relaxed);
+            } else if let Ok(mut failed) = failed.lock() {
+                failed.push(story);
             }
         }
     };
@@ -140,12 +142,14 @@ fn run_many(options: &Options) -> ExitCode {
             scope.spawn(work);
         }
     });
-    let (passed, failed) = (passed.into_inner(), failed.into_inner());
-    if let Ok(sum) = sum.lock() {
+    let mut failed = failed.into_inner().unwrap_or_default();
+    failed.sort_by_key(|story| story.seed);
+    failed.iter().for_each(report);
+    if let Ok(sum) = sum.into_inner() {
         println!("checked in {:.1} s: {sum:?}", started.elapsed().as_secs_f64());
     }
-    println!("{passed} passed, {failed} failed");
-    if failed == 0 {
+    println!("{} passed, {} failed", passed.into_inner(), failed.len());
+    if failed.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -100,7 +100,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N")]
     max_sessions: Option<NonZeroUsize>,
 
-    /// Subscriptions of one client; beyond, return code 0x80
+    /// Subscriptions of one client, a filter of many levels counting for several; beyond, return code 0x80
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     max_subscriptions: usize,
 
