@@ -53,9 +53,7 @@ impl From<DecodeError> for Fault {
             DecodeError::Malformed(violation) => Self::Malformed(violation),
             DecodeError::UnsupportedLevel { .. } => Self::peer("MQTT-3.1.2-2", "protocol level is not supported"),
             DecodeError::UnknownProtocol => Self::peer("MQTT-3.1.2-1", "protocol name is not MQTT"),
-            DecodeError::TooLarge { .. } => {
-                Self::Limit("packet is larger than accepted (before CONNECT, than any CONNECT can be)")
-            }
+            DecodeError::TooLarge { .. } => Self::Limit("packet is above the maximum packet size of this end"),
         }
     }
 }

@@ -229,7 +229,7 @@ async fn a_packet_above_the_limit_closes_before_it_has_come() {
     let (client, _messages, mut peer) = server.welcome(&server.options().max_packet_size(100)).await;
     peer.send("30 65").await;
     peer.ended().await;
-    assert!(client.ended().await.to_string().contains("max_packet_size"));
+    assert!(client.ended().await.to_string().contains("maximum packet size"));
 }
 
 #[tokio::test]
