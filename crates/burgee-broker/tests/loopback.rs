@@ -273,6 +273,24 @@ fn a_client_that_comes_back_at_once_behind_disconnect_publishes_no_will() {
 }
 
 #[test]
+fn a_client_that_only_stops_sending_gets_what_it_was_owed() {
+    for shards in SHARDS {
+        let (_broker, address) = start(shards, |_| {});
+        let mut subscriber = Client::subscribed(address, "sub", "large", 0);
+        let mut publisher = Client::connect(address, "pub");
+        let packet = publish_packet("large", &vec![7; 20 << 20]);
+        publisher.send(&packet);
+        // The kernel cannot hold so much: most of it is still unsent when the first byte is here.
+        let mut first = [0];
+        subscriber.0.read_exact(&mut first).unwrap();
+        subscriber.0.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut rest = Vec::new();
+        subscriber.0.read_to_end(&mut rest).unwrap();
+        assert!(first[0] == packet[0] && rest == packet[1..]);
+    }
+}
+
+#[test]
 fn a_client_that_vanishes_publishes_its_will() {
     for shards in SHARDS {
         let (_broker, address) = start(shards, |_| {});
