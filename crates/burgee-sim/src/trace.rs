@@ -25,6 +25,11 @@ impl Trace {
         for part in [now].into_iter().chain(parts) {
             self.hash = (self.hash.rotate_left(5) ^ part).wrapping_mul(0x517C_C1B7_2722_0A95);
         }
+        self.note(now, line);
+    }
+
+    /// A line for the reader alone: it is no part of the story, because it is there only when somebody reads.
+    pub fn note(&mut self, now: u64, line: impl FnOnce() -> String) {
         if let Some(lines) = &mut self.lines {
             lines.push(format!("{now:>8} {}", line()));
         }

@@ -37,7 +37,7 @@ impl Shell {
             .map(|slot| slot.link);
         turn.paused = paused.collect();
         for event in self.effects.events.drain(..) {
-            net.trace.say(turn.now, [0; 3], || format!("event {event:?}"));
+            net.trace.note(turn.now, || format!("event {event:?}"));
         }
         self.tell(turn, net);
         oracle.turn(turn)?;
