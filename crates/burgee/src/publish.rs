@@ -24,7 +24,7 @@ use source::{Lines, Payload, Source};
 ///
 /// The options are those of Mosquitto's command of this kind.
 #[derive(Args, Debug)]
-#[command(disable_help_flag = true, after_help = EXIT_CODES)]
+#[command(disable_help_flag = true, args_override_self = true, after_help = EXIT_CODES)]
 pub(crate) struct Options {
     /// Topic to publish to
     #[arg(

@@ -32,7 +32,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 ///
 /// The options are those of Mosquitto's command of this kind.
 #[derive(Args, Debug)]
-#[command(disable_help_flag = true, after_help = EXIT_CODES)]
+#[command(disable_help_flag = true, args_override_self = true, after_help = EXIT_CODES)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Options {
     /// Topic filter to subscribe to; repeatable

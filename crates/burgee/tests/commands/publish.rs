@@ -54,6 +54,16 @@ fn many_lines_arrive_all_and_in_order() {
 }
 
 #[test]
+fn the_last_of_a_repeated_option_wins() {
+    let broker = Broker::start();
+    let sub = broker.subscribe(&["-t", "a", "-t", "b", "-q", "0", "-q", "1", "-C", "2", "-F", "%t %q %p"]);
+    for topic in ["a", "b"] {
+        broker.publish(&["-t", "wrong", "-t", topic, "-q", "2", "-q", "1", "-m", "x"]);
+    }
+    assert_eq!(sub.end().text(), "a 1 x\nb 1 x\n");
+}
+
+#[test]
 fn a_url_stands_for_host_port_user_and_topic() {
     let server = Scripted::start();
     let url = format!("mqtt://u:p@{}/a/b", server.address());
