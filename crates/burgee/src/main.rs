@@ -3,6 +3,11 @@
 //! What must hold: exit code 0 for a clean end, 1 for a failure, 2 for a command line that cannot be understood.
 //! Deliberately absent: everything that a subcommand does.
 
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "the comments of options are help texts: brackets in them are for people"
+)]
+
 mod completions;
 mod connect;
 mod failure;
