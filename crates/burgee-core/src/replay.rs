@@ -80,5 +80,9 @@ impl Shard {
             }
             self.replay(key, fx);
         }
+        if !self.replaying.is_empty() {
+            // Who used this turn up is the last one in the next.
+            self.replaying.rotate_left(1);
+        }
     }
 }
