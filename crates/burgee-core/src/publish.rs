@@ -110,8 +110,8 @@ impl Shard {
         publisher: Option<ConnKey>,
         fx: &mut Effects,
     ) -> bool {
-        let waits = !self.jobs.is_empty() || self.copies_left == 0;
-        let left = if waits {
+        // Jobs are left over only while the turn has no copies left: nothing overtakes them here.
+        let left = if self.copies_left == 0 {
             Some(0)
         } else {
             self.fan_out(route, 0, out, fx)
