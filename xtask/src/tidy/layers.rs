@@ -16,6 +16,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("burgee-auth", 3),
     ("burgee-admin", 3),
     ("burgee-client", 3),
+    ("burgee-load", 3),
     ("burgee-broker", 4),
     ("burgee", 5),
 ];

@@ -1,0 +1,17 @@
+//! A load generator for any MQTT 3.1.1 broker: scenarios, exact accounts of every message, percentiles, costs.
+//!
+//! Must hold: it knows a broker only by its address, and shares no code with burgee's own broker or client: a generator
+//! that shared the codec would share its mistakes. One thread, one readiness loop. Every run is bounded in time,
+//! messages and connections. What it counts it proves: each payload carries a sequence number and a check value.
+//! Deliberately absent: command line and printing; MQTT 5; TLS.
+
+pub mod check;
+pub mod histogram;
+mod link;
+pub mod outcome;
+pub mod target;
+pub mod usage;
+mod wire;
+
+pub use outcome::Outcome;
+pub use target::Target;

@@ -1,0 +1,89 @@
+//! What a process has cost so far, as the Linux kernel tells it.
+//!
+//! Must hold: CPU time is that of all threads alive, in nanoseconds; memory is what the process alone has written.
+
+use std::fs;
+use std::io;
+use std::time::Duration;
+
+/// CPU time of all threads of a process.
+pub fn cpu(process: u32) -> io::Result<Duration> {
+    let mut total = 0;
+    for task in fs::read_dir(format!("/proc/{process}/task"))? {
+        let text = fs::read_to_string(task?.path().join("schedstat"))?;
+        total += text
+            .split_whitespace()
+            .next()
+            .and_then(|n| n.parse::<u64>().ok())
+            .ok_or_else(|| odd("schedstat"))?;
+    }
+    Ok(Duration::from_nanos(total))
+}
+
+/// Memory of a process, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory {
+    /// Pages that only this process has, and has written: heap and stacks. This is the figure compared.
+    pub private_dirty: u64,
+    /// All resident pages, code that was touched included.
+    pub resident: u64,
+}
+
+/// Memory of a process now.
+pub fn memory(process: u32) -> io::Result<Memory> {
+    let text = fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?;
+    let field = |name: &str| {
+        let line = text
+            .lines()
+            .find(|line| line.starts_with(name))
+            .ok_or_else(|| odd("smaps_rollup"))?;
+        let kib = line.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok());
+        kib.map(|n| n * 1024).ok_or_else(|| odd("smaps_rollup"))
+    };
+    Ok(Memory {
+        private_dirty: field("Private_Dirty:")?,
+        resident: field("Rss:")?,
+    })
+}
+
+/// The machine in one line: cores, processor, kernel. No names.
+pub fn machine() -> String {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let info = read("/proc/cpuinfo");
+    let field = |name: &str| {
+        let line = info.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| line.split_once(": "))
+            .map_or("?", |(_, value)| value)
+            .trim()
+            .to_owned()
+    };
+    let cores = info.lines().filter(|line| line.starts_with("processor")).count();
+    let kernel = read("/proc/sys/kernel/osrelease");
+    let kernel = kernel.split('-').next().unwrap_or_default().trim();
+    format!(
+        "{cores} cores, {} (family {}, model {}), Linux {kernel}",
+        field("model name"),
+        field("cpu family"),
+        field("model\t")
+    )
+}
+
+fn odd(file: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("/proc: cannot read {file}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_figures_grow() {
+        let me = std::process::id();
+        let (cpu_before, memory_before) = (cpu(me).unwrap(), memory(me).unwrap());
+        let ballast = vec![1_u8; 32 << 20];
+        assert!(ballast.iter().map(|&b| u64::from(b)).sum::<u64>() > 0);
+        let grown = memory(me).unwrap().private_dirty - memory_before.private_dirty;
+        assert!((30 << 20..40 << 20).contains(&grown), "grew by {grown}");
+        assert!(cpu(me).unwrap() > cpu_before);
+    }
+}

@@ -1,0 +1,339 @@
+//! The few MQTT 3.1.1 packets that a load needs, as bytes, and a reader for those that come back.
+//!
+//! Must hold: reading never panics and never runs past what has arrived.
+//! Deliberately absent: `burgee-codec`. A generator that shared the broker's codec would share its mistakes and its
+//! cost; this one is a stranger to the broker. It checks no more than the load needs.
+
+use std::io;
+
+/// One packet out of the stream, borrowed from the receive buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Frame<'a> {
+    /// A CONNECT, seen only by the self-test's relay.
+    Connect,
+    /// A CONNACK with its two bytes: flags and return code.
+    ConnAck {
+        session_present: bool,
+        code: u8,
+    },
+    /// A SUBACK with its identifier and return codes.
+    SubAck {
+        id: u16,
+        codes: &'a [u8],
+    },
+    /// A PUBLISH; `packet` is the whole of it.
+    Publish {
+        qos: u8,
+        id: u16,
+        topic: &'a [u8],
+        payload: &'a [u8],
+        packet: &'a [u8],
+    },
+    PubAck(u16),
+    PubRec(u16),
+    PubRel(u16),
+    PubComp(u16),
+    /// A SUBSCRIBE, seen only by the relay; the first filter is enough for it.
+    Subscribe {
+        id: u16,
+        filter: &'a [u8],
+    },
+    PingReq,
+    /// A packet that no load has a use for.
+    Other(u8),
+}
+
+const PUBLISH: u8 = 3;
+
+/// The first packet in `input` and what follows it; `None` while it has not arrived whole.
+pub(crate) fn next(input: &[u8]) -> io::Result<Option<(Frame<'_>, &[u8])>> {
+    let Some((&first, after_first)) = input.split_first() else {
+        return Ok(None);
+    };
+    let Some((length, after_length)) = remaining_length(after_first)? else {
+        return Ok(None);
+    };
+    let Some((body, rest)) = after_length.split_at_checked(length) else {
+        return Ok(None);
+    };
+    let whole = input.len() - rest.len();
+    let packet = input.get(..whole).unwrap_or_default();
+    Ok(Some((frame(first, body, packet)?, rest)))
+}
+
+fn remaining_length(input: &[u8]) -> io::Result<Option<(usize, &[u8])>> {
+    let mut value = 0_usize;
+    let mut rest = input;
+    for shift in [0, 7, 14, 21] {
+        let Some((&byte, tail)) = rest.split_first() else {
+            return Ok(None);
+        };
+        rest = tail;
+        value |= usize::from(byte & 0x7F) << shift;
+        if byte & 0x80 == 0 {
+            return Ok(Some((value, rest)));
+        }
+    }
+    Err(broken("a remaining length of more than four bytes"))
+}
+
+fn frame<'a>(first: u8, body: &'a [u8], packet: &'a [u8]) -> io::Result<Frame<'a>> {
+    Ok(match first >> 4 {
+        1 => Frame::Connect,
+        2 => {
+            let (bytes, _) = word(body)?;
+            let [flags, code] = bytes.to_be_bytes();
+            Frame::ConnAck {
+                session_present: flags & 1 == 1,
+                code,
+            }
+        }
+        9 => {
+            let (id, codes) = word(body)?;
+            Frame::SubAck { id, codes }
+        }
+        PUBLISH => publish(first, body, packet)?,
+        4 => Frame::PubAck(word(body)?.0),
+        5 => Frame::PubRec(word(body)?.0),
+        6 => Frame::PubRel(word(body)?.0),
+        7 => Frame::PubComp(word(body)?.0),
+        8 => {
+            let (id, rest) = word(body)?;
+            Frame::Subscribe {
+                id,
+                filter: text(rest)?.0,
+            }
+        }
+        12 => Frame::PingReq,
+        kind => Frame::Other(kind),
+    })
+}
+
+fn publish<'a>(first: u8, body: &'a [u8], packet: &'a [u8]) -> io::Result<Frame<'a>> {
+    let qos = (first >> 1) & 3;
+    let (topic, rest) = text(body)?;
+    let (id, payload) = if qos == 0 { (0, rest) } else { word(rest)? };
+    Ok(Frame::Publish {
+        qos,
+        id,
+        topic,
+        payload,
+        packet,
+    })
+}
+
+fn word(input: &[u8]) -> io::Result<(u16, &[u8])> {
+    let (bytes, rest) = input
+        .split_first_chunk::<2>()
+        .ok_or_else(|| broken("a packet that ends too early"))?;
+    Ok((u16::from_be_bytes(*bytes), rest))
+}
+
+fn text(input: &[u8]) -> io::Result<(&[u8], &[u8])> {
+    let (length, rest) = word(input)?;
+    rest.split_at_checked(usize::from(length))
+        .ok_or_else(|| broken("a string that ends too early"))
+}
+
+fn broken(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("the broker sent {what}"))
+}
+
+/// What a client says of itself when it connects.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hello<'a> {
+    /// The client identifier.
+    pub(crate) client: &'a str,
+    /// Whether the session ends with the connection.
+    pub(crate) clean_session: bool,
+    /// Keep-alive in seconds.
+    pub(crate) keep_alive: u16,
+    /// User name, if any.
+    pub(crate) user: Option<&'a str>,
+    /// Password, if any; needs a user name.
+    pub(crate) password: Option<&'a [u8]>,
+}
+
+/// CONNECT.
+#[must_use]
+pub(crate) fn connect(hello: &Hello<'_>) -> Vec<u8> {
+    let password = hello.user.and(hello.password);
+    let flags = (u8::from(hello.user.is_some()) << 7)
+        | (u8::from(password.is_some()) << 6)
+        | (u8::from(hello.clean_session) << 1);
+    let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, flags];
+    body.extend(hello.keep_alive.to_be_bytes());
+    put_text(&mut body, hello.client);
+    if let Some(user) = hello.user {
+        put_text(&mut body, user);
+    }
+    if let Some(password) = password {
+        body.extend(u16::try_from(password.len()).unwrap_or(u16::MAX).to_be_bytes());
+        body.extend_from_slice(password);
+    }
+    packet(0x10, &body)
+}
+
+/// SUBSCRIBE to one filter.
+pub(crate) fn subscribe(id: u16, filter: &str, qos: u8) -> Vec<u8> {
+    let mut body = id.to_be_bytes().to_vec();
+    put_text(&mut body, filter);
+    body.push(qos);
+    packet(0x82, &body)
+}
+
+/// An acknowledgement: four bytes, first byte and identifier.
+pub(crate) fn put_ack(out: &mut Vec<u8>, first: u8, id: u16) {
+    let [high, low] = id.to_be_bytes();
+    out.extend_from_slice(&[first, 2, high, low]);
+}
+
+pub(crate) const PUBACK: u8 = 0x40;
+pub(crate) const PUBREC: u8 = 0x50;
+pub(crate) const PUBREL: u8 = 0x62;
+pub(crate) const PUBCOMP: u8 = 0x70;
+pub(crate) const CONNACK_ACCEPTED: [u8; 4] = [0x20, 2, 0, 0];
+pub(crate) const PINGREQ: [u8; 2] = [0xC0, 0];
+pub(crate) const PINGRESP: [u8; 2] = [0xD0, 0];
+
+/// The SUBACK that grants `qos` to the subscription with `id`.
+pub(crate) fn suback(id: u16, qos: u8) -> [u8; 5] {
+    let [high, low] = id.to_be_bytes();
+    [0x90, 3, high, low, qos]
+}
+
+fn packet(first: u8, body: &[u8]) -> Vec<u8> {
+    let mut out = vec![first];
+    put_length(&mut out, body.len());
+    out.extend_from_slice(body);
+    out
+}
+
+fn put_length(out: &mut Vec<u8>, mut length: usize) {
+    loop {
+        let low = u8::try_from(length & 0x7F).unwrap_or(0x7F);
+        length >>= 7;
+        out.push(if length == 0 { low } else { low | 0x80 });
+        if length == 0 {
+            return;
+        }
+    }
+}
+
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    out.extend(u16::try_from(text.len()).unwrap_or(u16::MAX).to_be_bytes());
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Who sent a message, as which one of theirs, and when: the first bytes of every payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// The publisher, counted from zero.
+    pub(crate) source: u32,
+    /// Its messages, counted from zero.
+    pub(crate) sequence: u32,
+    /// When it was sent or should have been, in units of 100 ns since the run began; wraps.
+    pub(crate) sent_at: u32,
+}
+
+/// What a payload turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Payload {
+    /// As it was sent.
+    Sound(Mark),
+    /// Its check value does not fit: some byte is not what it was.
+    Corrupt,
+}
+
+impl Mark {
+    /// Bytes that a mark and its check value take: the smallest payload a load can have.
+    pub(crate) const LEN: usize = 16;
+}
+
+impl Payload {
+    /// Reads a payload, every byte of it.
+    #[must_use]
+    pub(crate) fn read(payload: &[u8]) -> Self {
+        let parts = payload.split_first_chunk::<12>().and_then(|(mark, rest)| {
+            let (check, filler) = rest.split_first_chunk::<4>()?;
+            Some((mark, u32::from_be_bytes(*check), filler))
+        });
+        match parts {
+            Some((mark, check, filler)) if check == check_value(mark, crc32fast::hash(filler)) => {
+                Self::Sound(mark_of(*mark))
+            }
+            _ => Self::Corrupt,
+        }
+    }
+}
+
+fn mark_of(bytes: [u8; 12]) -> Mark {
+    let [a, b, c, d, e, f, g, h, i, j, k, l] = bytes;
+    Mark {
+        source: u32::from_be_bytes([a, b, c, d]),
+        sequence: u32::from_be_bytes([e, f, g, h]),
+        sent_at: u32::from_be_bytes([i, j, k, l]),
+    }
+}
+
+/// The check value: CRC-32 of the mark, started from the filler's, so that the filler's is computed once a template.
+fn check_value(mark: &[u8; 12], filler: u32) -> u32 {
+    let mut hasher = crc32fast::Hasher::new_with_initial(filler);
+    hasher.update(mark);
+    hasher.finalize()
+}
+
+/// A PUBLISH made beforehand; only its identifier, its mark and its check value are put in for each message.
+#[derive(Debug)]
+pub(crate) struct Template {
+    head: Vec<u8>,
+    filler: Vec<u8>,
+    filler_check: u32,
+    qos: u8,
+}
+
+impl Template {
+    /// A PUBLISH with `payload` bytes, at least [`Mark::LEN`].
+    #[must_use]
+    pub(crate) fn new(topic: &str, qos: u8, payload: usize) -> Self {
+        let payload = payload.max(Mark::LEN);
+        let mut head = vec![0x30 | (qos << 1)];
+        put_length(&mut head, 2 + topic.len() + if qos == 0 { 0 } else { 2 } + payload);
+        put_text(&mut head, topic);
+        let filler = vec![b'.'; payload - Mark::LEN];
+        Self {
+            head,
+            filler_check: crc32fast::hash(&filler),
+            filler,
+            qos,
+        }
+    }
+
+    /// The same with RETAIN set.
+    #[must_use]
+    pub(crate) fn retained(mut self) -> Self {
+        if let Some(first) = self.head.first_mut() {
+            *first |= 1;
+        }
+        self
+    }
+
+    /// Appends one message. `id` is not used at QoS 0.
+    pub(crate) fn put(&self, out: &mut Vec<u8>, id: u16, mark: Mark) {
+        out.extend_from_slice(&self.head);
+        if self.qos > 0 {
+            out.extend_from_slice(&id.to_be_bytes());
+        }
+        let mut bytes = [0; 12];
+        let words = [mark.source, mark.sequence, mark.sent_at];
+        for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
+            place.copy_from_slice(&word.to_be_bytes());
+        }
+        out.extend_from_slice(&bytes);
+        out.extend_from_slice(&check_value(&bytes, self.filler_check).to_be_bytes());
+        out.extend_from_slice(&self.filler);
+    }
+}
+
+#[cfg(test)]
+mod tests;
