@@ -6,12 +6,15 @@
 //! Deliberately absent: command line and printing; MQTT 5; TLS.
 
 pub mod check;
+pub mod error;
 pub mod histogram;
 mod link;
 pub mod outcome;
+pub mod scenario;
 pub mod target;
 pub mod usage;
 mod wire;
 
+pub use error::Error;
 pub use outcome::Outcome;
-pub use target::Target;
+pub use target::{Live, Target, Watch};

@@ -1,7 +1,7 @@
 //! Whom to load, and who watches.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::histogram::Percentiles;
 
@@ -50,3 +50,52 @@ pub struct Live {
 
 /// Somebody who looks on. It must be quick: the generator waits for it.
 pub type Watch<'a> = &'a mut dyn FnMut(&Live);
+
+/// Tells the watcher ten times a second.
+pub(crate) struct Ticker<'a> {
+    watch: Watch<'a>,
+    phase: &'static str,
+    of: Option<u64>,
+    begun: Instant,
+    last: (Instant, u64),
+}
+
+impl<'a> Ticker<'a> {
+    const EVERY: Duration = Duration::from_millis(100);
+
+    /// Nothing is told before the first phase begins.
+    pub(crate) fn new(watch: Watch<'a>) -> Self {
+        let now = Instant::now();
+        Self {
+            watch,
+            phase: "connecting",
+            of: None,
+            begun: now,
+            last: (now, 0),
+        }
+    }
+
+    /// A phase begins; `done` is where its count starts (usually zero).
+    pub(crate) fn phase(&mut self, phase: &'static str, of: Option<u64>, done: u64) {
+        let now = Instant::now();
+        (self.phase, self.of, self.begun, self.last) = (phase, of, now, (now, done));
+    }
+
+    /// Tells how the phase stands, if it is time to.
+    pub(crate) fn tick(&mut self, now: Instant, done: u64, latency: impl FnOnce() -> Option<Percentiles>) {
+        let since = now.saturating_duration_since(self.last.0);
+        if since < Self::EVERY {
+            return;
+        }
+        let lately = u32::try_from(done.saturating_sub(self.last.1)).unwrap_or(u32::MAX);
+        self.last = (now, done);
+        (self.watch)(&Live {
+            phase: self.phase,
+            elapsed: now.saturating_duration_since(self.begun),
+            done,
+            of: self.of,
+            rate: f64::from(lately) / since.as_secs_f64(),
+            latency: latency(),
+        });
+    }
+}
