@@ -1,6 +1,8 @@
 //! Whom to load, and who watches.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::histogram::Percentiles;
@@ -16,6 +18,9 @@ pub struct Target {
     pub password: Option<Vec<u8>>,
     /// Its process on this machine, if its costs are to be read.
     pub process: Option<u32>,
+    /// Set from outside when the run shall end early: every loop looks at it, ends what it began, and tells what it
+    /// has measured so far.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Target {
@@ -27,7 +32,14 @@ impl Target {
             user: None,
             password: None,
             process: None,
+            stop: Arc::default(),
         }
+    }
+
+    /// Whether the run shall end early.
+    #[must_use]
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
     }
 }
 

@@ -4,9 +4,12 @@
 
 use std::fs;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// CPU time of all threads of a process.
+///
+/// # Errors
+/// What the system says.
 pub fn cpu(process: u32) -> io::Result<Duration> {
     let mut total = 0;
     for task in fs::read_dir(format!("/proc/{process}/task"))? {
@@ -30,6 +33,9 @@ pub struct Memory {
 }
 
 /// Memory of a process now.
+///
+/// # Errors
+/// What the system says.
 pub fn memory(process: u32) -> io::Result<Memory> {
     let text = fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?;
     let field = |name: &str| {
@@ -46,7 +52,29 @@ pub fn memory(process: u32) -> io::Result<Memory> {
     })
 }
 
+/// The memory of a process once it has not changed for a second, or after ten, or when `stopped` says so: brokers give
+/// back what a burst took with a delay.
+///
+/// # Errors
+/// What the system says.
+pub fn settled(process: u32, stopped: impl Fn() -> bool) -> io::Result<Memory> {
+    const STILL: Duration = Duration::from_secs(1);
+    const AT_MOST: Duration = Duration::from_secs(10);
+    let begun = Instant::now();
+    let mut last = (memory(process)?, begun);
+    while last.1.elapsed() < STILL && begun.elapsed() < AT_MOST && !stopped() {
+        // There is no event for "its memory no longer changes".
+        std::thread::sleep(Duration::from_millis(100));
+        let now = memory(process)?;
+        if now.private_dirty != last.0.private_dirty {
+            last = (now, Instant::now());
+        }
+    }
+    Ok(last.0)
+}
+
 /// The machine in one line: cores, processor, kernel. No names.
+#[must_use]
 pub fn machine() -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let info = read("/proc/cpuinfo");
