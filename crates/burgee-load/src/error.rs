@@ -40,6 +40,8 @@ pub enum Error {
         /// What it waited for.
         awaited: &'static str,
     },
+    /// Somebody ended the run before anything was measured.
+    Interrupted,
 }
 
 impl Error {
@@ -99,6 +101,7 @@ impl fmt::Display for Error {
                 write!(f, "the broker closed the connection of {client} during {during}")
             }
             Self::Silent { client, awaited } => write!(f, "the broker fell silent: {client} waited for {awaited}"),
+            Self::Interrupted => write!(f, "interrupted before anything was measured"),
         }
     }
 }
@@ -107,7 +110,9 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::System(error) | Self::Unreachable { error, .. } => Some(error),
-            Self::Option(_) | Self::Refused { .. } | Self::Closed { .. } | Self::Silent { .. } => None,
+            Self::Option(_) | Self::Refused { .. } | Self::Closed { .. } | Self::Silent { .. } | Self::Interrupted => {
+                None
+            }
         }
     }
 }

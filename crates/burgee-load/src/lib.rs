@@ -6,6 +6,7 @@
 //! Deliberately absent: command line and printing; MQTT 5; TLS.
 
 pub mod check;
+mod crowd;
 pub mod error;
 pub mod histogram;
 mod link;

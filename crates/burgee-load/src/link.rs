@@ -117,6 +117,19 @@ impl Link {
         })
     }
 
+    /// Makes a connection in the making: what is flushed before it stands is kept until then.
+    pub(crate) fn wait_until_connected(&mut self) {
+        self.blocked = true;
+    }
+
+    /// Why the connection could not be made, if it could not.
+    ///
+    /// # Errors
+    /// What became of the connection.
+    pub(crate) fn connected(&self) -> io::Result<()> {
+        self.stream.take_error()?.map_or(Ok(()), Err)
+    }
+
     /// Where to write what the next flush sends.
     pub(crate) fn out(&mut self) -> &mut Vec<u8> {
         &mut self.out

@@ -55,6 +55,9 @@ fn packets_are_the_bytes_of_the_standard() {
     );
     assert_eq!(subscribe(10, "a/b", 1), b"\x82\x08\0\x0a\0\x03a/b\x01");
     let mut out = Vec::new();
+    put_subscribe(&mut out, 258, ["a/b", "#"].into_iter(), 2);
+    assert_eq!(out, b"\x82\x0c\x01\x02\0\x03a/b\x02\0\x01#\x02");
+    let mut out = Vec::new();
     put_ack(&mut out, PUBREL, 258);
     assert_eq!(out, [0x62, 2, 1, 2]);
     assert_eq!(next(&out).unwrap(), Some((Frame::PubRel(258), &[][..])));
