@@ -28,6 +28,16 @@ impl Publish<'_> {
         u32::try_from(remaining).is_ok_and(|remaining| whole_len(remaining) == len)
     }
 
+    /// The topic name with its two bytes of length in front, out of the bytes of the packet that this was read from.
+    #[must_use]
+    #[inline]
+    pub fn topic_field_in<'p>(&self, packet: &'p [u8]) -> &'p [u8] {
+        let behind_first = packet.get(1..).unwrap_or_default();
+        let length_bytes = behind_first.iter().take_while(|byte| **byte > 0x7F).count() + 1;
+        let end = length_bytes + 2 + self.topic.as_str().len();
+        behind_first.get(length_bytes..end).unwrap_or_default()
+    }
+
     /// Writes everything but the payload to the end of `out`: for payloads that are shared instead of copied. The
     /// lengths count the payload, which has to follow.
     ///
@@ -71,7 +81,41 @@ impl Packet<'_> {
     ///
     /// # Errors
     /// The packet cannot be written in this version; nothing was written then.
+    #[inline]
     pub fn append_to(&self, version: Version, out: &mut Vec<u8>) -> Result<usize, EncodeError> {
+        if let Some(bytes) = self.as_bare_ack() {
+            out.put(&bytes);
+            return Ok(bytes.len());
+        }
+        self.append_any(version, out)
+    }
+
+    /// Half of what goes out with QoS 1 and 2: an acknowledgement without reason and properties has four bytes in every
+    /// version.
+    #[inline]
+    fn as_bare_ack(&self) -> Option<[u8; 4]> {
+        let (first, ack) = match self {
+            Self::PubAck(ack) => (0x40, ack),
+            Self::PubRec(ack) => (0x50, ack),
+            Self::PubRel(ack) => (0x62, ack),
+            Self::PubComp(ack) => (0x70, ack),
+            Self::Connect(_)
+            | Self::ConnAck(_)
+            | Self::Publish(_)
+            | Self::Subscribe(_)
+            | Self::SubAck(_)
+            | Self::Unsubscribe(_)
+            | Self::UnsubAck(_)
+            | Self::PingReq
+            | Self::PingResp
+            | Self::Disconnect(_)
+            | Self::Auth(_) => return None,
+        };
+        let [high, low] = ack.packet_id.get().to_be_bytes();
+        (ack.reason == 0 && ack.properties.is_empty()).then_some([first, 2, high, low])
+    }
+
+    fn append_any(&self, version: Version, out: &mut Vec<u8>) -> Result<usize, EncodeError> {
         let remaining = self.measure(version)?;
         let needed = whole_len(remaining);
         out.reserve(needed);

@@ -40,6 +40,7 @@ mod filters;
 mod packet;
 mod properties;
 mod property;
+mod publish_copy;
 mod rule;
 mod topic;
 mod types;
@@ -53,6 +54,7 @@ pub use packet::{
 };
 pub use properties::{Properties, PropertiesIter};
 pub use property::Property;
+pub use publish_copy::{CopyKind, PublishCopy};
 pub use topic::{InvalidTopic, SharedFilter, TopicFilter, TopicFilterBuf, TopicName, TopicNameBuf};
 pub use types::{PacketId, PacketType, QoS, RetainHandling, SubscribeOptions, Version, Versions};
 pub use wire::MAX_REMAINING_LENGTH;

@@ -20,8 +20,11 @@ impl Shard {
             return Ok(());
         };
         if let Some(delivery) = flow.outgoing.puback(id)? {
+            let waits = flow.waits();
             self.counters.settled(delivery.weight());
-            self.pump(key, fx);
+            if waits {
+                self.pump(key, fx);
+            }
         }
         Ok(())
     }
@@ -37,7 +40,7 @@ impl Shard {
             self.counters.settled(delivery.weight());
         }
         // [MQTT-4.3.3-1] [MQTT-4.6.0-4] at once, so in the order of the PUBRECs.
-        self.send(conn, Packet::PubRel(Ack::new(id)), fx);
+        self.send_ack(conn, Packet::PubRel(Ack::new(id)), fx);
         Ok(())
     }
 
@@ -48,7 +51,7 @@ impl Shard {
         {
             self.counters.unreleased -= 1;
         }
-        self.send(conn, Packet::PubComp(Ack::new(id)), fx);
+        self.send_ack(conn, Packet::PubComp(Ack::new(id)), fx);
     }
 
     /// # Errors
@@ -57,7 +60,7 @@ impl Shard {
         let Some((key, flow)) = self.flow_of(conn) else {
             return Ok(());
         };
-        if flow.outgoing.pubcomp(id)? {
+        if flow.outgoing.pubcomp(id)? && flow.waits() {
             self.pump(key, fx);
         }
         Ok(())

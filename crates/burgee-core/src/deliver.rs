@@ -50,6 +50,10 @@ impl Shard {
         let flow = session.flow(self.config.window);
         self.counters.queued_messages += 1;
         self.counters.queued_bytes += delivery.weight() as u64;
+        let line = conn.map(|conn| Line { conn, version, limits });
+        let Err(delivery) = send_at_once(flow, delivery, line, &mut self.counters, fx) else {
+            return;
+        };
         let mut dropped = flow.outgoing.push(delivery, &self.config.queue);
         let mut first_drop = false;
         while let Some(message) = dropped {
@@ -63,10 +67,10 @@ impl Shard {
                 client_id: shown(&session.client_id),
             });
         }
-        if let Some(conn) = conn
+        if let Some(line) = line
             && let Some(flow) = session.flow_if_any()
         {
-            pump(flow, Line { conn, version, limits }, &mut self.counters, fx);
+            pump(flow, line, &mut self.counters, fx);
         }
     }
 
@@ -101,7 +105,18 @@ impl Shard {
         }
     }
 
-    /// Sends a packet that waits behind nothing: an acknowledgement, an answer.
+    /// Sends an acknowledgement without a reason; it waits behind nothing.
+    #[inline]
+    pub(crate) fn send_ack(&mut self, conn: ConnKey, ack: Packet<'_>, fx: &mut Effects) {
+        if let Some(outbox) = fx.outboxes.writer(conn) {
+            let before = outbox.len();
+            // It has the same four bytes in every version.
+            append(outbox, ack, Version::V311);
+            self.counters.sent_packet(outbox.len() - before);
+        }
+    }
+
+    /// Sends an answer that waits behind nothing.
     pub(crate) fn send(&mut self, conn: ConnKey, packet: Packet<'_>, fx: &mut Effects) {
         let version = self
             .conns
@@ -122,6 +137,30 @@ struct Line {
     conn: ConnKey,
     version: Version,
     limits: (usize, usize),
+}
+
+/// Puts a copy into the window and writes it, if nothing waits before it and the client takes what it is sent. Else
+/// gives it back.
+#[inline]
+fn send_at_once(
+    flow: &mut Flow,
+    delivery: Delivery,
+    line: Option<Line>,
+    counters: &mut Counters,
+    fx: &mut Effects,
+) -> Result<(), Delivery> {
+    let Some(line) = line else { return Err(delivery) };
+    let Some(outbox) = fx.outboxes.writer(line.conn) else {
+        return Err(delivery);
+    };
+    if outbox.is_above(line.limits.0, line.limits.1) {
+        return Err(delivery);
+    }
+    flow.outgoing.send_at_once(delivery, |id, delivery| {
+        let before = outbox.len();
+        write_delivery(delivery, id, false, line.version, outbox);
+        counters.sent_publish(outbox.len() - before, delivery.message.payload().len());
+    })
 }
 
 /// Writes from the window and the queue while the client keeps taking.

@@ -23,7 +23,16 @@ impl Message {
         let name = topic.as_str().as_bytes();
         // A topic name has at most 65,535 bytes [MQTT-4.7.3-3].
         let length = u16::try_from(name.len()).unwrap_or(u16::MAX).to_be_bytes();
-        let parts = [&length[..], name, payload];
+        Self::from_parts([&length[..], name, payload], qos)
+    }
+
+    /// The same from a topic name with its length in front, as a valid PUBLISH carries it.
+    #[must_use]
+    pub(crate) fn from_field(topic_field: &[u8], payload: &[u8], qos: QoS) -> Self {
+        Self::from_parts([topic_field, payload], qos)
+    }
+
+    fn from_parts<const N: usize>(parts: [&[u8]; N], qos: QoS) -> Self {
         // One allocation of the exact size, filled in place: nobody else can hold it yet.
         let mut body: Arc<[u8]> = core::iter::repeat_n(0, parts.iter().map(|part| part.len()).sum()).collect();
         if let Some(mut rest) = Arc::get_mut(&mut body) {
@@ -61,7 +70,13 @@ impl Message {
     /// The payload.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
-        self.body.get(self.payload_at()..).unwrap_or_default()
+        self.split().1
+    }
+
+    /// The topic name with its length in front, and the payload.
+    #[inline]
+    pub(crate) fn split(&self) -> (&[u8], &[u8]) {
+        self.body.split_at_checked(self.payload_at()).unwrap_or_default()
     }
 
     /// Bytes that it counts for in limits.
@@ -79,6 +94,7 @@ impl Topical for Message {
 }
 
 /// `$SYS` and what is below it is the broker's own.
+#[inline]
 pub(crate) fn is_ours(topic: TopicName<'_>) -> bool {
-    topic.levels().next() == Some("$SYS")
+    topic.is_dollar() && topic.levels().next() == Some("$SYS")
 }

@@ -3,7 +3,7 @@
 //! What must hold: DUP of the publisher never travels [MQTT-3.3.1-3]; QoS 0 has neither DUP nor an identifier
 //! [MQTT-3.3.1-2] [MQTT-2.3.1-5]. Deliberately absent: who gets it.
 
-use burgee_codec::{Packet, PacketId, Properties, Publish, QoS, TopicName, Version};
+use burgee_codec::{CopyKind, Packet, PacketId, Properties, Publish, PublishCopy, QoS, Version};
 use burgee_protocol::connection::{Outbox, SHARE_FROM};
 use burgee_router::Topical;
 
@@ -13,7 +13,8 @@ use crate::sessions::Delivery;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Outbound<'a> {
-    topic: TopicName<'a>,
+    /// The topic name with its two bytes of length in front.
+    topic_field: &'a [u8],
     payload: &'a [u8],
     qos: QoS,
     /// The packet as it came, if it can be forwarded as it is to a subscription of QoS 0.
@@ -28,7 +29,7 @@ impl<'a> Outbound<'a> {
         let small = publish.payload.len() < SHARE_FROM && publish.is_shortest(packet.len());
         let plain = publish.qos == QoS::AtMostOnce && !publish.retain && small;
         Self {
-            topic: publish.topic,
+            topic_field: publish.topic_field_in(packet),
             payload: publish.payload,
             qos: publish.qos,
             as_it_is: plain.then_some(packet),
@@ -38,9 +39,10 @@ impl<'a> Outbound<'a> {
 
     /// From a message that is shared already.
     pub(crate) fn from_message(message: &'a Message) -> Self {
+        let (topic_field, payload) = message.split();
         Self {
-            topic: message.topic(),
-            payload: message.payload(),
+            topic_field,
+            payload,
             qos: message.qos(),
             as_it_is: None,
             message: Some(message.clone()),
@@ -52,23 +54,20 @@ impl<'a> Outbound<'a> {
         self.qos
     }
 
-    /// The topic name.
-    pub(crate) const fn topic(&self) -> TopicName<'a> {
-        self.topic
-    }
-
     /// Payload bytes.
     pub(crate) const fn payload_len(&self) -> usize {
         self.payload.len()
     }
 
     /// The message as one that outlives the turn; made at the first call.
+    #[inline]
     pub(crate) fn message(&mut self) -> &Message {
         self.message
-            .get_or_insert_with(|| Message::new(self.topic, self.payload, self.qos))
+            .get_or_insert_with(|| Message::from_field(self.topic_field, self.payload, self.qos))
     }
 
     /// Writes it as a QoS 0 PUBLISH.
+    #[inline]
     pub(crate) fn write_qos0(&mut self, retain: bool, version: Version, outbox: &mut Outbox) {
         if let Some(packet) = self.as_it_is
             && !retain
@@ -77,51 +76,74 @@ impl<'a> Outbound<'a> {
             return;
         }
         // [MQTT-3.3.1-3] the publisher's DUP never travels; [MQTT-4.3.1-1] QoS 0 goes out once, without DUP.
-        let publish = Publish {
-            dup: false,
-            qos: QoS::AtMostOnce,
-            retain,
-            topic: self.topic,
-            packet_id: None,
-            payload: self.payload,
-            properties: Properties::default(),
-        };
-        if publish.payload.len() < SHARE_FROM {
-            append(outbox, Packet::Publish(publish), version);
+        let kind = CopyKind::Once;
+        if self.payload.len() < SHARE_FROM && version < Version::V5 {
+            let copy = PublishCopy {
+                kind,
+                retain,
+                topic_field: self.topic_field,
+            };
+            // What came in as a packet can go out as one.
+            let _written = copy.append_to(self.payload, outbox.tail());
         } else {
-            let message = self.message();
-            append_shared(outbox, &publish, message, version);
+            write_copy(self.message(), kind, retain, version, outbox);
         }
     }
 }
 
 /// Writes a PUBLISH of QoS 1 or 2.
+#[inline]
 pub(crate) fn write_delivery(delivery: &Delivery, id: PacketId, dup: bool, version: Version, outbox: &mut Outbox) {
-    let publish = Publish {
+    let kind = CopyKind::Acknowledged {
         dup,
         qos: delivery.qos,
-        // [MQTT-3.3.1-8] [MQTT-3.3.1-9] decided when it was owed: 1 for a new subscription, else 0.
-        retain: delivery.retain,
-        topic: delivery.message.topic(),
-        packet_id: Some(id),
-        payload: delivery.message.payload(),
-        properties: Properties::default(),
+        packet_id: id,
     };
-    if publish.payload.len() < SHARE_FROM {
-        append(outbox, Packet::Publish(publish), version);
-    } else {
-        append_shared(outbox, &publish, &delivery.message, version);
-    }
+    // [MQTT-3.3.1-8] [MQTT-3.3.1-9] decided when it was owed: 1 for a new subscription, else 0.
+    write_copy(&delivery.message, kind, delivery.retain, version, outbox);
 }
 
 /// Writes a packet at the end of an outbox.
+#[inline]
 pub(crate) fn append(outbox: &mut Outbox, packet: Packet<'_>, version: Version) {
     // What was decoded within the format's limits, or made by us, can be encoded; else nothing is written.
     let _written = packet.append_to(version, outbox.tail());
 }
 
-fn append_shared(outbox: &mut Outbox, publish: &Publish<'_>, message: &Message, version: Version) {
-    if publish.append_head_to(version, outbox.tail()).is_ok() {
+#[inline]
+fn write_copy(message: &Message, kind: CopyKind, retain: bool, version: Version, outbox: &mut Outbox) {
+    if version == Version::V5 {
+        write_with_properties(message, kind, retain, outbox);
+        return;
+    }
+    let (topic_field, payload) = message.split();
+    let copy = PublishCopy {
+        kind,
+        retain,
+        topic_field,
+    };
+    if payload.len() < SHARE_FROM {
+        let _written = copy.append_to(payload, outbox.tail());
+    } else if copy.append_head_to(payload.len(), outbox.tail()).is_ok() {
+        outbox.append_shared(message.body(), topic_field.len());
+    }
+}
+
+fn write_with_properties(message: &Message, kind: CopyKind, retain: bool, outbox: &mut Outbox) {
+    let (dup, qos, packet_id) = match kind {
+        CopyKind::Once => (false, QoS::AtMostOnce, None),
+        CopyKind::Acknowledged { dup, qos, packet_id } => (dup, qos, Some(packet_id)),
+    };
+    let publish = Publish {
+        dup,
+        qos,
+        retain,
+        topic: message.topic(),
+        packet_id,
+        payload: message.payload(),
+        properties: Properties::default(),
+    };
+    if publish.append_head_to(Version::V5, outbox.tail()).is_ok() {
         outbox.append_shared(message.body(), message.payload_at());
     }
 }

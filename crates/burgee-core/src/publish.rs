@@ -220,12 +220,14 @@ impl Shard {
     fn retain(&mut self, out: &mut Outbound<'_>) {
         // [MQTT-3.3.1-5] [MQTT-3.3.1-7] it replaces what was stored, also with QoS 0.
         // [MQTT-3.3.1-10] [MQTT-3.3.1-11] an empty one removes it and is not stored itself.
-        if out.payload_len() == 0 {
-            self.shared.retained.remove(out.topic());
+        let empty = out.payload_len() == 0;
+        let message = out.message();
+        if empty {
+            self.shared.retained.remove(message.topic());
         } else if self.shared.retained.len() < self.config.max_retained
-            || self.shared.retained.get(out.topic()).is_some()
+            || self.shared.retained.get(message.topic()).is_some()
         {
-            self.shared.retained.set(out.message().clone());
+            self.shared.retained.set(message.clone());
         } else {
             self.counters.dropped_retained_full += 1;
         }
@@ -264,8 +266,8 @@ impl Shard {
         match qos {
             QoS::AtMostOnce => {}
             // [MQTT-4.3.2-2] the message is in every session that is owed it.
-            QoS::AtLeastOnce => self.send(conn, Packet::PubAck(Ack::new(id)), fx),
-            QoS::ExactlyOnce => self.send(conn, Packet::PubRec(Ack::new(id)), fx),
+            QoS::AtLeastOnce => self.send_ack(conn, Packet::PubAck(Ack::new(id)), fx),
+            QoS::ExactlyOnce => self.send_ack(conn, Packet::PubRec(Ack::new(id)), fx),
         }
     }
 

@@ -67,6 +67,11 @@ pub(crate) struct Flow {
 }
 
 impl Flow {
+    /// Something is to be written as soon as it may be.
+    pub(crate) fn waits(&self) -> bool {
+        self.full || self.outgoing.has_next() || !self.replays.is_empty()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.outgoing.is_empty() && self.incoming.is_empty() && self.replays.is_empty()
     }

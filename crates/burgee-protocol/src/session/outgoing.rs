@@ -55,6 +55,9 @@ pub struct Outgoing<M> {
     queue: Queue<M>,
     last_id: u16,
     window: u16,
+    /// The flights' identifiers stand in the order of the circle from the first flight's to `last_id`, which has not come
+    /// round to the first again. It holds until one message stays unfinished for 65,534 others.
+    in_circle: bool,
 }
 
 impl<M: Deliverable> Outgoing<M> {
@@ -67,6 +70,7 @@ impl<M: Deliverable> Outgoing<M> {
             queue: Queue::default(),
             last_id: 0,
             window: window.max(1),
+            in_circle: true,
         }
     }
 
@@ -75,6 +79,27 @@ impl<M: Deliverable> Outgoing<M> {
     #[must_use = "a dropped message must be counted"]
     pub fn push(&mut self, message: M, limits: &QueueLimits) -> Option<M> {
         self.queue.push(message, limits)
+    }
+
+    /// Puts a message straight into the window, as [`Outgoing::push`] and [`Outgoing::next`] would, and has it written
+    /// under its identifier, without DUP: if all before it has been written, nothing waits, and the window has room.
+    ///
+    /// # Errors
+    /// The message, which has to be pushed. Nothing was written.
+    #[inline]
+    pub fn send_at_once(&mut self, message: M, write: impl FnOnce(PacketId, &M)) -> Result<(), M> {
+        let in_flight = self.flights.len();
+        if self.written < in_flight || !self.queue.is_empty() || in_flight >= usize::from(self.window) {
+            return Err(message);
+        }
+        let Some(id) = self.unused_id() else {
+            return Err(message);
+        };
+        write(id, &message);
+        let stage = Stage::Published { message, written: true };
+        self.flights.push_back(Flight { id, stage });
+        self.written += 1;
+        Ok(())
     }
 
     /// See [`Queue::excess`].
@@ -192,9 +217,21 @@ impl<M: Deliverable> Outgoing<M> {
 
     /// The first identifier after the last one given that no unfinished message holds [MQTT-2.3.1-4].
     fn unused_id(&mut self) -> Option<PacketId> {
+        let Some(first) = self.flights.front() else {
+            self.in_circle = true;
+            self.last_id = after(self.last_id);
+            return PacketId::new(self.last_id);
+        };
+        if self.in_circle {
+            let id = after(self.last_id);
+            if id != first.id.get() {
+                self.last_id = id;
+                return PacketId::new(id);
+            }
+            self.in_circle = false;
+        }
         for _ in 0..u16::MAX {
-            // [MQTT-2.3.1-1] 0 is no identifier: 65,535 is followed by 1.
-            self.last_id = if self.last_id == u16::MAX { 1 } else { self.last_id + 1 };
+            self.last_id = after(self.last_id);
             if let Some(id) = PacketId::new(self.last_id)
                 && self.place(id).is_none()
             {
@@ -204,9 +241,23 @@ impl<M: Deliverable> Outgoing<M> {
         None
     }
 
-    /// Acknowledgements mostly come in order, so that the search ends at the front.
+    /// Where the message with this identifier stands. Acknowledgements mostly come in order and most identifiers follow
+    /// one another, so that the first two looks find nearly all.
     fn place(&self, id: PacketId) -> Option<usize> {
-        self.flights.iter().position(|flight| flight.id == id)
+        let first = self.flights.front()?.id;
+        if first == id {
+            return Some(0);
+        }
+        if !self.in_circle {
+            return self.flights.iter().position(|flight| flight.id == id);
+        }
+        let steps = steps(first, id);
+        if self.flights.get(steps).is_some_and(|flight| flight.id == id) {
+            return Some(steps);
+        }
+        self.flights
+            .binary_search_by_key(&steps, |flight| self::steps(first, flight.id))
+            .ok()
     }
 
     fn finish(&mut self, place: usize) -> Option<M> {
@@ -241,6 +292,21 @@ impl<M> Outgoing<M> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.flights.is_empty() && self.queue.is_empty()
+    }
+}
+
+/// The next identifier. [MQTT-2.3.1-1] 0 is none: 65,535 is followed by 1.
+const fn after(id: u16) -> u16 {
+    if id == u16::MAX { 1 } else { id + 1 }
+}
+
+/// How many steps lead from one identifier to another, the way that they are given out.
+fn steps(from: PacketId, to: PacketId) -> usize {
+    let (from, to) = (usize::from(from.get()), usize::from(to.get()));
+    if to >= from {
+        to - from
+    } else {
+        to + usize::from(u16::MAX) - from
     }
 }
 

@@ -165,3 +165,58 @@ fn what_finds_no_room_is_returned() {
     );
     assert_eq!(written(&mut empty), "p1");
 }
+
+#[test]
+fn at_once_is_push_and_next_in_one() {
+    let mut outgoing = Outgoing::new(2);
+    let at_once = |outgoing: &mut Outgoing<Note>, number| {
+        let mut under = None;
+        let sent = outgoing.send_at_once(Note(number, QoS::AtLeastOnce), |id, _| under = Some(id.get()));
+        assert_eq!(sent.is_ok(), under.is_some());
+        under
+    };
+    assert_eq!(at_once(&mut outgoing, 0), Some(1));
+    push(&mut outgoing, 1, QoS::AtLeastOnce);
+    assert_eq!(at_once(&mut outgoing, 2), None, "one waits before it");
+    assert_eq!(written(&mut outgoing), "p2");
+    assert_eq!(at_once(&mut outgoing, 3), None, "the window is full");
+    assert!(outgoing.puback(id(1)).expect("QoS 1").is_some());
+    assert_eq!(at_once(&mut outgoing, 4), Some(3));
+    outgoing.disconnected();
+    assert!(outgoing.puback(id(2)).expect("QoS 1").is_some());
+    assert_eq!(at_once(&mut outgoing, 5), None, "the unfinished one goes first");
+    assert_eq!(written(&mut outgoing), "d3");
+    assert_eq!(at_once(&mut outgoing, 6), Some(4));
+}
+
+/// Against a list that is searched from the front: whatever order acknowledgements come in, and when the circle closes.
+#[test]
+fn identifiers_are_found_and_unused_in_every_order() {
+    let mut seed = 7_u32;
+    let mut chance = move |below: usize| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 8) as usize % below
+    };
+    let mut outgoing = Outgoing::new(40);
+    let mut held: Vec<(u16, u32)> = Vec::new();
+    for number in 0..200_000 {
+        push(&mut outgoing, number, QoS::AtLeastOnce);
+        while let Some(Send::Publish { id, message, .. }) = outgoing.next() {
+            assert!(held.iter().all(|(other, _)| *other != id.get()), "{id:?} is in use");
+            held.push((id.get(), message.0));
+        }
+        // The first message of each stretch stays for longer than the circle is round.
+        let stubborn = number % 100_000 < 70_000;
+        while held.len() > 30 {
+            let place = if stubborn {
+                1 + chance(held.len() - 1)
+            } else {
+                chance(held.len())
+            };
+            let (value, was) = held.remove(place);
+            let done = outgoing.puback(id(value)).expect("QoS 1");
+            assert_eq!(done.map(|note| note.0), Some(was), "{value}");
+            assert!(outgoing.puback(id(value)).expect("unknown is ignored").is_none());
+        }
+    }
+}
