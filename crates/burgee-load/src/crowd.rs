@@ -113,10 +113,12 @@ impl Crowd {
         Some(link.out())
     }
 
-    /// Closes a client's connection.
-    pub(crate) fn close(&mut self, client: usize) {
-        if let Some(client) = self.clients.get_mut(client) {
-            client.link = None;
+    /// Takes leave of a broker that owes this client nothing, and does not wait for it.
+    pub(crate) fn part(&mut self, client: usize) {
+        if let Some(mut link) = self.clients.get_mut(client).and_then(|client| client.link.take()) {
+            link.out().extend_from_slice(&wire::DISCONNECT);
+            // It is closed next: whether it was still there does not matter.
+            drop(link.flush());
         }
     }
 
