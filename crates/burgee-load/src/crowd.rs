@@ -6,6 +6,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
@@ -322,6 +323,36 @@ impl<'a, 'p> Guests<'a, 'p> {
             self.ready += usize::from(*left == 0);
         }
     }
+}
+
+/// What tells this generator's clients and topics from those of another one at the same broker.
+pub(crate) fn tag() -> String {
+    format!("{:x}", std::process::id())
+}
+
+/// Takes sessions away from the broker: a client that comes with a clean session leaves none.
+pub(crate) fn forget(
+    target: &Target,
+    count: usize,
+    name: &dyn Fn(usize) -> String,
+    ticker: &mut Ticker<'_>,
+) -> Result<(), Error> {
+    // Also, and above all, when the run was ended early.
+    let target = Target {
+        stop: Arc::default(),
+        ..target.clone()
+    };
+    let party = Party {
+        count,
+        name,
+        clean_session: true,
+        greeting: &|_, out| out.extend_from_slice(&wire::PINGREQ),
+        answers: 1,
+    };
+    ticker.phase("cleaning up", Some(count as u64), 0);
+    let mut crowd = Crowd::new()?;
+    crowd.gather(&target, &party, ticker, &mut |_, _, _| {})?;
+    crowd.leave()
 }
 
 /// Begins to connect. Loopback has addresses enough: each lends some of its ports.

@@ -7,11 +7,10 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::outline::{Cost, Found, Meter, Outline, float, per};
-use super::tag;
 use crate::bystander::Bystander;
 use crate::check::Faults;
 use crate::clock;
-use crate::crowd::{Crowd, News, PATIENCE, Party};
+use crate::crowd::{Crowd, News, PATIENCE, Party, forget, tag};
 use crate::error::Error;
 use crate::histogram::{Latencies, Percentiles};
 use crate::outcome::Outcome;
@@ -71,7 +70,7 @@ impl Connect {
         };
         // Also after a failure: whatever sessions there are by now are not to stay.
         let cleaned = if self.persistent {
-            self.forget(target, &tag, &mut ticker)
+            forget(target, self.count, &|n| name(&tag, n), &mut ticker)
         } else {
             Ok(())
         };
@@ -168,12 +167,6 @@ impl Connect {
         let mut crowd = Crowd::new()?;
         crowd.gather(target, &party, ticker, &mut |_, _, _| {})?;
         crowd.leave()
-    }
-
-    /// Takes the sessions away: a client that comes with a clean session leaves none.
-    fn forget(&self, target: &Target, tag: &str, ticker: &mut Ticker<'_>) -> Result<(), Error> {
-        ticker.phase("cleaning up", Some(self.count as u64), 0);
-        super::forget(target, self.count, &|n| name(tag, n), ticker)
     }
 }
 

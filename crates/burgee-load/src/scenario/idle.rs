@@ -6,9 +6,8 @@
 use std::time::{Duration, Instant};
 
 use super::outline::{Cost, Found, Meter, Outline, float, per};
-use super::tag;
 use crate::check::Faults;
-use crate::crowd::{Crowd, News, PATIENCE, Party};
+use crate::crowd::{Crowd, News, PATIENCE, Party, tag};
 use crate::error::Error;
 use crate::outcome::Outcome;
 use crate::target::{Target, Ticker, Watch};
