@@ -26,6 +26,7 @@ const BESIDE: &[(&str, u8)] = &[
     ("burgee-sim", 2),
     ("burgee-conformance", 5),
     ("burgee-bench", 5),
+    ("burgee-floor", 0),
     ("burgee-fuzz", 2),
     ("xtask", 0),
 ];
