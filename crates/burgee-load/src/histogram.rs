@@ -43,6 +43,12 @@ impl Latencies {
         self.0.saturating_record(u64::from(units));
     }
 
+    /// Adds all that another one has noted.
+    pub fn add(&mut self, other: &Self) {
+        // Both have the same constant bounds, so this cannot fail; if it did, a percentile would lack a second.
+        drop(self.0.add(&other.0));
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.0.reset();

@@ -5,17 +5,22 @@
 //! messages and connections. What it counts it proves: each payload carries a sequence number and a check value.
 //! Deliberately absent: command line and printing; MQTT 5; TLS.
 
+mod bystander;
 pub mod check;
+mod clock;
 mod crowd;
 pub mod error;
 pub mod histogram;
 mod link;
+pub mod load;
 pub mod outcome;
 pub mod scenario;
 pub mod target;
+mod traffic;
 pub mod usage;
 mod wire;
 
 pub use error::Error;
+pub use load::Load;
 pub use outcome::Outcome;
 pub use target::{Live, Target, Watch};

@@ -61,6 +61,15 @@ pub(crate) fn next(input: &[u8]) -> io::Result<Option<(Frame<'_>, &[u8])>> {
     Ok(Some((frame(first, body, packet)?, rest)))
 }
 
+/// The length of the packet that begins here, as far as it can be told by now.
+pub(crate) fn announced(input: &[u8]) -> io::Result<Option<usize>> {
+    let Some((_, after_first)) = input.split_first() else {
+        return Ok(None);
+    };
+    let length = remaining_length(after_first)?;
+    Ok(length.map(|(length, rest)| input.len() - rest.len() + length))
+}
+
 fn remaining_length(input: &[u8]) -> io::Result<Option<(usize, &[u8])>> {
     let mut value = 0_usize;
     let mut rest = input;
@@ -273,7 +282,7 @@ impl Payload {
         });
         match parts {
             Some((mark, check, filler)) if check == check_value(mark, crc32fast::hash(filler)) => {
-                Self::Sound(mark_of(*mark))
+                Self::Sound(mark_of(mark))
             }
             _ => Self::Corrupt,
         }
@@ -312,19 +321,23 @@ impl Filler {
         });
         match parts {
             Some((mark, check, filler)) if check == check_value(mark, self.check) && filler == self.bytes => {
-                Payload::Sound(mark_of(*mark))
+                Payload::Sound(mark_of(mark))
             }
             _ => Payload::Corrupt,
         }
     }
 }
 
-fn mark_of(bytes: [u8; 12]) -> Mark {
-    let [a, b, c, d, e, f, g, h, i, j, k, l] = bytes;
+fn mark_of(bytes: &[u8; 12]) -> Mark {
+    let mut words = bytes.chunks_exact(4);
+    let mut word = || {
+        let bytes = words.next().and_then(|word| word.first_chunk::<4>());
+        bytes.map_or(0, |bytes| u32::from_be_bytes(*bytes))
+    };
     Mark {
-        source: u32::from_be_bytes([a, b, c, d]),
-        sequence: u32::from_be_bytes([e, f, g, h]),
-        sent_at: u32::from_be_bytes([i, j, k, l]),
+        source: word(),
+        sequence: word(),
+        sent_at: word(),
     }
 }
 

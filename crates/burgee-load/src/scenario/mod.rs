@@ -2,12 +2,16 @@
 //!
 //! Must hold: a scenario is bounded in time, messages and connections whatever the broker does.
 
+mod connect;
+mod fanin;
+mod fanout;
 mod idle;
 pub(crate) mod outline;
+mod p2p;
+mod steady;
 
+pub use connect::Connect;
+pub use fanin::FanIn;
+pub use fanout::FanOut;
 pub use idle::Idle;
-
-/// What tells this generator's clients and topics from those of another one at the same broker.
-fn tag() -> String {
-    format!("{:x}", std::process::id())
-}
+pub use p2p::PairToPair;

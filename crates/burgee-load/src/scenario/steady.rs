@@ -1,0 +1,144 @@
+//! What scenarios of steady traffic have in common: warm up, measure, drain, tell.
+
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::load::Load;
+use crate::outcome::Outcome;
+use crate::scenario::outline::{Cost, Found, Meter, Outline, float};
+use crate::target::{Target, Ticker, Watch};
+use crate::traffic::{Plan, Shape, Summary, Traffic};
+
+/// Above this lateness, in microseconds, the generator blurs what it measures.
+const LATE: f64 = 1000.0;
+
+/// Runs steady traffic of one shape.
+pub(super) fn run(
+    outline: Outline,
+    (shape, load): (Shape, &Load),
+    target: &Target,
+    watch: Watch<'_>,
+) -> Result<Outcome, Error> {
+    let mut ticker = Ticker::new(watch);
+    let plan = Plan {
+        shape,
+        load: *load,
+        sleepers: 0,
+    };
+    let mut traffic = Traffic::connect(target, &plan, &mut ticker)?;
+    traffic.go("warm-up", load.warm_up, &mut ticker)?;
+    let (cost, measured) = measure(&mut traffic, load.duration, target, &mut ticker)?;
+    traffic.drain(&mut ticker)?;
+    finish(outline, load, traffic, (&cost, measured))
+}
+
+/// Measures for so long: what it cost, and how many copies were delivered meanwhile.
+pub(super) fn measure(
+    traffic: &mut Traffic<'_>,
+    duration: Duration,
+    target: &Target,
+    ticker: &mut Ticker<'_>,
+) -> Result<(Cost, u64), Error> {
+    if target.stopped() {
+        return Err(Error::Interrupted);
+    }
+    let meter = Meter::begin(target)?;
+    let (delivered, worked) = (traffic.delivered(), traffic.worked());
+    traffic.measure_from(meter.begun());
+    traffic.go("measuring", duration, ticker)?;
+    let cost = Cost {
+        worked: traffic.worked().zip(worked).map(|(after, before)| after - before),
+        ..meter.end()
+    };
+    Ok((cost, traffic.delivered() - delivered))
+}
+
+/// Tells what it came to.
+pub(super) fn finish(
+    mut outline: Outline,
+    load: &Load,
+    traffic: Traffic<'_>,
+    (cost, measured): (&Cost, u64),
+) -> Result<Outcome, Error> {
+    if !traffic.anybody() {
+        return Err(Error::Closed {
+            client: "every client".to_owned(),
+            during: "the run",
+        });
+    }
+    let summary = traffic.end();
+    settings(&mut outline, load);
+    tell(&mut outline, load, &summary);
+    let found = Found {
+        qos: load.qos,
+        payload: load.payload,
+        sent: summary.sent,
+        delivered: summary.delivered,
+        measured,
+        latency: summary.latency,
+        faults: summary.account.faults,
+    };
+    Ok(outline.finish(&found, cost))
+}
+
+fn settings(outline: &mut Outline, load: &Load) {
+    outline
+        .set("qos", load.qos)
+        .set("payload", load.payload)
+        .set("warm_up", load.warm_up.as_secs_f64())
+        .set("duration", load.duration.as_secs_f64());
+    match load.rate {
+        Some(rate) => outline.set("rate", rate),
+        None => outline.set("window", load.window),
+    };
+}
+
+fn tell(outline: &mut Outline, load: &Load, summary: &Summary) {
+    outline.figure("connections_lost", float(summary.connections_lost));
+    if let Some(first) = &summary.first_loss {
+        outline.warn(format!(
+            "{} connections were lost; the first was {first}; {} messages under way then are in doubt, not lost",
+            summary.connections_lost, summary.account.in_doubt
+        ));
+        outline.figure("in_doubt", float(summary.account.in_doubt));
+    }
+    if load.qos > 0 {
+        outline.figure("unacknowledged", float(summary.unacknowledged));
+    }
+    if summary.unacknowledged > 0 {
+        outline.warn(format!("{} messages were never acknowledged", summary.unacknowledged));
+    }
+    if summary.written_off > 0 {
+        outline.warn(format!(
+            "{} times nothing came for a second, and the window was opened again",
+            summary.written_off
+        ));
+    }
+    if summary.wrong_qos > 0 {
+        outline.warn(format!(
+            "{} messages came with another QoS than was granted",
+            summary.wrong_qos
+        ));
+    }
+    if let Some(late) = summary.late {
+        outline.figure("late_us_p99", late.p99).figure("late_us_max", late.max);
+        if late.p99 > LATE {
+            outline.limited(format!(
+                "messages were sent late: p99 {:.0} us; the generator was the limit",
+                late.p99
+            ));
+        } else if late.p99_9 > LATE {
+            outline.warn(format!(
+                "0.1 % of the messages were sent more than {:.0} us late: p99.9 and above are partly the generator's",
+                late.p99_9
+            ));
+        }
+    }
+    if summary.unsent > 0 {
+        outline.figure("unsent", float(summary.unsent));
+        outline.limited(format!(
+            "{} messages were due and could not be sent in time",
+            summary.unsent
+        ));
+    }
+}

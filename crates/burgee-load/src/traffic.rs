@@ -1,0 +1,561 @@
+//! Publishers and subscribers on one readiness loop: as fast as their windows allow, or at times set beforehand.
+//!
+//! Must hold: in a closed loop a publisher sends only while fewer than `window` of its messages are under way, so that
+//! no queue in the broker grows; in an open loop a message is stamped with the time when it was due. Every message is
+//! accounted for. A connection that is lost is counted, and the rest goes on. Every loop here ends, whatever comes.
+//!
+//! An open loop spins: sleeping costs tens of microseconds of precision. It wants a core of its own.
+
+mod crew;
+mod ledger;
+mod publisher;
+mod schedule;
+mod shape;
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll, Token};
+
+use crate::clock::{self, Clock};
+use crate::error::Error;
+use crate::histogram::Percentiles;
+use crate::link::{Link, SCRATCH};
+use crate::load::Load;
+use crate::target::{Target, Ticker};
+use crate::wire::{self, Frame, Template};
+
+use crew::Crew;
+pub(crate) use ledger::Account;
+use ledger::Ledger;
+use publisher::Publisher;
+use schedule::Schedule;
+pub(crate) use shape::Shape;
+
+/// Without a message for so long, what is still under way at the end is lost.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// Without progress for so long, what a publisher has under way no longer holds its window.
+const STUCK: u64 = clock::SECOND;
+
+/// What is still under way at the end gets at most so long.
+const DRAIN: Duration = Duration::from_secs(60);
+
+/// After the last message that was waited for: time for those that nobody waits for.
+const QUIET: Duration = Duration::from_millis(30);
+
+/// Bytes that a connection may hold unsent before an open loop waits for it.
+const BACKLOG: usize = 16 << 20;
+
+/// Messages of an open loop sent in one turn: what arrives must not wait for long.
+const BURST: usize = 256;
+
+/// Reads from one connection in one turn.
+const READS: usize = 8;
+
+/// What to do to a broker.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) shape: Shape,
+    pub(crate) load: Load,
+    /// The first so many subscribers may stop reading.
+    pub(crate) sleepers: usize,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone)]
+pub(crate) struct Summary {
+    pub(crate) sent: u64,
+    pub(crate) delivered: u64,
+    pub(crate) account: Account,
+    /// Handshakes of publishers that were never finished.
+    pub(crate) unacknowledged: u64,
+    pub(crate) latency: Option<Percentiles>,
+    /// How late an open loop sent.
+    pub(crate) late: Option<Percentiles>,
+    /// Messages of an open loop that were due and could not be sent.
+    pub(crate) unsent: u64,
+    /// How often a window was opened again because nothing came for a second.
+    pub(crate) written_off: u64,
+    /// Connections lost, and what was said of the first.
+    pub(crate) connections_lost: u64,
+    pub(crate) first_loss: Option<String>,
+    /// Messages that came with another QoS than was granted.
+    pub(crate) wrong_qos: u64,
+}
+
+#[derive(Debug)]
+struct Member {
+    link: Option<Link>,
+    /// Does not read.
+    asleep: bool,
+    /// There may be bytes to read of which no event will tell.
+    more: bool,
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    written_off: u64,
+    connections_lost: u64,
+    first_loss: Option<String>,
+    unsent: u64,
+    wrong_qos: u64,
+}
+
+/// A run.
+#[derive(Debug)]
+pub(crate) struct Traffic<'t> {
+    target: &'t Target,
+    plan: Plan,
+    clock: Clock,
+    poll: Poll,
+    events: Events,
+    scratch: Vec<u8>,
+    /// Publishers first.
+    members: Vec<Member>,
+    publishers: Vec<Publisher>,
+    ledger: Ledger,
+    schedule: Option<Schedule>,
+    /// Publishers whose windows may have room.
+    touched: Vec<usize>,
+    /// Members with something to send.
+    dirty: Vec<usize>,
+    /// Members with something to read of which no event will tell.
+    pending: Vec<usize>,
+    tally: Tally,
+    worked: Duration,
+    /// Nobody is left to publish, or to receive.
+    over: bool,
+}
+
+impl<'t> Traffic<'t> {
+    /// Connects everybody.
+    pub(crate) fn connect(target: &'t Target, plan: &Plan, ticker: &mut Ticker<'_>) -> Result<Self, Error> {
+        let (shape, load) = (plan.shape, plan.load);
+        load.check(shape.publishers() + shape.subscribers())?;
+        let poll = Poll::new()?;
+        let crew = Crew {
+            shape,
+            qos: load.qos,
+            sleepers: plan.sleepers,
+            largest: load.payload + 1024,
+        };
+        let links = crew.connect(target, poll.registry(), ticker)?;
+        let members = links.into_iter().map(|link| Member {
+            link: Some(link),
+            asleep: false,
+            more: false,
+        });
+        let publishers = (0..shape.publishers()).map(|n| {
+            let template = Template::new(&shape.topic(n), load.qos, load.payload);
+            Publisher::new(n, template, load.qos)
+        });
+        Ok(Self {
+            target,
+            plan: *plan,
+            clock: Clock::start(),
+            poll,
+            events: Events::with_capacity(4096),
+            scratch: vec![0; SCRATCH],
+            members: members.collect(),
+            publishers: publishers.collect(),
+            ledger: Ledger::new(shape, load.payload),
+            schedule: load.rate.map(Schedule::new),
+            touched: Vec::new(),
+            dirty: Vec::new(),
+            pending: Vec::new(),
+            tally: Tally::default(),
+            worked: Duration::ZERO,
+            over: false,
+        })
+    }
+
+    /// Copies delivered so far.
+    pub(crate) fn delivered(&self) -> u64 {
+        self.ledger.delivered()
+    }
+
+    /// Copies delivered so far to these subscribers, each counted once.
+    pub(crate) fn delivered_to(&self, subscribers: std::ops::Range<usize>) -> u64 {
+        self.ledger.distinct_of(subscribers)
+    }
+
+    /// Messages sent so far.
+    pub(crate) fn sent(&self) -> u64 {
+        self.publishers.iter().map(Publisher::sent).sum()
+    }
+
+    /// Time that an open loop has worked, and not only waited for something to do.
+    pub(crate) fn worked(&self) -> Option<Duration> {
+        self.schedule.as_ref().map(|_| self.worked)
+    }
+
+    /// Latencies of messages sent from now on are kept, earlier ones are not.
+    pub(crate) fn measure_from(&mut self, from: Instant) {
+        let from = self.clock.at(from);
+        self.ledger.measure_from(from);
+        if let Some(schedule) = &mut self.schedule {
+            schedule.measure_from(from);
+        }
+    }
+
+    /// Publishes for so long.
+    pub(crate) fn go(&mut self, phase: &'static str, duration: Duration, ticker: &mut Ticker<'_>) -> Result<(), Error> {
+        let base = self.delivered();
+        ticker.phase(phase, None, 0);
+        let begun = self.clock.now();
+        let end = begun + clock::units(duration);
+        if let Some(schedule) = &mut self.schedule {
+            schedule.begin(begun);
+        }
+        self.touched.extend(0..self.publishers.len());
+        let mut looked = begun;
+        loop {
+            let now = self.clock.now();
+            if self.over || self.target.stopped() || (now >= end && self.caught_up(now, end)) {
+                break;
+            }
+            self.step(now.min(end))?;
+            if now - looked >= clock::SECOND / 10 {
+                looked = now;
+                self.look_for_stuck(now);
+                let lately = self.ledger.lately(now);
+                ticker.tick(Instant::now(), self.ledger.delivered() - base, || lately);
+            }
+        }
+        self.settle()
+    }
+
+    /// One round of sending and receiving.
+    fn step(&mut self, now: u64) -> Result<(), Error> {
+        if self.schedule.is_none() {
+            self.refill(now);
+            return self.turn(Duration::from_millis(50)).map(drop);
+        }
+        let begun = Instant::now();
+        let sent = self.send_due(now);
+        if self.turn(Duration::ZERO)? || sent {
+            self.worked += begun.elapsed();
+        }
+        Ok(())
+    }
+
+    /// Whether an open loop has sent what was due before the end. It gets some time for it: what is left out would
+    /// not be in the latencies.
+    fn caught_up(&mut self, now: u64, end: u64) -> bool {
+        let behind = self.schedule.as_ref().map_or(0, |schedule| schedule.behind(end));
+        let late = now > end + clock::units(SILENCE);
+        if late {
+            self.tally.unsent += behind;
+        }
+        behind == 0 || late
+    }
+
+    /// An open loop receives what is under way without a pause, so that reading meters makes nothing late.
+    fn settle(&mut self) -> Result<(), Error> {
+        let begun = Instant::now();
+        while self.schedule.is_some()
+            && !self.over
+            && self.ledger.missing(&self.publishers) > 0
+            && begun.elapsed() < Duration::from_millis(5)
+        {
+            self.turn(Duration::ZERO)?;
+        }
+        Ok(())
+    }
+
+    /// Sends nothing new and waits for what is under way.
+    pub(crate) fn drain(&mut self, ticker: &mut Ticker<'_>) -> Result<(), Error> {
+        let begun = Instant::now();
+        let first = self.under_way();
+        ticker.phase("draining", Some(first), 0);
+        let mut last = (first, begun);
+        while last.0 > 0 && last.1.elapsed() < SILENCE && begun.elapsed() < DRAIN && !self.target.stopped() {
+            self.turn(Duration::from_millis(10))?;
+            let (left, now) = (self.under_way(), Instant::now());
+            if left != last.0 {
+                last = (left, now);
+            }
+            ticker.tick(now, first.saturating_sub(left), || None);
+        }
+        self.listen()
+    }
+
+    /// Waits until nothing more comes, for a short time: duplicates and strays come unasked.
+    fn listen(&mut self) -> Result<(), Error> {
+        let begun = Instant::now();
+        let mut last = (self.delivered(), begun);
+        while last.1.elapsed() < QUIET && begun.elapsed() < 10 * QUIET {
+            self.turn(QUIET / 3)?;
+            if self.delivered() != last.0 {
+                last = (self.delivered(), Instant::now());
+            }
+        }
+        Ok(())
+    }
+
+    /// What the drain waits for: messages missing at any subscriber, and handshakes.
+    fn under_way(&self) -> u64 {
+        let alive = self.publishers.iter().zip(&self.members);
+        let open = alive.filter(|(_, member)| member.link.is_some());
+        let open: u64 = open.map(|(publisher, _)| publisher.open()).sum();
+        self.ledger.missing(&self.publishers) + open
+    }
+
+    /// The first so many subscribers stop reading; the window does not wait for them any more.
+    pub(crate) fn fall_asleep(&mut self, count: usize) {
+        let subscribers = self.members.iter_mut().skip(self.publishers.len());
+        subscribers.take(count).for_each(|member| member.asleep = true);
+        (0..count).for_each(|subscriber| self.ledger.unpace(subscriber));
+    }
+
+    /// They read again.
+    pub(crate) fn wake_up(&mut self) {
+        for (n, member) in self.members.iter_mut().enumerate() {
+            if std::mem::take(&mut member.asleep) && !std::mem::replace(&mut member.more, true) {
+                self.pending.push(n);
+            }
+        }
+    }
+
+    /// Goes on after a pause that is nobody's fault.
+    pub(crate) fn resume(&mut self) {
+        let now = self.clock.now();
+        if let Some(schedule) = &mut self.schedule {
+            schedule.resume(now);
+        }
+    }
+
+    /// The account of the whole run.
+    pub(crate) fn end(mut self) -> Summary {
+        Summary {
+            sent: self.sent(),
+            delivered: self.delivered(),
+            account: self.ledger.account(&self.publishers),
+            unacknowledged: self.publishers.iter().map(Publisher::open).sum(),
+            latency: self.ledger.latency(),
+            late: self.schedule.as_ref().and_then(Schedule::late),
+            unsent: self.tally.unsent,
+            written_off: self.tally.written_off,
+            connections_lost: self.tally.connections_lost,
+            first_loss: self.tally.first_loss,
+            wrong_qos: self.tally.wrong_qos,
+        }
+    }
+
+    /// Whether somebody is left.
+    pub(crate) fn anybody(&self) -> bool {
+        self.members.iter().any(|member| member.link.is_some())
+    }
+
+    /// Lets publishers fill their windows.
+    fn refill(&mut self, now: u64) {
+        let mut touched = std::mem::take(&mut self.touched);
+        for n in touched.drain(..) {
+            if !self.can_publish(n) {
+                continue;
+            }
+            let received = self.ledger.received(n);
+            let link = self.members.get_mut(n).and_then(|member| member.link.as_mut());
+            let (Some(publisher), Some(link)) = (self.publishers.get_mut(n), link) else {
+                continue;
+            };
+            let room = publisher.room(u64::from(self.plan.load.window), received);
+            (0..room).for_each(|_| publisher.put(link.out(), now));
+            if room > 0 {
+                self.dirty.push(n);
+            }
+        }
+        self.touched = touched;
+    }
+
+    /// Sends what is due. True if anything was.
+    fn send_due(&mut self, now: u64) -> bool {
+        let Some(mut schedule) = self.schedule.take() else {
+            return false;
+        };
+        let mut sent = false;
+        for _ in 0..BURST {
+            let (number, due) = schedule.next();
+            if due > now {
+                break;
+            }
+            let turn = number % (self.publishers.len() as u64).max(1);
+            let n = usize::try_from(turn).unwrap_or_default();
+            if !self.can_publish(n) {
+                schedule.skip();
+                continue;
+            }
+            let link = self.members.get_mut(n).and_then(|member| member.link.as_mut());
+            let (Some(publisher), Some(link)) = (self.publishers.get_mut(n), link) else {
+                break;
+            };
+            if !publisher.has_room() || link.unsent() > BACKLOG {
+                schedule.hold();
+                break;
+            }
+            publisher.put(link.out(), due);
+            schedule.sent(now);
+            self.dirty.push(n);
+            sent = true;
+        }
+        self.schedule = Some(schedule);
+        sent
+    }
+
+    /// Whether a publisher is there, and for a pair its subscriber, too.
+    fn can_publish(&self, publisher: usize) -> bool {
+        let there = |n: usize| self.members.get(n).is_some_and(|member| member.link.is_some());
+        let partner = publisher + self.publishers.len();
+        there(publisher) && (!matches!(self.plan.shape, Shape::Pairs(_)) || there(partner))
+    }
+
+    /// A publisher that has had no progress for a second writes off what is under way, so that a loss is counted and
+    /// does not stop the run.
+    fn look_for_stuck(&mut self, now: u64) {
+        if self.schedule.is_some() {
+            return;
+        }
+        for (n, publisher) in self.publishers.iter_mut().enumerate() {
+            if publisher.stuck(self.ledger.received(n), now, STUCK) {
+                publisher.write_off();
+                self.tally.written_off += 1;
+                self.touched.push(n);
+            }
+        }
+    }
+
+    /// Sends what was written, waits for something to happen, and receives. True if anything happened.
+    fn turn(&mut self, wait: Duration) -> Result<bool, Error> {
+        self.flush();
+        let wait = if self.pending.is_empty() { wait } else { Duration::ZERO };
+        match self.poll.poll(&mut self.events, Some(wait)) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => return Ok(false),
+            done => done?,
+        }
+        let mut pending = std::mem::take(&mut self.pending);
+        let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        let any = !events.is_empty() || !pending.is_empty();
+        for event in &events {
+            let Token(n) = event.token();
+            let Some(member) = self.members.get_mut(n) else {
+                continue;
+            };
+            if event.is_writable()
+                && let Some(link) = &mut member.link
+            {
+                link.writable();
+                self.dirty.push(n);
+            }
+            if event.is_readable() && !member.more {
+                self.receive(n);
+            }
+        }
+        self.events = events;
+        for n in pending.drain(..) {
+            self.receive(n);
+        }
+        // What has become pending meanwhile waits for the next turn.
+        pending.append(&mut self.pending);
+        self.pending = pending;
+        self.flush();
+        Ok(any)
+    }
+
+    fn flush(&mut self) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for n in dirty.drain(..) {
+            let link = self.members.get_mut(n).and_then(|member| member.link.as_mut());
+            if let Some(Err(e)) = link.map(Link::flush) {
+                self.lose(n, &e);
+            }
+        }
+        self.dirty = dirty;
+    }
+
+    fn receive(&mut self, n: usize) {
+        let Some(member) = self.members.get_mut(n) else {
+            return;
+        };
+        // Whoever sleeps finds it when he wakes up.
+        member.more = false;
+        let (false, Some(link)) = (member.asleep, &mut member.link) else {
+            return;
+        };
+        let (clock, plan) = (self.clock, &self.plan);
+        let subscriber = n.checked_sub(self.publishers.len());
+        for _ in 0..READS {
+            let read = match subscriber {
+                None => {
+                    let publisher = self.publishers.get_mut(n);
+                    let Some(publisher) = publisher else { return };
+                    link.read(&mut self.scratch, || 0, |frame, _, out| publisher.answer(frame, out))
+                }
+                Some(subscriber) => {
+                    let (ledger, publishers, tally) = (&mut self.ledger, &self.publishers, &mut self.tally);
+                    let read = |frame: Frame<'_>, now, out: &mut Vec<u8>| {
+                        if let Frame::Publish { qos, id, payload, .. } = frame {
+                            ledger.note(now, subscriber, payload, publishers);
+                            tally.wrong_qos += u64::from(qos != plan.load.qos);
+                            acknowledge(qos, id, out);
+                        } else if let Frame::PubRel(id) = frame {
+                            wire::put_ack(out, wire::PUBCOMP, id);
+                        }
+                    };
+                    link.read(&mut self.scratch, || clock.now(), read)
+                }
+            };
+            match read {
+                Ok(more) => member.more = more,
+                Err(e) => return self.lose(n, &e),
+            }
+            if !member.more {
+                break;
+            }
+        }
+        if member.more {
+            self.pending.push(n);
+        }
+        self.dirty.push(n);
+        self.touch(n, subscriber);
+    }
+
+    /// Something came in: windows may have room.
+    fn touch(&mut self, n: usize, subscriber: Option<usize>) {
+        let publisher = match (subscriber, self.plan.shape) {
+            (None, _) => n,
+            (Some(subscriber), Shape::Pairs(_)) => subscriber,
+            (Some(_), Shape::FanOut(_)) => 0,
+            (Some(_), Shape::FanIn(publishers)) => return self.touched.extend(0..publishers),
+        };
+        if self.schedule.is_none() && self.touched.last() != Some(&publisher) {
+            self.touched.push(publisher);
+        }
+    }
+
+    /// A connection has ended: it is counted, and the others go on.
+    fn lose(&mut self, n: usize, why: &io::Error) {
+        let Some(member) = self.members.get_mut(n) else {
+            return;
+        };
+        if member.link.take().is_none() {
+            return;
+        }
+        self.tally.connections_lost += 1;
+        let name = crew::name(self.plan.shape, n);
+        self.tally.first_loss.get_or_insert_with(|| format!("{name}: {why}"));
+        let subscriber = n.checked_sub(self.publishers.len());
+        self.ledger.end(subscriber.is_none().then_some(n), subscriber);
+        let publishers = (0..self.publishers.len()).any(|n| self.can_publish(n));
+        let subscribers = self.members.iter().skip(self.publishers.len());
+        self.over = !publishers || subscribers.filter(|member| member.link.is_some()).count() == 0;
+    }
+}
+
+fn acknowledge(qos: u8, id: u16, out: &mut Vec<u8>) {
+    match qos {
+        0 => {}
+        1 => wire::put_ack(out, wire::PUBACK, id),
+        _ => wire::put_ack(out, wire::PUBREC, id),
+    }
+}
