@@ -38,6 +38,7 @@ impl<'a> Outbound<'a> {
     }
 
     /// From a message that is shared already.
+    #[inline]
     pub(crate) fn from_message(message: &'a Message) -> Self {
         let (topic_field, payload) = message.split();
         Self {
@@ -64,6 +65,11 @@ impl<'a> Outbound<'a> {
     pub(crate) fn message(&mut self) -> &Message {
         self.message
             .get_or_insert_with(|| Message::from_field(self.topic_field, self.payload, self.qos))
+    }
+
+    /// The packet as it came, if a subscription of QoS 0 can get it as it is.
+    pub(crate) const fn as_it_is(&self) -> Option<&'a [u8]> {
+        self.as_it_is
     }
 
     /// Writes it as a QoS 0 PUBLISH.

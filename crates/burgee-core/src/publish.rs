@@ -12,7 +12,7 @@ use burgee_protocol::session::Arrival;
 use burgee_router::{Recipient, Route, RouteCache, Topical};
 
 use crate::conns::Hold;
-use crate::io::{ConnKey, Copy, Effects, Parcel, ShardId};
+use crate::io::{Bundle, ConnKey, Copy, Effects, Forwarded, Parcel, ShardId};
 use crate::message::{Message, is_ours};
 use crate::outbound::Outbound;
 use crate::sessions::SessionKey;
@@ -171,15 +171,52 @@ impl Shard {
                 self.deliver(key, (recipient.qos.min(published), false), out, fx);
             }
         } else if let Some(mailbox) = fx.mail.get_mut(usize::from(shard)) {
-            let copies = recipients.iter().map(|recipient| Copy {
+            let copy_for = |recipient: &Recipient| Copy {
                 slot: recipient.key.slot,
                 generation: recipient.key.generation,
                 qos: recipient.qos.min(published),
-            });
-            mailbox.push(Parcel::Publish {
-                message: out.message().clone(),
-                copies: copies.collect(),
-            });
+            };
+            if let (Some(packet), [only]) = (out.as_it_is(), recipients) {
+                mailbox.forward(&Forwarded {
+                    copy: copy_for(only),
+                    packet,
+                    payload_len: out.payload_len(),
+                });
+            } else {
+                mailbox.push(Parcel::Publish {
+                    message: out.message().clone(),
+                    copies: recipients.iter().map(copy_for).collect(),
+                });
+            }
+        }
+    }
+
+    /// A bundle of another shard: each packet goes to one session of this one as it is.
+    pub(crate) fn arrive_as_they_are(&mut self, bundle: &Bundle, fx: &mut Effects) {
+        let limits = self.outbox_limits();
+        for Forwarded {
+            copy,
+            packet,
+            payload_len,
+        } in bundle.iter()
+        {
+            let key = SessionKey {
+                slot: copy.slot,
+                generation: copy.generation,
+            };
+            // [MQTT-3.1.2-5] QoS 0 for an absent client need not be stored, and is not.
+            let Some(conn) = self.sessions.get_mut(key).and_then(|session| session.conn) else {
+                continue;
+            };
+            let Some(outbox) = fx.outboxes.writer(conn) else {
+                continue;
+            };
+            if outbox.is_above(limits.0, limits.1) {
+                self.counters.dropped_outbox_full += 1;
+            } else {
+                outbox.append(packet);
+                self.counters.sent_publish(packet.len(), payload_len);
+            }
         }
     }
 

@@ -183,7 +183,8 @@ impl Shard {
 
     fn mail(&mut self, from: ShardId, parcel: Parcel, fx: &mut Effects) {
         match parcel {
-            Parcel::Publish { message, copies } => self.arrive(&message, &copies, fx),
+            Parcel::Publish { message, copies } => self.arrive(&message, copies.as_slice(), fx),
+            Parcel::Bundle(bundle) => self.arrive_as_they_are(&bundle, fx),
             Parcel::CountersWanted => self.answer_counters(from, fx),
             Parcel::Counters(counters) => self.add_counters(&counters, fx),
         }

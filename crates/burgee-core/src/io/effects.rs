@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use burgee_protocol::Time;
 use burgee_store::Batch;
 
-use super::{ConnKey, Event, Outboxes, Parcel, ShardId};
+use super::{Bundle, ConnKey, Event, Forwarded, Outboxes, Parcel, ShardId};
 
 /// How a connection is to be closed.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
@@ -39,6 +39,19 @@ impl Mailbox {
     pub fn push(&mut self, parcel: Parcel) {
         self.bytes += parcel.weight();
         self.parcels.push_back(parcel);
+    }
+
+    /// Puts a QoS 0 packet for one session at the end, together with those right before it.
+    pub(crate) fn forward(&mut self, forwarded: &Forwarded<'_>) {
+        if let Some(Parcel::Bundle(bundle)) = self.parcels.back_mut()
+            && let Some(added) = bundle.push(forwarded)
+        {
+            self.bytes += added;
+            return;
+        }
+        let mut bundle = Bundle::default();
+        bundle.push(forwarded);
+        self.push(Parcel::Bundle(bundle));
     }
 
     /// Takes the oldest parcel.

@@ -19,6 +19,106 @@ pub struct Copy {
     pub qos: QoS,
 }
 
+/// Who is owed a message; mostly it is one session, and that costs no allocation.
+#[derive(Debug)]
+pub enum Copies {
+    /// One session.
+    One(Copy),
+    /// Several, in the order of their keys.
+    Many(Vec<Copy>),
+}
+
+impl Copies {
+    /// All of them.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Copy] {
+        match self {
+            Self::One(copy) => core::slice::from_ref(copy),
+            Self::Many(copies) => copies,
+        }
+    }
+}
+
+impl FromIterator<Copy> for Copies {
+    fn from_iter<I: IntoIterator<Item = Copy>>(copies: I) -> Self {
+        let mut copies = copies.into_iter();
+        match (copies.next(), copies.next()) {
+            (Some(only), None) => Self::One(only),
+            (first, second) => Self::Many(first.into_iter().chain(second).chain(copies).collect()),
+        }
+    }
+}
+
+/// QoS 0 packets that go out as they came in, each to one session: copied behind one another, so that a message between
+/// two shards allocates nothing of its own, and nothing is freed on a thread that did not allocate it but once a bundle.
+#[derive(Debug, Default)]
+pub struct Bundle {
+    bytes: Vec<u8>,
+    packets: Vec<Forward>,
+}
+
+#[derive(Debug)]
+struct Forward {
+    slot: u32,
+    generation: u32,
+    packet: u32,
+    payload: u32,
+}
+
+/// One packet of a [`Bundle`].
+#[derive(Copy, Clone, Debug)]
+pub struct Forwarded<'a> {
+    /// The session that gets it, at QoS 0.
+    pub copy: Copy,
+    /// The whole PUBLISH.
+    pub packet: &'a [u8],
+    /// Bytes of its payload.
+    pub payload_len: usize,
+}
+
+/// A bundle is closed once it has so many bytes; a turn's mail is counted in parcels of about this size.
+const BUNDLE: usize = 32 * 1024;
+
+impl Bundle {
+    /// Puts a packet at the end, if the bundle is not closed. Says how much weight that added.
+    pub(crate) fn push(&mut self, forwarded: &Forwarded<'_>) -> Option<usize> {
+        let packet = u32::try_from(forwarded.packet.len()).ok()?;
+        if self.bytes.len() >= BUNDLE {
+            return None;
+        }
+        self.bytes.extend_from_slice(forwarded.packet);
+        self.packets.push(Forward {
+            slot: forwarded.copy.slot,
+            generation: forwarded.copy.generation,
+            packet,
+            payload: u32::try_from(forwarded.payload_len).unwrap_or(packet),
+        });
+        Some(forwarded.packet.len() + size_of::<Forward>())
+    }
+
+    /// All packets, in the order in which they were put in.
+    pub fn iter(&self) -> impl Iterator<Item = Forwarded<'_>> {
+        let mut rest = self.bytes.as_slice();
+        self.packets.iter().map(move |forward| {
+            let (packet, behind) = rest.split_at_checked(forward.packet as usize).unwrap_or_default();
+            rest = behind;
+            Forwarded {
+                copy: Copy {
+                    slot: forward.slot,
+                    generation: forward.generation,
+                    qos: QoS::AtMostOnce,
+                },
+                packet,
+                payload_len: forward.payload as usize,
+            }
+        })
+    }
+
+    fn weight(&self) -> usize {
+        self.bytes.len() + self.packets.len() * size_of::<Forward>()
+    }
+}
+
 /// What one shard tells another.
 #[derive(Debug)]
 pub enum Parcel {
@@ -26,9 +126,11 @@ pub enum Parcel {
     Publish {
         /// The message.
         message: Message,
-        /// Who is owed it, in order of their keys.
-        copies: Vec<Copy>,
+        /// Who is owed it.
+        copies: Copies,
     },
+    /// Small messages of QoS 0, each for one session of the receiving shard.
+    Bundle(Bundle),
     /// Shard 0 wants the counters.
     CountersWanted,
     /// The counters as they are now.
@@ -40,9 +142,54 @@ impl Parcel {
     #[must_use]
     pub fn weight(&self) -> usize {
         match self {
-            Self::Publish { message, copies } => message.weight() + copies.len() * size_of::<Copy>() + 64,
+            Self::Publish { message, copies } => message.weight() + size_of_val(copies.as_slice()) + 64,
+            Self::Bundle(bundle) => bundle.weight(),
             Self::CountersWanted => 16,
             Self::Counters(_) => size_of::<Counters>(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bundle_gives_back_what_was_put_in() {
+        let mut bundle = Bundle::default();
+        let (mut count, mut weight) = (0_u32, 0);
+        loop {
+            let packet = vec![7; count as usize % 300 + 1];
+            let copy = Copy {
+                slot: count,
+                generation: 9,
+                qos: QoS::AtMostOnce,
+            };
+            let forwarded = Forwarded {
+                copy,
+                packet: &packet,
+                payload_len: 1,
+            };
+            let Some(added) = bundle.push(&forwarded) else { break };
+            weight += added;
+            count += 1;
+        }
+        assert!(weight == bundle.weight() && weight > BUNDLE);
+        let seen: Vec<(u32, usize)> = bundle.iter().map(|one| (one.copy.slot, one.packet.len())).collect();
+        assert_eq!(seen, (0..count).map(|n| (n, n as usize % 300 + 1)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn one_copy_needs_no_list() {
+        let copy = |slot| Copy {
+            slot,
+            generation: 1,
+            qos: QoS::AtLeastOnce,
+        };
+        assert!(matches!(std::iter::once(copy(3)).collect(), Copies::One(_)));
+        for count in [0, 1, 2, 5] {
+            let copies: Copies = (0..count).map(copy).collect();
+            assert_eq!(copies.as_slice(), (0..count).map(copy).collect::<Vec<_>>());
         }
     }
 }

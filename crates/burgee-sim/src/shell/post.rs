@@ -86,6 +86,7 @@ impl Post {
 pub(super) fn is_from_client(parcel: &Parcel) -> bool {
     match parcel {
         Parcel::Publish { message, .. } => !message.topic().as_str().starts_with("$SYS"),
+        Parcel::Bundle(_) => true,
         Parcel::CountersWanted | Parcel::Counters(_) => false,
     }
 }
