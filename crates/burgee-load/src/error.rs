@@ -48,21 +48,24 @@ impl Error {
     /// What an input or output error on a connection means.
     #[must_use]
     pub fn on_connection(client: &str, during: &'static str, error: io::Error) -> Self {
-        let client = client.to_owned();
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe => Self::Closed { client, during },
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Self::Silent {
-                client,
-                awaited: during,
-            },
-            io::ErrorKind::InvalidData => Self::Refused {
-                client,
-                what: error.to_string(),
-            },
-            _ => Self::Unreachable { client, error },
+        use io::ErrorKind as Kind;
+        let (client, kind) = (client.to_owned(), error.kind());
+        let closed = [
+            Kind::UnexpectedEof,
+            Kind::ConnectionReset,
+            Kind::ConnectionAborted,
+            Kind::BrokenPipe,
+        ];
+        if closed.contains(&kind) {
+            Self::Closed { client, during }
+        } else if matches!(kind, Kind::WouldBlock | Kind::TimedOut) {
+            let awaited = during;
+            Self::Silent { client, awaited }
+        } else if kind == Kind::InvalidData {
+            let what = error.to_string();
+            Self::Refused { client, what }
+        } else {
+            Self::Unreachable { client, error }
         }
     }
 

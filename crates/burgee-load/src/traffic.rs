@@ -318,14 +318,6 @@ impl<'t> Traffic<'t> {
         }
     }
 
-    /// Goes on after a pause that is nobody's fault.
-    pub(crate) fn resume(&mut self) {
-        let now = self.clock.now();
-        if let Some(schedule) = &mut self.schedule {
-            schedule.resume(now);
-        }
-    }
-
     /// The account of the whole run.
     pub(crate) fn end(mut self) -> Summary {
         Summary {

@@ -342,17 +342,58 @@ fn mark_of(bytes: &[u8; 12]) -> Mark {
 }
 
 /// The check value: CRC-32 of the mark, started from the filler's, so that the filler's is computed once a template.
+/// All twelve bytes are looked up at once: one after the other would cost more than all else that is done to a message.
+#[expect(clippy::indexing_slicing, reason = "a byte is an index into 256 words")]
 fn check_value(mark: &[u8; 12], filler: u32) -> u32 {
-    let mut hasher = crc32fast::Hasher::new_with_initial(filler);
-    hasher.update(mark);
-    hasher.finalize()
+    let mut bytes = *mark;
+    for (byte, state) in bytes.iter_mut().zip((!filler).to_le_bytes()) {
+        *byte ^= state;
+    }
+    let tables = TABLES.iter().rev().zip(bytes);
+    !tables.fold(0, |sum, (table, byte)| sum ^ table[usize::from(byte)])
+}
+
+/// For each place of a byte, counted from the end, what it adds to the check value.
+static TABLES: [[u32; 256]; 12] = tables();
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "computed by the compiler, which would not compile a mistake; below 256"
+)]
+const fn tables() -> [[u32; 256]; 12] {
+    let mut tables = [[0; 256]; 12];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut state = byte as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            state = (state >> 1) ^ (0xEDB8_8320 & (state & 1).wrapping_neg());
+            bit += 1;
+        }
+        tables[0][byte] = state;
+        byte += 1;
+    }
+    let mut place = 1;
+    while place < 12 {
+        byte = 0;
+        while byte < 256 {
+            let before = tables[place - 1][byte];
+            tables[place][byte] = (before >> 8) ^ tables[0][(before & 0xFF) as usize];
+            byte += 1;
+        }
+        place += 1;
+    }
+    tables
 }
 
 /// A PUBLISH made beforehand; only its identifier, its mark and its check value are put in for each message.
 #[derive(Debug)]
 pub(crate) struct Template {
-    head: Vec<u8>,
-    filler: Filler,
+    packet: Vec<u8>,
+    /// Bytes before the identifier, if there is one.
+    head: usize,
+    filler_check: u32,
     qos: u8,
 }
 
@@ -360,18 +401,26 @@ impl Template {
     /// A PUBLISH with `payload` bytes, at least [`Mark::LEN`].
     #[must_use]
     pub(crate) fn new(topic: &str, qos: u8, payload: usize) -> Self {
-        let payload = payload.max(Mark::LEN);
-        let mut head = vec![0x30 | (qos << 1)];
-        put_length(&mut head, 2 + topic.len() + if qos == 0 { 0 } else { 2 } + payload);
-        put_text(&mut head, topic);
         let filler = Filler::new(payload);
-        Self { head, filler, qos }
+        let id = if qos == 0 { 0 } else { 2 };
+        let mut packet = vec![0x30 | (qos << 1)];
+        put_length(&mut packet, 2 + topic.len() + id + Mark::LEN + filler.bytes.len());
+        put_text(&mut packet, topic);
+        let head = packet.len();
+        packet.resize(head + id + Mark::LEN, 0);
+        packet.extend_from_slice(&filler.bytes);
+        Self {
+            packet,
+            head,
+            filler_check: filler.check,
+            qos,
+        }
     }
 
     /// The same with RETAIN set.
     #[must_use]
     pub(crate) fn retained(mut self) -> Self {
-        if let Some(first) = self.head.first_mut() {
+        if let Some(first) = self.packet.first_mut() {
             *first |= 1;
         }
         self
@@ -379,19 +428,29 @@ impl Template {
 
     /// Appends one message. `id` is not used at QoS 0.
     pub(crate) fn put(&self, out: &mut Vec<u8>, id: u16, mark: Mark) {
-        out.extend_from_slice(&self.head);
-        if self.qos > 0 {
-            out.extend_from_slice(&id.to_be_bytes());
-        }
         let mut bytes = [0; 12];
         let words = [mark.source, mark.sequence, mark.sent_at];
         for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
             place.copy_from_slice(&word.to_be_bytes());
         }
-        out.extend_from_slice(&bytes);
-        out.extend_from_slice(&check_value(&bytes, self.filler.check).to_be_bytes());
-        out.extend_from_slice(&self.filler.bytes);
+        let check = check_value(&bytes, self.filler_check).to_be_bytes();
+        let place = out.len() + self.head;
+        out.extend_from_slice(&self.packet);
+        let Some(mut place) = out.get_mut(place..) else { return };
+        if self.qos > 0 {
+            place = fill(place, &id.to_be_bytes());
+        }
+        fill(fill(place, &bytes), &check);
     }
+}
+
+/// Writes to the front of a place; gives what is behind it.
+fn fill<'a>(place: &'a mut [u8], bytes: &[u8]) -> &'a mut [u8] {
+    let Some((front, behind)) = place.split_at_mut_checked(bytes.len()) else {
+        return &mut [];
+    };
+    front.copy_from_slice(bytes);
+    behind
 }
 
 #[cfg(test)]

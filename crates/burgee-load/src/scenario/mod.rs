@@ -6,12 +6,18 @@ mod connect;
 mod fanin;
 mod fanout;
 mod idle;
+mod large;
+mod latency;
 pub(crate) mod outline;
 mod p2p;
+mod slow;
 mod steady;
 
 pub use connect::Connect;
 pub use fanin::FanIn;
 pub use fanout::FanOut;
 pub use idle::Idle;
+pub use large::Large;
+pub use latency::Latency;
 pub use p2p::PairToPair;
+pub use slow::Slow;

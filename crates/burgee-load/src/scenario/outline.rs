@@ -285,7 +285,7 @@ mod tests {
 
     fn cost(own: u64, broker: Option<f64>) -> Cost {
         Cost {
-            elapsed: Duration::from_millis(1000),
+            elapsed: Duration::from_secs(1),
             own: Duration::from_millis(own),
             worked: None,
             process: broker.map(|cpu_seconds| Process {

@@ -27,7 +27,7 @@ pub(super) fn run(
     };
     let mut traffic = Traffic::connect(target, &plan, &mut ticker)?;
     traffic.go("warm-up", load.warm_up, &mut ticker)?;
-    let (cost, measured) = measure(&mut traffic, load.duration, target, &mut ticker)?;
+    let (cost, measured) = measure(&mut traffic, "measuring", target, (load.duration, &mut ticker))?;
     traffic.drain(&mut ticker)?;
     finish(outline, load, traffic, (&cost, measured))
 }
@@ -35,9 +35,9 @@ pub(super) fn run(
 /// Measures for so long: what it cost, and how many copies were delivered meanwhile.
 pub(super) fn measure(
     traffic: &mut Traffic<'_>,
-    duration: Duration,
+    phase: &'static str,
     target: &Target,
-    ticker: &mut Ticker<'_>,
+    (duration, ticker): (Duration, &mut Ticker<'_>),
 ) -> Result<(Cost, u64), Error> {
     if target.stopped() {
         return Err(Error::Interrupted);
@@ -45,9 +45,12 @@ pub(super) fn measure(
     let meter = Meter::begin(target)?;
     let (delivered, worked) = (traffic.delivered(), traffic.worked());
     traffic.measure_from(meter.begun());
-    traffic.go("measuring", duration, ticker)?;
+    traffic.go(phase, duration, ticker)?;
     let cost = Cost {
-        worked: traffic.worked().zip(worked).map(|(after, before)| after - before),
+        worked: traffic
+            .worked()
+            .zip(worked)
+            .map(|(after, before)| after.saturating_sub(before)),
         ..meter.end()
     };
     Ok((cost, traffic.delivered() - delivered))

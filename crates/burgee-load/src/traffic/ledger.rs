@@ -30,7 +30,6 @@ pub(super) struct Ledger {
 #[derive(Debug)]
 struct Times {
     from: u64,
-    to: u64,
     recent: Latencies,
     all: Latencies,
     rolled: u64,
@@ -60,7 +59,6 @@ impl Ledger {
             others: Faults::default(),
             times: Times {
                 from: u64::MAX,
-                to: u64::MAX,
                 recent: Latencies::default(),
                 all: Latencies::default(),
                 rolled: 0,
@@ -81,27 +79,30 @@ impl Ledger {
             self.others.corrupted += 1;
             return;
         };
-        if self.note_mark(subscriber, mark, publishers).is_none() {
+        let Some(paces) = self.note_mark(subscriber, mark, publishers) else {
             self.others.stray += 1;
             return;
-        }
+        };
         let (sent, age) = clock::sent(now, mark.sent_at);
-        if sent >= self.times.from && sent < self.times.to {
+        // Whoever does not read has no latency to tell.
+        if paces && sent >= self.times.from {
             self.times.recent.note(age);
         }
     }
 
-    fn note_mark(&mut self, subscriber: usize, mark: Mark, publishers: &[Publisher]) -> Option<()> {
+    /// Notes it in its stream, if it has one; tells whether that stream holds the window.
+    fn note_mark(&mut self, subscriber: usize, mark: Mark, publishers: &[Publisher]) -> Option<bool> {
         let source = usize::try_from(mark.source).ok()?;
         let sent = publishers.get(source)?.sent();
         let number = self.shape.stream(source, subscriber)?;
         let stream = self.streams.get_mut(number)?;
         let before = stream.next();
         stream.note(u64::from(mark.sequence), sent);
-        if self.pacing.get(number).is_some_and(|&paces| paces) {
+        let paces = self.pacing.get(number).is_some_and(|&paces| paces);
+        if paces {
             self.pace.0 += stream.next() - before;
         }
-        Some(())
+        Some(paces)
     }
 
     /// The first message of a publisher that has not arrived yet: the mean over all its subscribers, for one that lost
@@ -178,12 +179,7 @@ impl Ledger {
     pub(super) fn measure_from(&mut self, from: u64) {
         self.times.recent.clear();
         self.times.all.clear();
-        (self.times.from, self.times.to, self.times.rolled) = (from, u64::MAX, from);
-    }
-
-    /// Takes those of messages sent before now, and of no later ones.
-    pub(super) fn measure_to(&mut self, to: u64) {
-        self.times.to = to;
+        (self.times.from, self.times.rolled) = (from, from);
     }
 
     /// Moves the last second's latencies to the others; tells the percentiles of the last whole second.

@@ -38,11 +38,6 @@ impl Schedule {
         }
     }
 
-    /// Goes on as if no time had passed since it was left.
-    pub(super) fn resume(&mut self, now: u64) {
-        self.begun = now.saturating_sub(self.offset(self.next)).max(1);
-    }
-
     /// The number of the next message, and when it is due.
     pub(super) fn next(&self) -> (u64, u64) {
         (self.next, self.begun + self.offset(self.next))

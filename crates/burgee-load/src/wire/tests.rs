@@ -89,3 +89,42 @@ fn a_changed_byte_is_seen_wherever_it_is() {
     assert_eq!(Payload::read(&payload[..15]), Payload::Corrupt, "no mark");
     assert_eq!(Payload::read(&payload), Payload::Sound(mark));
 }
+
+#[test]
+fn the_check_value_is_the_crc_that_everybody_knows() {
+    let mark: [u8; 12] = *b"a mark, say!";
+    for filler in [&b""[..], b".", b"some filler of any length"] {
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(filler);
+        hasher.update(&mark);
+        assert_eq!(check_value(&mark, crc32fast::hash(filler)), hasher.finalize());
+    }
+}
+
+#[test]
+fn what_was_filled_in_is_read_back_and_nothing_else() {
+    let mark = Mark {
+        source: 1,
+        sequence: 2,
+        sent_at: 3,
+    };
+    let filler = Filler::new(40);
+    let mut out = Vec::new();
+    Template::new("t", 1, 40).put(&mut out, 7, mark);
+    let payload = out.split_off(out.len() - 40);
+    assert_eq!(filler.read(&payload), Payload::Sound(mark));
+    for n in 0..payload.len() {
+        let mut bent = payload.clone();
+        bent[n] ^= 1;
+        assert_eq!(filler.read(&bent), Payload::Corrupt, "byte {n}");
+    }
+    assert_eq!(filler.read(&payload[..39]), Payload::Corrupt);
+}
+
+#[test]
+fn a_length_is_known_before_the_packet_is_whole() {
+    assert_eq!(announced(&[]).unwrap(), None);
+    assert_eq!(announced(&[0x30, 0x80]).unwrap(), None);
+    assert_eq!(announced(&[0x30, 0x80, 0x01, 9]).unwrap(), Some(131));
+    assert_eq!(announced(&[0x40, 2]).unwrap(), Some(4));
+}
