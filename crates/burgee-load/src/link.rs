@@ -13,7 +13,11 @@ use crate::target::Target;
 use crate::wire::{self, Frame, Hello};
 
 /// How long a broker may take to answer while a connection is set up.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = if cfg!(test) {
+    Duration::from_millis(500)
+} else {
+    Duration::from_secs(10)
+};
 
 /// Bytes read at most in one call.
 pub(crate) const SCRATCH: usize = 256 * 1024;

@@ -37,6 +37,7 @@ pub(crate) enum Frame<'a> {
     Subscribe {
         id: u16,
         filter: &'a [u8],
+        qos: u8,
     },
     PingReq,
     /// A packet that no load has a use for.
@@ -108,10 +109,9 @@ fn frame<'a>(first: u8, body: &'a [u8], packet: &'a [u8]) -> io::Result<Frame<'a
         7 => Frame::PubComp(word(body)?.0),
         8 => {
             let (id, rest) = word(body)?;
-            Frame::Subscribe {
-                id,
-                filter: text(rest)?.0,
-            }
+            let (filter, options) = text(rest)?;
+            let qos = options.first().map_or(0, |options| options & 3);
+            Frame::Subscribe { id, filter, qos }
         }
         12 => Frame::PingReq,
         kind => Frame::Other(kind),
@@ -247,6 +247,18 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
+/// PUBLISH of any payload.
+pub(crate) fn put_publish(out: &mut Vec<u8>, (qos, id): (u8, u16), topic: &[u8], payload: &[u8]) {
+    out.push(0x30 | (qos << 1));
+    put_length(out, 2 + topic.len() + if qos == 0 { 0 } else { 2 } + payload.len());
+    out.extend(u16::try_from(topic.len()).unwrap_or(u16::MAX).to_be_bytes());
+    out.extend_from_slice(topic);
+    if qos > 0 {
+        out.extend_from_slice(&id.to_be_bytes());
+    }
+    out.extend_from_slice(payload);
+}
+
 /// Who sent a message, as which one of theirs, and when: the first bytes of every payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mark {
@@ -313,6 +325,14 @@ impl Filler {
         Self { bytes, check }
     }
 
+    /// Writes a payload with this filler.
+    pub(crate) fn put(&self, out: &mut Vec<u8>, mark: Mark) {
+        let mark = bytes_of(mark);
+        out.extend_from_slice(&mark);
+        out.extend_from_slice(&check_value(&mark, self.check).to_be_bytes());
+        out.extend_from_slice(&self.bytes);
+    }
+
     /// Reads a payload with this filler. Comparing the filler is cheaper than its check value, and stricter.
     pub(crate) fn read(&self, payload: &[u8]) -> Payload {
         let parts = payload.split_first_chunk::<12>().and_then(|(mark, rest)| {
@@ -326,6 +346,15 @@ impl Filler {
             _ => Payload::Corrupt,
         }
     }
+}
+
+fn bytes_of(mark: Mark) -> [u8; 12] {
+    let mut bytes = [0; 12];
+    let words = [mark.source, mark.sequence, mark.sent_at];
+    for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
+        place.copy_from_slice(&word.to_be_bytes());
+    }
+    bytes
 }
 
 fn mark_of(bytes: &[u8; 12]) -> Mark {
@@ -428,11 +457,7 @@ impl Template {
 
     /// Appends one message. `id` is not used at QoS 0.
     pub(crate) fn put(&self, out: &mut Vec<u8>, id: u16, mark: Mark) {
-        let mut bytes = [0; 12];
-        let words = [mark.source, mark.sequence, mark.sent_at];
-        for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
-            place.copy_from_slice(&word.to_be_bytes());
-        }
+        let bytes = bytes_of(mark);
         let check = check_value(&bytes, self.filler_check).to_be_bytes();
         let place = out.len() + self.head;
         out.extend_from_slice(&self.packet);

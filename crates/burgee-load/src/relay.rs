@@ -1,0 +1,105 @@
+//! A relay on a loopback port, in a thread of its own, that does wrong on purpose: what the generator is tested with.
+//!
+//! Must hold: it counts what it does wrong, and does nothing else wrong. It ends with its handle.
+//! Deliberately absent: speed, wildcards, sessions.
+
+mod floor;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use mio::{Poll, Token, Waker};
+
+use floor::Floor;
+
+/// What to do wrong. Numbers count the messages that arrive, from zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mischief {
+    None,
+    /// Do not deliver one of fifty messages, seven times.
+    Lose,
+    /// Deliver it twice.
+    Repeat,
+    /// Deliver it after the next one.
+    Swap,
+    /// Change one bit of its payload, each time another one.
+    Corrupt,
+    /// Deliver one that was never sent, too.
+    Invent,
+    /// Deliver it to somebody else, too.
+    Misdirect,
+    /// At message 300, do nothing for so long.
+    Stall(Duration),
+    /// At message 100, close the connection of its receiver.
+    Close,
+    /// From message 100 on, read and do nothing more.
+    FallSilent,
+    /// At message 100, close all connections and take no new ones.
+    Die,
+    /// Answer CONNECT with this code.
+    Refuse(u8),
+    /// Answer nothing at all.
+    Mute,
+}
+
+/// A relay that runs.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    address: SocketAddr,
+    injected: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+    waker: Waker,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Relay {
+    /// Starts a relay on a free port.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn start(mischief: Mischief) -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), Token(usize::MAX))?;
+        let (injected, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let mut floor = Floor::new(listener, poll, mischief, Arc::clone(&injected))?;
+        let stopped = Arc::clone(&stop);
+        // A relay that fails falls silent; whoever uses it sees that.
+        let thread = std::thread::Builder::new().name("relay".to_owned()).spawn(move || {
+            while !stopped.load(Ordering::Relaxed) && floor.turn().is_ok() {}
+        })?;
+        Ok(Self {
+            address,
+            injected,
+            stop,
+            waker,
+            thread: Some(thread),
+        })
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How often it has done wrong.
+    pub(crate) fn injected(&self) -> u64 {
+        self.injected.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let woken = self.waker.wake().is_ok();
+        if let Some(thread) = self.thread.take().filter(|_| woken) {
+            // If it panicked, its user has seen it fall silent.
+            drop(thread.join());
+        }
+    }
+}
