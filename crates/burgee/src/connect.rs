@@ -3,7 +3,7 @@
 //! What must hold: what is not given has the default that scripts expect (localhost:1883, QoS 0, clean session).
 //! Deliberately absent: the environment; a command does the same wherever it is typed.
 
-mod url;
+pub(crate) mod url;
 
 use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};

@@ -8,6 +8,7 @@
     reason = "the comments of options are help texts: brackets in them are for people"
 )]
 
+mod bench;
 mod completions;
 mod connect;
 mod failure;
@@ -34,6 +35,7 @@ enum Command {
     Serve(serve::Options),
     Pub(publish::Options),
     Sub(subscribe::Options),
+    Bench(bench::Options),
     Completions(completions::Options),
 }
 
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Command::Serve(options) => serve::run(options),
         Command::Pub(options) => publish::run(options),
         Command::Sub(options) => subscribe::run(options),
+        Command::Bench(options) => bench::run(options),
         Command::Completions(options) => completions::run::<Cli>(&options),
     }
 }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 /// A parsed URL.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Url {
+pub(crate) struct Url {
     host: String,
     port: Option<u16>,
     user_name: Option<String>,
@@ -16,23 +16,23 @@ pub(super) struct Url {
 }
 
 impl Url {
-    pub(super) fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         &self.host
     }
 
-    pub(super) const fn port(&self) -> Option<u16> {
+    pub(crate) const fn port(&self) -> Option<u16> {
         self.port
     }
 
-    pub(super) fn user_name(&self) -> Option<&str> {
+    pub(crate) fn user_name(&self) -> Option<&str> {
         self.user_name.as_deref()
     }
 
-    pub(super) fn password(&self) -> Option<&str> {
+    pub(crate) fn password(&self) -> Option<&str> {
         self.password.as_deref()
     }
 
-    pub(super) fn topic(&self) -> Option<&str> {
+    pub(crate) fn topic(&self) -> Option<&str> {
         self.topic.as_deref()
     }
 }
