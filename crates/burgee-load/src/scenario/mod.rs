@@ -21,3 +21,6 @@ pub use large::Large;
 pub use latency::Latency;
 pub use p2p::PairToPair;
 pub use slow::Slow;
+
+#[cfg(test)]
+mod traffic_tests;

@@ -1,0 +1,236 @@
+//! The scenarios of steady traffic against a relay, honest and not.
+
+use std::time::{Duration, Instant};
+
+use crate::check::Faults;
+use crate::error::Error;
+use crate::load::Load;
+use crate::outcome::Outcome;
+use crate::relay::{Mischief, Relay};
+use crate::scenario::{FanIn, FanOut, Large, Latency, PairToPair, Slow};
+use crate::target::{Live, Target};
+
+fn quick(qos: u8) -> Load {
+    Load {
+        qos,
+        window: 8,
+        warm_up: Duration::from_millis(20),
+        duration: Duration::from_millis(200),
+        ..Load::default()
+    }
+}
+
+fn honest() -> (Relay, Target) {
+    against(Mischief::None)
+}
+
+fn against(mischief: Mischief) -> (Relay, Target) {
+    let relay = Relay::start(mischief).unwrap();
+    let mut target = Target::new(relay.address());
+    target.process = Some(std::process::id());
+    (relay, target)
+}
+
+fn fine(outcome: &Outcome) {
+    assert_eq!(outcome.faults, Faults::default(), "{outcome:?}");
+    assert!(outcome.promise_kept && outcome.messages.measured > 0, "{outcome:?}");
+    assert!(outcome.messages.delivered >= outcome.messages.measured);
+    assert!(outcome.latency_us.is_some() && outcome.process.is_some());
+    assert!(is(outcome, "connections_lost", 0.0));
+    assert!(outcome.figures.get("unacknowledged").is_none_or(|&n| n < 0.5));
+}
+
+fn is(outcome: &Outcome, name: &str, value: f64) -> bool {
+    (outcome.figures[name] - value).abs() < 0.5
+}
+
+#[test]
+fn every_shape_passes_an_honest_relay_at_every_qos() {
+    for qos in 0..3 {
+        let (_relay, target) = honest();
+        let mut phases = Vec::new();
+        let mut watch = |live: &Live| phases.push(live.phase);
+        let load = quick(qos);
+        let outcome = PairToPair { pairs: 3, load }.run(&target, &mut watch).unwrap();
+        fine(&outcome);
+        assert_eq!(outcome.messages.sent, outcome.messages.delivered);
+        assert!(phases.contains(&"measuring"), "{phases:?}");
+        let fan_in = FanIn { publishers: 3, load };
+        fine(&fan_in.run(&target, &mut |_| {}).unwrap());
+        let fan_out = FanOut { subscribers: 5, load };
+        let outcome = fan_out.run(&target, &mut |_| {}).unwrap();
+        fine(&outcome);
+        assert_eq!(outcome.messages.delivered, 5 * outcome.messages.sent);
+    }
+}
+
+#[test]
+fn a_rate_is_kept_and_only_the_measured_time_is_timed() {
+    let (_relay, target) = honest();
+    let load = Load {
+        rate: Some(2000.0),
+        ..quick(1)
+    };
+    let outcome = Latency { pairs: 4, load }.run(&target, &mut |_| {}).unwrap();
+    fine(&outcome);
+    // 20 ms of warm-up and 200 ms: every message due was sent, however late.
+    assert!((400..=402).contains(&outcome.latency_us.unwrap().count), "{outcome:?}");
+    assert!(outcome.messages.sent >= 440, "{outcome:?}");
+    assert!(outcome.figures.contains_key("late_us_p99"));
+    assert_eq!(outcome.settings["rate"], 2000.0);
+}
+
+#[test]
+fn large_payloads_come_whole() {
+    for qos in 0..3 {
+        let (_relay, target) = honest();
+        let load = Load {
+            payload: 300_000 + usize::from(qos),
+            window: 2,
+            ..quick(qos)
+        };
+        let outcome = Large { subscribers: 3, load }.run(&target, &mut |_| {}).unwrap();
+        fine(&outcome);
+        assert!(outcome.figures["megabytes_per_second"] > 0.0);
+    }
+}
+
+#[test]
+fn a_change_in_a_large_payload_is_seen() {
+    let (relay, target) = against(Mischief::Corrupt);
+    let load = Load {
+        payload: 40_000,
+        ..quick(0)
+    };
+    let outcome = Large { subscribers: 1, load }.run(&target, &mut |_| {}).unwrap();
+    assert!(relay.injected() > 0);
+    assert_eq!(outcome.faults.corrupted, relay.injected());
+    assert!(!outcome.promise_kept);
+}
+
+#[test]
+fn slow_readers_are_owed_everything_and_get_it() {
+    for qos in 0..3 {
+        let (_relay, target) = honest();
+        let load = Load {
+            rate: Some(500.0),
+            ..quick(qos)
+        };
+        let slow = Slow {
+            subscribers: 6,
+            stalled: 2,
+            load,
+        };
+        let outcome = slow.run(&target, &mut |_| {}).unwrap();
+        fine(&outcome);
+        let figure = |name: &str| outcome.figures[name];
+        assert!(
+            (figure("stalled_delivered") - figure("stalled_owed")).abs() < 0.5,
+            "{outcome:?}"
+        );
+        assert!(figure("rate_before") > 0.0 && figure("rate_while_stalled") > 0.0 && figure("ratio") > 0.0);
+        // Four of six read: what arrived later is not in the measured time, nor in the latencies.
+        assert!((400..=408).contains(&outcome.latency_us.unwrap().count), "{outcome:?}");
+        assert!(outcome.messages.measured < 560, "{outcome:?}");
+    }
+}
+
+#[test]
+fn slow_needs_readers_of_both_kinds() {
+    let (_relay, target) = honest();
+    for stalled in [0, 6, 7] {
+        let slow = Slow {
+            subscribers: 6,
+            stalled,
+            load: quick(0),
+        };
+        assert!(matches!(slow.run(&target, &mut |_| {}), Err(Error::Option(_))));
+    }
+}
+
+#[test]
+fn one_connection_lost_of_many_is_counted_and_the_others_go_on() {
+    for qos in 0..3 {
+        let (_relay, target) = against(Mischief::Close);
+        let fan_out = FanOut {
+            subscribers: 5,
+            load: quick(qos),
+        };
+        let outcome = fan_out.run(&target, &mut |_| {}).unwrap();
+        assert!(is(&outcome, "connections_lost", 1.0));
+        assert_eq!(outcome.faults, Faults::default());
+        assert!(outcome.promise_kept && outcome.messages.sent > 200, "{outcome:?}");
+        assert!(
+            outcome.figures["in_doubt"] > 0.0 && outcome.warnings.len() == 1,
+            "{outcome:?}"
+        );
+    }
+}
+
+#[test]
+fn the_only_subscriber_lost_ends_the_run_early() {
+    let (_relay, target) = against(Mischief::Close);
+    let (begun, load) = (Instant::now(), quick(1));
+    let load = Load {
+        duration: Duration::from_secs(60),
+        ..load
+    };
+    let outcome = FanIn { publishers: 3, load }.run(&target, &mut |_| {}).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    assert!(is(&outcome, "connections_lost", 1.0));
+}
+
+#[test]
+fn a_broker_that_dies_is_an_error() {
+    for qos in 0..3 {
+        let (_relay, target) = against(Mischief::Die);
+        let load = quick(qos);
+        let ended = PairToPair { pairs: 3, load }.run(&target, &mut |_| {});
+        assert!(matches!(ended, Err(Error::Closed { .. })), "{ended:?}");
+        let again = PairToPair { pairs: 3, load }.run(&target, &mut |_| {});
+        assert!(matches!(again, Err(Error::Unreachable { .. })), "{again:?}");
+    }
+}
+
+#[test]
+fn a_broker_that_answers_nothing_is_an_error_in_words() {
+    let (_relay, target) = against(Mischief::Mute);
+    let ended = PairToPair::default().run(&target, &mut |_| {});
+    let Err(error) = ended else { panic!("{ended:?}") };
+    let said = error.to_string();
+    assert!(
+        said.contains("silent") && said.contains("-p0") && said.contains("CONNACK"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_window_lost_does_not_stop_the_run() {
+    // Every fiftieth message is lost, and with a window of one nothing comes after it.
+    let (relay, target) = against(Mischief::Lose);
+    let load = Load {
+        window: 1,
+        duration: Duration::from_millis(2500),
+        ..quick(0)
+    };
+    let outcome = PairToPair { pairs: 1, load }.run(&target, &mut |_| {}).unwrap();
+    assert!(relay.injected() > 1, "it stopped at the first one");
+    assert_eq!(outcome.faults.lost, relay.injected());
+    assert!(
+        outcome.warnings.iter().any(|warning| warning.contains("opened again")),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn somebody_who_has_seen_enough_ends_it() {
+    let (_relay, target) = honest();
+    let load = Load {
+        duration: Duration::from_secs(600),
+        ..quick(0)
+    };
+    let (begun, stop) = (Instant::now(), target.stop.clone());
+    let mut watch = |live: &Live| stop.store(live.phase == "measuring", std::sync::atomic::Ordering::Relaxed);
+    let outcome = PairToPair { pairs: 1, load }.run(&target, &mut watch).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(30) && outcome.messages.measured > 0);
+}
