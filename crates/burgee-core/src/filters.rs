@@ -1,22 +1,28 @@
 //! The topic filters of one session, as its client sent them.
 //!
-//! What must hold: each filter once; finding one costs the logarithm of their number, and so does adding one, once
-//! there are many; a session with a few pays for a few. Deliberately absent: QoS; the router has it.
+//! What must hold: each filter once; a session with a few pays for a few, and one with many hardly more than for their
+//! bytes; finding one among many costs the same however many there are; the order is that of the calls, not of a hash
+//! table. Deliberately absent: QoS; the router has it.
 
-use std::collections::BTreeSet;
+mod arena;
+#[cfg(test)]
+mod tests;
 
+use ahash::RandomState;
 use burgee_codec::{TopicFilter, TopicFilterBuf};
+
+use arena::Arena;
 
 /// Up to so many filters a sorted list is the smallest.
 const FEW: usize = 32;
-/// A filter counts once, and once more for so many levels: each level of a wildcard filter is a node in the index.
+/// A filter counts once, and once more for so many levels: each level of a wildcard filter can be a node in the index.
 const LEVELS: usize = 16;
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) enum Filters {
     Few(Vec<TopicFilterBuf>),
-    Many(BTreeSet<TopicFilterBuf>),
+    Many(Box<Arena>),
 }
 
 impl Default for Filters {
@@ -31,76 +37,66 @@ pub(crate) fn weight(filter: TopicFilter<'_>) -> usize {
 }
 
 impl Filters {
-    pub(crate) fn insert(&mut self, filter: TopicFilterBuf) {
+    /// Adds a filter unless it is there. The hasher counts when the filters become many; it has seeds that nobody
+    /// outside can guess.
+    pub(crate) fn insert(&mut self, filter: TopicFilter<'_>, hasher: &RandomState) {
         match self {
             Self::Few(list) => {
-                if let Err(place) = list.binary_search(&filter) {
-                    list.insert(place, filter);
+                let Err(place) = find(list, filter.as_str()) else {
+                    return;
+                };
+                if list.len() < FEW {
+                    list.insert(place, TopicFilterBuf::from(filter));
+                    return;
                 }
-                if list.len() > FEW {
-                    *self = Self::Many(core::mem::take(list).into_iter().collect());
+                let mut arena = Arena::new(hasher.clone(), 2 * FEW);
+                for held in list.iter() {
+                    arena.insert(held.as_str());
                 }
+                arena.insert(filter.as_str());
+                *self = Self::Many(Box::new(arena));
             }
-            Self::Many(set) => {
-                set.insert(filter);
-            }
+            Self::Many(arena) => arena.insert(filter.as_str()),
         }
     }
 
     pub(crate) fn remove(&mut self, filter: &str) {
         match self {
             Self::Few(list) => {
-                if let Ok(place) = list.binary_search_by(|have| have.as_ref().as_str().cmp(filter)) {
+                if let Ok(place) = find(list, filter) {
                     list.remove(place);
                 }
             }
-            Self::Many(set) => {
-                set.remove(filter);
+            Self::Many(arena) => {
+                arena.remove(filter);
+                // Half of the way up: no flapping between the two forms at the border.
+                if arena.len() <= FEW / 2 {
+                    let mut list: Vec<_> = arena.iter().map(TopicFilterBuf::from).collect();
+                    list.sort_unstable();
+                    *self = Self::Few(list);
+                }
             }
         }
     }
 
     pub(crate) fn contains(&self, filter: &str) -> bool {
         match self {
-            Self::Few(list) => list.binary_search_by(|have| have.as_ref().as_str().cmp(filter)).is_ok(),
-            Self::Many(set) => set.contains(filter),
+            Self::Few(list) => find(list, filter).is_ok(),
+            Self::Many(arena) => arena.contains(filter),
         }
     }
 
-    /// In the order of their bytes.
+    /// All of them, in an order that depends on the calls so far alone.
     pub(crate) fn iter(&self) -> impl Iterator<Item = TopicFilter<'_>> {
         let (few, many) = match self {
             Self::Few(list) => (Some(list.iter()), None),
-            Self::Many(set) => (None, Some(set.iter())),
+            Self::Many(arena) => (None, Some(arena.iter())),
         };
-        let all = few.into_iter().flatten().chain(many.into_iter().flatten());
-        all.map(TopicFilterBuf::as_ref)
+        let few = few.into_iter().flatten().map(TopicFilterBuf::as_ref);
+        few.chain(many.into_iter().flatten())
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn few_and_many_hold_the_same() {
-        let mut filters = Filters::default();
-        for round in 0..3 {
-            for number in (0..100).rev() {
-                filters.insert(TopicFilterBuf::parse(&format!("f/{number:03}")).unwrap());
-            }
-            assert_eq!(filters.iter().count(), 100, "round {round}");
-        }
-        assert!(matches!(filters, Filters::Many(_)) && filters.contains("f/042"));
-        filters.remove("f/042");
-        assert!(!filters.contains("f/042"));
-        let names: Vec<_> = filters.iter().map(TopicFilter::as_str).collect();
-        assert!(names.is_sorted() && names.len() == 99);
-    }
-
-    #[test]
-    fn a_filter_of_many_levels_counts_for_many() {
-        assert_eq!(weight(TopicFilter::parse("a/b").unwrap()), 1);
-        assert_eq!(weight(TopicFilter::parse(&"/".repeat(65_535)).unwrap()), 4097);
-    }
+fn find(list: &[TopicFilterBuf], filter: &str) -> Result<usize, usize> {
+    list.binary_search_by(|held| held.as_str().cmp(filter))
 }

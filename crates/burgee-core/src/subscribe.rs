@@ -52,8 +52,8 @@ impl Shard {
             return Ok(code::SUBSCRIBE_FAILURE);
         };
         let weight = weight(filter);
-        let known = session.filters.contains(filter.as_str());
-        if !known && session.filters_weight + weight > self.config.max_subscriptions {
+        let full = session.filters_weight + weight > self.config.max_subscriptions;
+        if full && !session.filters.contains(filter.as_str()) {
             return Ok(code::SUBSCRIBE_FAILURE);
         }
         match SharedFilter::parse(filter) {
@@ -64,7 +64,7 @@ impl Shard {
                     .subscribe_shared(subscriber, shared, qos, true)
                     .is_none()
                 {
-                    session.filters.insert(TopicFilterBuf::from(filter));
+                    session.filters.insert(filter, &self.chance);
                     session.filters_weight += weight;
                     self.counters.shared_subscriptions += 1;
                 }
@@ -76,7 +76,7 @@ impl Shard {
         }
         // [MQTT-3.8.3-2] wildcards are supported.
         if self.shared.router.subscribe(subscriber, filter, qos).is_none() {
-            session.filters.insert(TopicFilterBuf::from(filter));
+            session.filters.insert(filter, &self.chance);
             session.filters_weight += weight;
         }
         if !self.shared.retained.is_empty() {
