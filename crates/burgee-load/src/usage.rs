@@ -12,8 +12,7 @@ use std::time::{Duration, Instant};
 /// What the system says.
 pub fn cpu(process: u32) -> io::Result<Duration> {
     let mut total = 0;
-    for task in fs::read_dir(format!("/proc/{process}/task"))? {
-        let text = fs::read_to_string(task?.path().join("schedstat"))?;
+    for text in of_each_thread(process, "schedstat")? {
         total += text
             .split_whitespace()
             .next()
@@ -22,6 +21,41 @@ pub fn cpu(process: u32) -> io::Result<Duration> {
     }
     Ok(Duration::from_nanos(total))
 }
+
+/// Context switches of all threads of a process: because they waited, and because their time was up.
+///
+/// # Errors
+/// What the system says.
+pub fn switches(process: u32) -> io::Result<(u64, u64)> {
+    let (mut voluntary, mut involuntary) = (0, 0);
+    for text in of_each_thread(process, "status")? {
+        for (name, value) in text.lines().filter_map(|line| line.split_once(":\t")) {
+            let count = || value.trim().parse::<u64>().unwrap_or_default();
+            match name {
+                "voluntary_ctxt_switches" => voluntary += count(),
+                "nonvoluntary_ctxt_switches" => involuntary += count(),
+                _ => {}
+            }
+        }
+    }
+    Ok((voluntary, involuntary))
+}
+
+/// What the system writes of each thread. One that ends while we look has nothing to say.
+fn of_each_thread(process: u32, file: &str) -> io::Result<Vec<String>> {
+    let mut texts = Vec::new();
+    for task in fs::read_dir(format!("/proc/{process}/task"))? {
+        match fs::read_to_string(task?.path().join(file)) {
+            Ok(text) => texts.push(text),
+            Err(e) if e.kind() == io::ErrorKind::NotFound || e.raw_os_error() == Some(GONE) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(texts)
+}
+
+/// What the system says of a thread that has just ended.
+const GONE: i32 = rustix::io::Errno::SRCH.raw_os_error();
 
 /// Memory of a process, in bytes.
 #[derive(Debug, Clone, Copy)]

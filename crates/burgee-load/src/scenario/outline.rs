@@ -4,7 +4,6 @@
 //! of the thread that runs the scenario.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -112,31 +111,11 @@ fn snapshot(process: u32) -> Result<Snapshot, Error> {
     let read = || {
         Ok(Snapshot {
             memory: usage::memory(process)?,
-            switches: switches(process)?,
+            switches: usage::switches(process)?,
             cpu: usage::cpu(process)?,
         })
     };
     read().map_err(|e: io::Error| Error::Option(format!("process {process} cannot be read: {e}")))
-}
-
-/// Context switches of all threads: voluntary and not.
-fn switches(process: u32) -> io::Result<(u64, u64)> {
-    let (mut voluntary, mut involuntary) = (0, 0);
-    for task in fs::read_dir(format!("/proc/{process}/task"))? {
-        let text = fs::read_to_string(task?.path().join("status"))?;
-        for line in text.lines() {
-            let Some((name, value)) = line.split_once(":\t") else {
-                continue;
-            };
-            let count = value.trim().parse::<u64>().unwrap_or_default();
-            match name {
-                "voluntary_ctxt_switches" => voluntary += count,
-                "nonvoluntary_ctxt_switches" => involuntary += count,
-                _ => {}
-            }
-        }
-    }
-    Ok((voluntary, involuntary))
 }
 
 /// CPU time of the calling thread.
