@@ -37,6 +37,7 @@ mod decode;
 mod encode;
 mod error;
 mod filters;
+mod glance;
 mod packet;
 mod properties;
 mod property;
@@ -49,6 +50,7 @@ mod wire;
 pub use decode::{Decoded, Limits, decode};
 pub use error::{DecodeError, EncodeError, Violation};
 pub use filters::{FilterList, FilterListIter, Filters, FiltersIter};
+pub use glance::{AckKind, BareAck, UnreadPublish};
 pub use packet::{
     Ack, Auth, ConnAck, Connect, Disconnect, Packet, Publish, SubAck, Subscribe, UnsubAck, Unsubscribe, Will,
 };

@@ -31,14 +31,13 @@ impl Shard {
         if qos == QoS::AtMostOnce {
             // [MQTT-3.1.2-5] QoS 0 for an absent client need not be stored, and is not.
             let Some(conn) = conn else { return };
-            if fx
-                .outboxes
-                .get(conn)
-                .is_some_and(|outbox| outbox.is_above(limits.0, limits.1))
-            {
+            let Some(outbox) = fx.outboxes.writer(conn) else { return };
+            let before = outbox.len();
+            if outbox.is_above(limits.0, limits.1) {
                 self.counters.dropped_outbox_full += 1;
             } else {
-                self.send_qos0(conn, (retain, version), out, fx);
+                out.write_qos0(retain, version, outbox);
+                self.counters.sent_publish(outbox.len() - before, out.payload_len());
             }
             return;
         }

@@ -18,6 +18,7 @@ mod load;
 mod message;
 mod outbound;
 mod publish;
+mod quick;
 mod replay;
 mod sessions;
 mod shard;

@@ -3,7 +3,7 @@
 //! What must hold: DUP of the publisher never travels [MQTT-3.3.1-3]; QoS 0 has neither DUP nor an identifier
 //! [MQTT-3.3.1-2] [MQTT-2.3.1-5]. Deliberately absent: who gets it.
 
-use burgee_codec::{CopyKind, Packet, PacketId, Properties, Publish, PublishCopy, QoS, Version};
+use burgee_codec::{CopyKind, Packet, PacketId, Properties, Publish, PublishCopy, QoS, UnreadPublish, Version};
 use burgee_protocol::connection::{Outbox, SHARE_FROM};
 use burgee_router::Topical;
 
@@ -33,6 +33,20 @@ impl<'a> Outbound<'a> {
             payload: publish.payload,
             qos: publish.qos,
             as_it_is: plain.then_some(packet),
+            message: None,
+        }
+    }
+
+    /// The same from one whose topic name is known.
+    #[inline]
+    pub(crate) fn from_unread(publish: &UnreadPublish<'a>) -> Self {
+        let small = publish.payload.len() < SHARE_FROM && publish.shortest;
+        let plain = publish.qos == QoS::AtMostOnce && !publish.retain && small;
+        Self {
+            topic_field: publish.topic_field,
+            payload: publish.payload,
+            qos: publish.qos,
+            as_it_is: plain.then_some(publish.packet),
             message: None,
         }
     }

@@ -12,7 +12,7 @@ use burgee_protocol::session::Arrival;
 use burgee_router::{Recipient, Route, RouteCache, Topical};
 
 use crate::conns::Hold;
-use crate::io::{Bundle, ConnKey, Copy, Effects, Forwarded, Parcel, ShardId};
+use crate::io::{Bundle, ConnKey, Copy, Effects, Forwarded, Parcel};
 use crate::message::{Message, is_ours};
 use crate::outbound::Outbound;
 use crate::sessions::SessionKey;
@@ -21,73 +21,100 @@ use crate::state::{Job, Next, Shard};
 /// A publisher keeps the route of its last topic if it has no more recipients than this, 16 bytes each.
 const KEPT_RECIPIENTS: usize = 256;
 
+/// A PUBLISH of a client, as far as it matters once its topic is known.
+#[derive(Copy, Clone)]
+pub(crate) struct Arrived {
+    pub(crate) conn: ConnKey,
+    /// The publisher's session.
+    pub(crate) key: SessionKey,
+    pub(crate) qos: QoS,
+    pub(crate) packet_id: Option<PacketId>,
+    pub(crate) payload_len: usize,
+}
+
 impl Shard {
     /// A PUBLISH of a client. `packet` are its bytes.
     pub(crate) fn publish(&mut self, conn: ConnKey, publish: &Publish<'_>, packet: &[u8], fx: &mut Effects) -> Next {
         let Some(open) = self.conns.open_mut(conn) else {
             return Next::Gone;
         };
-        let key = open.session;
-        if let Some(id) = publish.packet_id
-            && publish.qos == QoS::ExactlyOnce
-            && self.repeated(key, id)
-        {
-            // [MQTT-4.3.3-2] the same message again: PUBREC, and nobody gets it twice.
-            self.received(publish);
-            self.acknowledge(conn, publish.qos, id, fx);
+        let arrived = Arrived {
+            conn,
+            key: open.session,
+            qos: publish.qos,
+            packet_id: publish.packet_id,
+            payload_len: publish.payload.len(),
+        };
+        if self.is_repeated(&arrived, fx) {
             return Next::Go;
         }
         if is_ours(publish.topic) {
             // [MQTT-3.3.5-2] acknowledged by its QoS and dropped: a device must not reconnect for ever.
-            self.received(publish);
+            self.received(&arrived);
             self.counters.dropped_denied += 1;
-            self.accept(conn, key, publish, fx);
+            self.accept(&arrived, fx);
             return Next::Go;
         }
         // The cache leaves its connection for the time of the look-up: a route is borrowed from it.
-        let Some(mut cache) = self.conns.open_mut(conn).map(|open| core::mem::take(&mut open.cache)) else {
+        let Some(mut cache) = self.take_cache(conn) else {
             return Next::Gone;
         };
-        let next = self.publish_routed(conn, publish, packet, (&mut cache, fx));
+        let next = self.publish_routed((&arrived, publish), packet, &mut cache, fx);
         // A long list of recipients is looked up again rather than kept by every publisher that ever used it.
-        if cache.recipients() <= KEPT_RECIPIENTS
-            && let Some(open) = self.conns.open_mut(conn)
-        {
-            open.cache = cache;
+        if cache.recipients() <= KEPT_RECIPIENTS {
+            self.give_cache(conn, cache);
         }
         next
     }
 
+    pub(crate) fn take_cache(&mut self, conn: ConnKey) -> Option<RouteCache> {
+        self.conns.open_mut(conn).map(|open| core::mem::take(&mut open.cache))
+    }
+
+    pub(crate) fn give_cache(&mut self, conn: ConnKey, cache: RouteCache) {
+        if let Some(open) = self.conns.open_mut(conn) {
+            open.cache = cache;
+        }
+    }
+
     fn publish_routed(
         &mut self,
-        conn: ConnKey,
-        publish: &Publish<'_>,
+        (arrived, publish): (&Arrived, &Publish<'_>),
         packet: &[u8],
-        (cache, fx): (&mut RouteCache, &mut Effects),
+        cache: &mut RouteCache,
+        fx: &mut Effects,
     ) -> Next {
-        let Some(open) = self.conns.open_mut(conn) else {
-            return Next::Gone;
-        };
-        let key = open.session;
         if self.config.shards > 1
-            && let Some(shard) = self.full_mail_of(self.shared.router.route(publish.topic, cache), fx)
+            && let Some(wait) = self.has_to_wait(self.shared.router.route(publish.topic, cache), fx)
         {
-            return Next::Wait(Hold::Mail(shard));
+            return wait;
         }
         let mut out = Outbound::from_publish(publish, packet);
         // [MQTT-3.3.1-12] without RETAIN the stored message stays as it is.
         if publish.retain {
             self.retain(&mut out);
         }
-        self.received(publish);
         // [MQTT-3.3.2-3] who gets it is decided by matching alone; the topic name goes out as it came in.
         let route = self.shared.router.route(publish.topic, cache);
-        if self.start_fan_out(route, &mut out, Some(conn), fx) {
+        self.publish_to(route, arrived, &mut out, fx)
+    }
+
+    /// A message of a client goes to everybody on its route, and is answered.
+    #[inline]
+    pub(crate) fn publish_to(
+        &mut self,
+        route: &Arc<Route>,
+        arrived: &Arrived,
+        out: &mut Outbound<'_>,
+        fx: &mut Effects,
+    ) -> Next {
+        self.received(arrived);
+        if self.start_fan_out(route, out, Some(arrived.conn), fx) {
             // The message is ours already; its acknowledgement follows its last copy.
-            self.defer_ack(conn, key, publish);
+            self.defer_ack(arrived);
             return Next::Held(Hold::FanOut);
         }
-        self.accept(conn, key, publish, fx);
+        self.accept(arrived, fx);
         Next::Go
     }
 
@@ -110,6 +137,12 @@ impl Shard {
         publisher: Option<ConnKey>,
         fx: &mut Effects,
     ) -> bool {
+        if let (Some(left), [only], []) = (self.copies_left.checked_sub(1), route.recipients(), route.groups()) {
+            // One recipient is what most messages have.
+            self.copies_left = left;
+            self.copy_to(core::slice::from_ref(only), out, fx);
+            return false;
+        }
         // Jobs are left over only while the turn has no copies left: nothing overtakes them here.
         let left = if self.copies_left == 0 {
             Some(0)
@@ -270,21 +303,34 @@ impl Shard {
         }
     }
 
-    fn repeated(&mut self, key: SessionKey, id: PacketId) -> bool {
-        let flow = self.sessions.get_mut(key).and_then(|session| session.flow_if_any());
-        flow.is_some_and(|flow| flow.incoming.holds(id))
+    /// Whether a QoS 2 message is here already; then it is answered again.
+    pub(crate) fn is_repeated(&mut self, arrived: &Arrived, fx: &mut Effects) -> bool {
+        let Some(id) = arrived.packet_id.filter(|_| arrived.qos == QoS::ExactlyOnce) else {
+            return false;
+        };
+        let flow = self
+            .sessions
+            .get_mut(arrived.key)
+            .and_then(|session| session.flow_if_any());
+        if !flow.is_some_and(|flow| flow.incoming.holds(id)) {
+            return false;
+        }
+        // [MQTT-4.3.3-2] the same message again: PUBREC, and nobody gets it twice.
+        self.received(arrived);
+        self.acknowledge(arrived.conn, arrived.qos, id, fx);
+        true
     }
 
-    const fn received(&mut self, publish: &Publish<'_>) {
+    const fn received(&mut self, arrived: &Arrived) {
         self.counters.publish_received += 1;
-        self.counters.publish_bytes_received += publish.payload.len() as u64;
+        self.counters.publish_bytes_received += arrived.payload_len as u64;
     }
 
     /// The message is with everybody: takes note of a QoS 2 identifier and answers.
-    fn accept(&mut self, conn: ConnKey, key: SessionKey, publish: &Publish<'_>, fx: &mut Effects) {
-        let Some(id) = publish.packet_id else { return };
-        self.remember(key, publish.qos, id);
-        self.acknowledge(conn, publish.qos, id, fx);
+    fn accept(&mut self, arrived: &Arrived, fx: &mut Effects) {
+        let Some(id) = arrived.packet_id else { return };
+        self.remember(arrived.key, arrived.qos, id);
+        self.acknowledge(arrived.conn, arrived.qos, id, fx);
     }
 
     fn remember(&mut self, key: SessionKey, qos: QoS, id: PacketId) {
@@ -309,10 +355,10 @@ impl Shard {
     }
 
     /// The answer follows the last copy; a QoS 2 identifier is held from now on.
-    fn defer_ack(&mut self, conn: ConnKey, key: SessionKey, publish: &Publish<'_>) {
-        if let Some(id) = publish.packet_id {
-            self.remember(key, publish.qos, id);
-            self.deferred.push((conn, publish.qos, id));
+    fn defer_ack(&mut self, arrived: &Arrived) {
+        if let Some(id) = arrived.packet_id {
+            self.remember(arrived.key, arrived.qos, id);
+            self.deferred.push((arrived.conn, arrived.qos, id));
         }
     }
 
@@ -326,11 +372,12 @@ impl Shard {
         }
     }
 
-    /// A shard that is owed this and whose mail is full.
-    fn full_mail_of(&self, route: &Route, fx: &Effects) -> Option<ShardId> {
+    /// Whether a publisher has to wait because a shard that is owed its message has full mail.
+    pub(crate) fn has_to_wait(&self, route: &Route, fx: &Effects) -> Option<Next> {
         let mut full = (0..self.config.shards).filter(|shard| *shard != self.id && fx.mail_is_full(*shard));
-        full.find(|shard| {
+        let full = full.find(|shard| {
             !route.groups().is_empty() || route.recipients().iter().any(|recipient| recipient.key.shard == *shard)
-        })
+        });
+        full.map(|shard| Next::Wait(Hold::Mail(shard)))
     }
 }

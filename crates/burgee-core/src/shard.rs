@@ -65,40 +65,50 @@ impl Shard {
             }
             let version = state.open().map(|open| open.version);
             let rest = bytes.get(used..).unwrap_or_default();
-            if version.is_none()
-                && let Err(fault) = check_first_byte(rest)
-            {
-                self.fail(conn, fault, fx);
-                return (bytes.len(), 0);
-            }
-            match decode(rest, version.unwrap_or(Version::V311), &self.limits(version.is_some())) {
-                Ok(Decoded::Incomplete { needed }) => return (used, needed),
-                Ok(Decoded::Packet { packet, len }) => {
-                    let raw = rest.get(..len).unwrap_or_default();
-                    match self.packet(conn, packet, raw, fx) {
-                        Ok(Next::Go) => used += len,
-                        Ok(Next::Held(hold)) => {
-                            used += len;
-                            self.hold(conn, hold, fx);
-                        }
-                        Ok(Next::Wait(hold)) => {
-                            self.hold(conn, hold, fx);
-                            return (used, 0);
-                        }
-                        Ok(Next::Moved) => return (used, 0),
-                        Ok(Next::Gone) => return (bytes.len(), 0),
-                        Err(fault) => {
-                            self.fail(conn, fault, fx);
-                            return (bytes.len(), 0);
-                        }
+            let done = match version {
+                None => None,
+                Some(_) => self.quick(conn, rest, fx),
+            };
+            let (done, len) = match done {
+                Some(done) => done,
+                None => match self.decode(rest, version) {
+                    Ok(Decoded::Incomplete { needed }) => return (used, needed),
+                    Ok(Decoded::Packet { packet, len }) => {
+                        let raw = rest.get(..len).unwrap_or_default();
+                        (self.packet(conn, packet, raw, fx), len)
                     }
+                    Err(fault) => (Err(fault), 0),
+                },
+            };
+            match done {
+                Ok(Next::Go) => used += len,
+                Ok(Next::Held(hold)) => {
+                    used += len;
+                    self.hold(conn, hold, fx);
                 }
-                Err(error) => {
-                    self.fail(conn, error.into(), fx);
+                Ok(Next::Wait(hold)) => {
+                    self.hold(conn, hold, fx);
+                    return (used, 0);
+                }
+                Ok(Next::Moved) => return (used, 0),
+                Ok(Next::Gone) => return (bytes.len(), 0),
+                Err(fault) => {
+                    self.fail(conn, fault, fx);
                     return (bytes.len(), 0);
                 }
             }
         }
+    }
+
+    fn decode<'b>(&self, bytes: &'b [u8], version: Option<Version>) -> Result<Decoded<'b>, Fault> {
+        if version.is_none() {
+            check_first_byte(bytes)?;
+        }
+        Ok(decode(
+            bytes,
+            version.unwrap_or(Version::V311),
+            &self.limits(version.is_some()),
+        )?)
     }
 
     fn packet(&mut self, conn: ConnKey, packet: Packet<'_>, raw: &[u8], fx: &mut Effects) -> Result<Next, Fault> {
@@ -107,7 +117,7 @@ impl Shard {
             let connect = first_from_client(packet)?;
             let next = self.connect(conn, &connect, fx);
             if next != Next::Moved {
-                self.count_packet(raw);
+                self.count_packet(raw.len());
             }
             return Ok(next);
         };
@@ -148,13 +158,13 @@ impl Shard {
                 Next::Gone
             }
         };
-        self.count_packet(raw);
+        self.count_packet(raw.len());
         Ok(self.unless_it_does_not_read(conn, next, fx))
     }
 
     /// A client that sends without taking our answers is not read until it takes them. Deliveries stop at the outbox
     /// limit by themselves; only answers go beyond it.
-    fn unless_it_does_not_read(&self, conn: ConnKey, next: Next, fx: &mut Effects) -> Next {
+    pub(crate) fn unless_it_does_not_read(&self, conn: ConnKey, next: Next, fx: &mut Effects) -> Next {
         let limit = self.config.outbox_bytes.saturating_mul(2);
         if next != Next::Go || fx.outboxes.get(conn).is_none_or(|outbox| outbox.own_len() < limit) {
             return next;
@@ -219,9 +229,10 @@ impl Shard {
         }
     }
 
-    fn count_packet(&mut self, raw: &[u8]) {
+    #[inline]
+    pub(crate) const fn count_packet(&mut self, bytes: usize) {
         self.counters.packets_received += 1;
-        self.counters.bytes_received += raw.len() as u64;
+        self.counters.bytes_received += bytes as u64;
     }
 
     fn deadline(&self) -> Option<Time> {
