@@ -291,6 +291,10 @@ impl<'t> Traffic<'t> {
                 last = (self.delivered(), Instant::now());
             }
         }
+        // Whoever closes one connection after the other may be about to close them all.
+        while self.over && self.anybody() && begun.elapsed() < SILENCE {
+            self.turn(QUIET)?;
+        }
         Ok(())
     }
 
@@ -333,6 +337,11 @@ impl<'t> Traffic<'t> {
             first_loss: self.tally.first_loss,
             wrong_qos: self.tally.wrong_qos,
         }
+    }
+
+    /// Whether nobody is left who could publish to somebody.
+    pub(crate) fn over(&self) -> bool {
+        self.over
     }
 
     /// Whether somebody is left.

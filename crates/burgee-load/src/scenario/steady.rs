@@ -63,7 +63,7 @@ pub(super) fn finish(
     traffic: Traffic<'_>,
     (cost, measured): (&Cost, u64),
 ) -> Result<Outcome, Error> {
-    if !traffic.anybody() {
+    if !traffic.anybody() || (traffic.over() && measured == 0) {
         return Err(Error::Closed {
             client: "every client".to_owned(),
             during: "the run",

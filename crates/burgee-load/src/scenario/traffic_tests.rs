@@ -69,15 +69,38 @@ fn a_rate_is_kept_and_only_the_measured_time_is_timed() {
     let (_relay, target) = honest();
     let load = Load {
         rate: Some(2000.0),
+        warm_up: Duration::from_millis(200),
         ..quick(1)
     };
     let outcome = Latency { pairs: 4, load }.run(&target, &mut |_| {}).unwrap();
     fine(&outcome);
-    // 20 ms of warm-up and 200 ms: every message due was sent, however late.
-    assert!((400..=402).contains(&outcome.latency_us.unwrap().count), "{outcome:?}");
-    assert!(outcome.messages.sent >= 440, "{outcome:?}");
+    // 200 ms, and as many of warm-up: every message due was sent, however late.
+    assert!((400..600).contains(&outcome.latency_us.unwrap().count), "{outcome:?}");
+    assert!(outcome.messages.sent >= 800, "{outcome:?}");
     assert!(outcome.figures.contains_key("late_us_p99"));
     assert_eq!(outcome.settings["rate"], 2000.0);
+}
+
+#[test]
+fn a_generator_that_is_late_cannot_hide_it() {
+    let (_relay, target) = honest();
+    let load = Load {
+        rate: Some(1000.0),
+        duration: Duration::from_millis(600),
+        ..quick(0)
+    };
+    let mut slept = false;
+    // Whoever looks on holds it up; 150 of 600 messages are late.
+    let mut watch = |live: &Live| {
+        if live.phase == "measuring" && !std::mem::replace(&mut slept, true) {
+            std::thread::sleep(Duration::from_millis(150));
+        }
+    };
+    let outcome = Latency { pairs: 2, load }.run(&target, &mut watch).unwrap();
+    fine(&outcome);
+    assert!(outcome.latency_us.unwrap().p90 > 50e3, "{outcome:?}");
+    assert!(outcome.figures["late_us_max"] > 140e3, "{outcome:?}");
+    assert!(outcome.generator.limited && !outcome.warnings.is_empty(), "{outcome:?}");
 }
 
 #[test]
@@ -87,6 +110,7 @@ fn large_payloads_come_whole() {
         let load = Load {
             payload: 300_000 + usize::from(qos),
             window: 2,
+            duration: Duration::from_secs(1),
             ..quick(qos)
         };
         let outcome = Large { subscribers: 3, load }.run(&target, &mut |_| {}).unwrap();
@@ -130,7 +154,7 @@ fn slow_readers_are_owed_everything_and_get_it() {
         );
         assert!(figure("rate_before") > 0.0 && figure("rate_while_stalled") > 0.0 && figure("ratio") > 0.0);
         // Four of six read: what arrived later is not in the measured time, nor in the latencies.
-        assert!((400..=408).contains(&outcome.latency_us.unwrap().count), "{outcome:?}");
+        assert!((400..560).contains(&outcome.latency_us.unwrap().count), "{outcome:?}");
         assert!(outcome.messages.measured < 560, "{outcome:?}");
     }
 }
@@ -170,10 +194,11 @@ fn one_connection_lost_of_many_is_counted_and_the_others_go_on() {
 #[test]
 fn the_only_subscriber_lost_ends_the_run_early() {
     let (_relay, target) = against(Mischief::Close);
-    let (begun, load) = (Instant::now(), quick(1));
+    let begun = Instant::now();
     let load = Load {
+        warm_up: Duration::ZERO,
         duration: Duration::from_secs(60),
-        ..load
+        ..quick(1)
     };
     let outcome = FanIn { publishers: 3, load }.run(&target, &mut |_| {}).unwrap();
     assert!(begun.elapsed() < Duration::from_secs(20));

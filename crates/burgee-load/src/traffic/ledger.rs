@@ -200,3 +200,69 @@ impl Ledger {
         self.times.all.percentiles()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Template;
+
+    /// A ledger, and a publisher that has sent so many.
+    fn sent(shape: Shape, messages: usize) -> (Ledger, Vec<Publisher>) {
+        let mut publisher = Publisher::new(0, Template::new("t", 0, 64), 0);
+        (0..messages).for_each(|_| publisher.put(&mut Vec::new(), 0));
+        (Ledger::new(shape, 64), vec![publisher])
+    }
+
+    fn payload(source: u32, sequence: u32, sent_at: u32) -> Vec<u8> {
+        let mut payload = Vec::new();
+        let mark = Mark {
+            source,
+            sequence,
+            sent_at,
+        };
+        Filler::new(64).put(&mut payload, mark);
+        payload
+    }
+
+    #[test]
+    fn only_messages_sent_in_the_measured_time_are_timed() {
+        let (mut ledger, publishers) = sent(Shape::Pairs(1), 4);
+        ledger.note(50, 0, &payload(0, 0, 10), &publishers);
+        ledger.measure_from(100);
+        ledger.note(150, 0, &payload(0, 1, 99), &publishers);
+        ledger.note(150, 0, &payload(0, 2, 100), &publishers);
+        ledger.note(1150, 0, &payload(0, 3, 150), &publishers);
+        let latency = ledger.latency().unwrap();
+        assert_eq!(latency.count, 2);
+        assert!((latency.p50 - 5.0).abs() < 0.1 && (latency.max - 100.0).abs() < 0.1);
+        assert_eq!(ledger.account(&publishers), Account::default());
+    }
+
+    #[test]
+    fn the_mean_of_those_who_read_holds_the_window() {
+        let (mut ledger, publishers) = sent(Shape::FanOut(4), 8);
+        for subscriber in 0..3 {
+            (0..8).for_each(|n| ledger.note(0, subscriber, &payload(0, n, 0), &publishers));
+        }
+        assert_eq!((ledger.received(0), ledger.missing(&publishers)), (6, 8));
+        ledger.unpace(3);
+        assert_eq!(ledger.received(0), 8);
+        ledger.end(None, Some(3));
+        assert_eq!(ledger.missing(&publishers), 0, "nobody waits for one that has gone");
+        let account = ledger.account(&publishers);
+        assert_eq!((account.faults, account.in_doubt), (Faults::default(), 8));
+        assert_eq!(ledger.distinct_of(1..4), 16);
+    }
+
+    #[test]
+    fn what_nobody_can_have_sent_is_a_stray() {
+        let (mut ledger, publishers) = sent(Shape::Pairs(1), 1);
+        for (source, sequence) in [(1, 0), (u32::MAX, 0), (0, 1), (0, u32::MAX)] {
+            ledger.note(0, 0, &payload(source, sequence, 0), &publishers);
+        }
+        ledger.note(0, 7, &payload(0, 0, 0), &publishers);
+        ledger.note(0, 0, b"not one of ours", &publishers);
+        let faults = ledger.account(&publishers).faults;
+        assert_eq!((faults.stray, faults.corrupted, faults.lost), (5, 1, 0));
+    }
+}
