@@ -134,10 +134,11 @@ fn a_change_in_a_large_payload_is_seen() {
 
 #[test]
 fn slow_readers_are_owed_everything_and_get_it() {
-    for qos in 0..3 {
+    for qos in [0, 2] {
         let (_relay, target) = honest();
         let load = Load {
             rate: Some(500.0),
+            duration: Duration::from_secs(1),
             ..quick(qos)
         };
         let slow = Slow {
@@ -153,9 +154,9 @@ fn slow_readers_are_owed_everything_and_get_it() {
             "{outcome:?}"
         );
         assert!(figure("rate_before") > 0.0 && figure("rate_while_stalled") > 0.0 && figure("ratio") > 0.0);
-        // Four of six read: what arrived later is not in the measured time, nor in the latencies.
-        assert!((400..560).contains(&outcome.latency_us.unwrap().count), "{outcome:?}");
-        assert!(outcome.messages.measured < 560, "{outcome:?}");
+        // Four of six read 500 messages: 2,000. If all six had, or if what came later were timed, it would be 3,000.
+        assert!((2000..2600).contains(&outcome.latency_us.unwrap().count), "{outcome:?}");
+        assert!(outcome.messages.measured < 2600, "{outcome:?}");
     }
 }
 
