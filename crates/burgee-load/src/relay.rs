@@ -46,11 +46,20 @@ pub(crate) enum Mischief {
     Mute,
 }
 
+/// What a relay counts.
+#[derive(Debug, Default)]
+struct Counts {
+    /// How often it has done wrong.
+    injected: AtomicU64,
+    /// Deliveries that their receivers have acknowledged to the end.
+    finished: AtomicU64,
+}
+
 /// A relay that runs.
 #[derive(Debug)]
 pub(crate) struct Relay {
     address: SocketAddr,
-    injected: Arc<AtomicU64>,
+    counts: Arc<Counts>,
     stop: Arc<AtomicBool>,
     waker: Waker,
     thread: Option<JoinHandle<()>>,
@@ -66,8 +75,8 @@ impl Relay {
         let address = listener.local_addr()?;
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), Token(usize::MAX))?;
-        let (injected, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-        let mut floor = Floor::new(listener, poll, mischief, Arc::clone(&injected))?;
+        let (counts, stop) = (Arc::new(Counts::default()), Arc::new(AtomicBool::new(false)));
+        let mut floor = Floor::new(listener, poll, mischief, Arc::clone(&counts))?;
         let stopped = Arc::clone(&stop);
         // A relay that fails falls silent; whoever uses it sees that.
         let thread = std::thread::Builder::new().name("relay".to_owned()).spawn(move || {
@@ -75,7 +84,7 @@ impl Relay {
         })?;
         Ok(Self {
             address,
-            injected,
+            counts,
             stop,
             waker,
             thread: Some(thread),
@@ -89,7 +98,12 @@ impl Relay {
 
     /// How often it has done wrong.
     pub(crate) fn injected(&self) -> u64 {
-        self.injected.load(Ordering::Relaxed)
+        self.counts.injected.load(Ordering::Relaxed)
+    }
+
+    /// Deliveries that their receivers have acknowledged to the end.
+    pub(crate) fn finished(&self) -> u64 {
+        self.counts.finished.load(Ordering::Relaxed)
     }
 }
 

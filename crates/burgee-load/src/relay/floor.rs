@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use mio::{Events, Interest, Poll, Token};
 
 use crate::link::{Link, SCRATCH};
-use crate::relay::Mischief;
+use crate::relay::{Counts, Mischief};
 use crate::wire::{self, Filler, Frame, Mark, Payload};
 
 /// Of so many messages, one is not as it should be.
@@ -39,7 +39,7 @@ pub(super) struct Floor {
     topics: BTreeMap<Vec<u8>, Vec<(usize, u8)>>,
     messages: u64,
     mischief: Mischief,
-    injected: Arc<AtomicU64>,
+    counts: Arc<Counts>,
     silent: bool,
 }
 
@@ -66,12 +66,7 @@ enum Deed {
 }
 
 impl Floor {
-    pub(super) fn new(
-        listener: TcpListener,
-        poll: Poll,
-        mischief: Mischief,
-        injected: Arc<AtomicU64>,
-    ) -> io::Result<Self> {
+    pub(super) fn new(listener: TcpListener, poll: Poll, mischief: Mischief, counts: Arc<Counts>) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let mut listener = mio::net::TcpListener::from_std(listener);
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
@@ -84,7 +79,7 @@ impl Floor {
             topics: BTreeMap::new(),
             messages: 0,
             mischief,
-            injected,
+            counts,
             silent: mischief == Mischief::Mute,
         })
     }
@@ -135,6 +130,7 @@ impl Floor {
     fn serve(&mut self, n: usize, writable: bool, readable: bool) {
         let (silent, code) = (self.silent, self.code());
         let mut deeds = Vec::new();
+        let finished = &self.counts.finished;
         let Some(peer) = self.peers.get_mut(n).and_then(Option::as_mut) else {
             return;
         };
@@ -145,6 +141,9 @@ impl Floor {
             peer.link.receive(&mut self.scratch, |frame, out| {
                 if !silent {
                     answer(frame, code, out);
+                }
+                if let Frame::PubAck(_) | Frame::PubComp(_) = frame {
+                    finished.fetch_add(1, Ordering::Relaxed);
                 }
                 deeds.extend(deed(frame));
             })
@@ -176,7 +175,7 @@ impl Floor {
         self.messages += 1;
         self.once(number, message);
         if self.silent {
-            self.injected.fetch_add(1, Ordering::Relaxed);
+            self.counts.injected.fetch_add(1, Ordering::Relaxed);
             return;
         }
         if let Some(peer) = self.peer(from) {
@@ -206,25 +205,25 @@ impl Floor {
             return;
         }
         if let Mischief::Stall(time) = self.mischief {
-            self.injected.fetch_add(1, Ordering::Relaxed);
+            self.counts.injected.fetch_add(1, Ordering::Relaxed);
             std::thread::sleep(time);
         } else if self.mischief == Mischief::FallSilent {
             self.silent = true;
         } else if self.mischief == Mischief::Close {
             let receivers = self.topics.get(&message.topic).cloned().unwrap_or_default();
             if let Some((receiver, _)) = receivers.first() {
-                self.injected.fetch_add(1, Ordering::Relaxed);
+                self.counts.injected.fetch_add(1, Ordering::Relaxed);
                 self.close(*receiver);
             }
         } else if self.mischief == Mischief::Die {
-            self.injected.fetch_add(1, Ordering::Relaxed);
+            self.counts.injected.fetch_add(1, Ordering::Relaxed);
             self.listener = None;
             self.peers.clear();
         }
     }
 
     fn deliver(&mut self, subscriber: usize, number: u64, copy: Message) {
-        let injected = self.injected.load(Ordering::Relaxed);
+        let injected = self.counts.injected.load(Ordering::Relaxed);
         let chosen = number % EVERY == EVERY - 1 && injected < TIMES;
         let others = self.topics.values().flatten().map(|(n, _)| *n);
         let other = others.filter(|n| *n != subscriber).min();
@@ -260,7 +259,7 @@ impl Floor {
             | Mischief::Refuse(_)
             | Mischief::Mute => return peer.put(&copy),
         }
-        self.injected.fetch_add(1, Ordering::Relaxed);
+        self.counts.injected.fetch_add(1, Ordering::Relaxed);
     }
 
     fn peer(&mut self, n: usize) -> Option<&mut Peer> {
