@@ -173,7 +173,8 @@ impl Crowd {
         }
     }
 
-    /// Connects a party, some at a time, and waits until all are greeted; `tell` hears of messages that come meanwhile.
+    /// Connects a party, some at a time, and waits until all are greeted; `tell` hears of each CONNACK and of messages
+    /// that come meanwhile.
     /// Ends early when the run is to be stopped.
     pub(crate) fn gather(
         &mut self,
@@ -301,7 +302,8 @@ impl<'a, 'p> Guests<'a, 'p> {
         let trouble = match news {
             News::Established => return,
             News::Gone(error) => Some(Error::on_connection(&name(), "setting up", error)),
-            News::Packet(Frame::ConnAck { code: 0, .. }) => {
+            News::Packet(frame @ Frame::ConnAck { code: 0, .. }) => {
+                tell(guest, frame, out);
                 (self.party.greeting)(guest, out);
                 None
             }

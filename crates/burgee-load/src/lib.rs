@@ -5,11 +5,11 @@
 //! messages and connections. What it counts it proves: each payload carries a sequence number and a check value.
 //! Deliberately absent: command line and printing; MQTT 5; TLS.
 
-mod bystander;
 pub mod check;
 mod clock;
 mod crowd;
 pub mod error;
+mod feed;
 pub mod histogram;
 mod link;
 pub mod load;

@@ -9,6 +9,7 @@ mod files;
 mod live;
 mod options;
 mod scenarios;
+mod self_test;
 mod table;
 mod units;
 
@@ -40,17 +41,16 @@ const COULD_NOT_RUN: u8 = 2;
 
 /// Runs the command.
 pub(crate) fn run(options: Options) -> ExitCode {
-    let Some(scenario) = options.scenario() else {
-        return ExitCode::SUCCESS;
+    // Nothing but --self-test can stand without a scenario: without both there is help.
+    let scenario = options.scenario.unwrap_or_default();
+    let done = match scenarios::job(scenario) {
+        Ok((common, job)) => bench(&common, job),
+        Err(options) => self_test::run(options),
     };
-    let (common, job) = scenarios::job(scenario);
-    match bench(&common, job) {
-        Ok(code) => code,
-        Err(text) => {
-            say("bench", &text);
-            ExitCode::from(COULD_NOT_RUN)
-        }
-    }
+    done.unwrap_or_else(|text| {
+        say("bench", &text);
+        ExitCode::from(COULD_NOT_RUN)
+    })
 }
 
 fn bench(common: &Common, job: Job) -> Result<ExitCode, String> {

@@ -6,8 +6,8 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use super::bystander::{self, Bystander};
 use super::outline::{Cost, Found, Meter, Outline, float, per};
-use crate::bystander::Bystander;
 use crate::check::Faults;
 use crate::clock;
 use crate::crowd::{Crowd, News, PATIENCE, Party, forget, tag};
@@ -125,26 +125,11 @@ impl Connect {
         let mut cost = meter.end();
         cost.worked = Some(storm.worked);
         bystander.drain()?;
-        let meanwhile = bystander.latency();
         storm.crowd.leave()?;
         // Not until the meter's end: the last CONNACK tells how long the storm was.
         tell(&mut outline, storm.count.accepted, &cost, storm.last);
         storm.count.tell(&mut outline);
-        for (calm_or_not, p99, max) in [
-            (calm, "bystander_calm_p99_us", "bystander_calm_max_us"),
-            (meanwhile, "bystander_p99_us", "bystander_max_us"),
-        ] {
-            if let Some(latency) = calm_or_not {
-                outline.figure(p99, latency.p99).figure(max, latency.max);
-            }
-        }
-        let lost = bystander.faults().lost;
-        outline.figure("bystander_lost", float(lost));
-        if bystander.cut_off() {
-            outline.warn("the bystanders' connection was cut off during the storm");
-        } else if lost > 0 {
-            outline.warn(format!("{lost} messages of the bystanders were lost during the storm"));
-        }
+        bystander::tell(&mut outline, &mut bystander, calm, "the storm");
         Ok(outline.finish(
             &found(storm.times.percentiles(), bystander.sent(), bystander.faults()),
             &cost,

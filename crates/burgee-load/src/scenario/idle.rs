@@ -9,6 +9,7 @@ use super::outline::{Cost, Found, Meter, Outline, float, per};
 use crate::check::Faults;
 use crate::crowd::{Crowd, News, PATIENCE, Party, tag};
 use crate::error::Error;
+use crate::feed::PINGRESP;
 use crate::outcome::Outcome;
 use crate::target::{Target, Ticker, Watch};
 use crate::usage::{self, Memory};
@@ -34,9 +35,6 @@ impl Default for Idle {
         }
     }
 }
-
-/// `PINGRESP` as the reader names it.
-const PINGRESP: u8 = 13;
 
 impl Idle {
     /// Runs against a broker.

@@ -2,16 +2,20 @@
 //!
 //! Must hold: a scenario is bounded in time, messages and connections whatever the broker does.
 
+mod bystander;
 mod connect;
 mod fanin;
 mod fanout;
 mod idle;
 mod large;
 mod latency;
+mod offline;
 pub(crate) mod outline;
 mod p2p;
+mod retained;
 mod slow;
 mod steady;
+mod subscriptions;
 
 pub use connect::Connect;
 pub use fanin::FanIn;
@@ -19,8 +23,11 @@ pub use fanout::FanOut;
 pub use idle::Idle;
 pub use large::Large;
 pub use latency::Latency;
+pub use offline::Offline;
 pub use p2p::PairToPair;
+pub use retained::Retained;
 pub use slow::Slow;
+pub use subscriptions::{Mix, Subscriptions};
 
 #[cfg(test)]
 mod traffic_tests;

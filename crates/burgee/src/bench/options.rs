@@ -13,6 +13,12 @@ use super::EXIT_CODES;
 use super::address::Address;
 use crate::size;
 
+impl Default for Scenario {
+    fn default() -> Self {
+        Self::SelfTest(SelfTest::default())
+    }
+}
+
 /// Load an MQTT broker, ours or any other, and measure it
 ///
 /// For example: burgee bench p2p --qos 1 --address broker.example:1883
@@ -29,13 +35,11 @@ use crate::size;
 )]
 pub(crate) struct Options {
     #[command(subcommand)]
-    scenario: Option<Scenario>,
-}
+    pub(super) scenario: Option<Scenario>,
 
-impl Options {
-    pub(super) fn scenario(self) -> Option<Scenario> {
-        self.scenario
-    }
+    /// The same as the scenario self-test
+    #[arg(long)]
+    self_test: bool,
 }
 
 /// What to do to the broker.
@@ -45,8 +49,15 @@ pub(super) enum Scenario {
     P2p(P2p),
     Fanin(FanIn),
     Fanout(FanOut),
+    Latency(Latency),
     Connect(Connect),
     Idle(Idle),
+    Subscriptions(Subscriptions),
+    Retained(Retained),
+    Offline(Offline),
+    Large(Large),
+    Slow(Slow),
+    SelfTest(SelfTest),
 }
 
 /// Whom to load, and what to print.
@@ -101,7 +112,7 @@ pub(super) struct Pressure {
     payload: Option<usize>,
 
     /// Messages that one publisher may have under way [default: 64; fanout and others that deliver to many: 4]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=60_000), conflicts_with = "rate")]
+    #[arg(long, value_name = "N", value_parser = window(), conflicts_with = "rate")]
     window: Option<u32>,
 
     /// Messages a second, published by all together at times set beforehand: a broker that stalls cannot hide it
@@ -181,6 +192,23 @@ pub(super) struct FanOut {
     pub(super) common: Common,
 }
 
+/// Pairs at a fixed rate: how long a message takes when the broker is not full
+///
+/// Each message has a time at which it is due, and its age counts from then: a broker that stalls cannot hide it.
+#[derive(Args, Debug)]
+#[command(after_help = EXIT_CODES)]
+pub(super) struct Latency {
+    /// How many pairs
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = count())]
+    pub(super) pairs: u32,
+
+    #[command(flatten)]
+    pub(super) pressure: Pressure,
+
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
 /// Connect clients, one after the other or all at once
 ///
 /// The time of a client is that from its connect to the CONNACK. In a storm, another pair exchanges a thousand messages a
@@ -225,6 +253,173 @@ pub(super) struct Idle {
 
     #[command(flatten)]
     pub(super) common: Common,
+}
+
+/// Subscribe to very many filters, then publish against them
+///
+/// Filters are such as devices and their watchers use, each different. Tenth by tenth it is measured what a filter costs
+/// while the broker holds ever more. Then messages are published, each to a known number of subscribers.
+#[derive(Args, Debug)]
+#[command(after_help = EXIT_CODES)]
+pub(super) struct Subscriptions {
+    /// How many filters, all clients together
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = count())]
+    pub(super) filters: u32,
+
+    /// How many clients
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = count())]
+    pub(super) clients: u32,
+
+    /// Percentages of exact filters, of those with +, and of those with #
+    #[arg(long, value_name = "EXACT,PLUS,HASH", default_value = "80,12,8", value_parser = mix)]
+    pub(super) mix: [u32; 3],
+
+    /// Filters in one SUBSCRIBE; fewer where they would make more than 64 KiB
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = count())]
+    pub(super) per_packet: u32,
+
+    /// How many messages are published afterwards
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = count())]
+    pub(super) messages: u32,
+
+    /// QoS of subscriptions and messages: 0, 1 or 2
+    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = qos())]
+    pub(super) qos: u8,
+
+    /// Bytes of a payload, 16 or more; may carry KiB or MiB
+    #[arg(long, value_name = "SIZE", default_value = "64", value_parser = size::parse)]
+    pub(super) payload: usize,
+
+    /// Messages that may be under way
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = window())]
+    pub(super) window: u32,
+
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// Set retained messages, then read them all
+///
+/// While they are read, another pair exchanges a thousand messages a second: their latency tells whether others are
+/// served.
+#[derive(Args, Debug)]
+#[command(after_help = EXIT_CODES)]
+pub(super) struct Retained {
+    /// How many messages, each with a topic of its own
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = count())]
+    pub(super) count: u32,
+
+    /// Clients that read them all, at the same time
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = count())]
+    pub(super) readers: u32,
+
+    /// QoS with which they are set and read: 0, 1 or 2
+    #[arg(short, long, value_name = "QOS", default_value = "1", value_parser = qos())]
+    pub(super) qos: u8,
+
+    /// Bytes of a payload, 16 or more; may carry KiB or MiB
+    #[arg(long, value_name = "SIZE", default_value = "64", value_parser = size::parse)]
+    pub(super) payload: usize,
+
+    /// Messages not yet acknowledged while they are set
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = window())]
+    pub(super) window: u32,
+
+    /// Leave the messages at the broker
+    #[arg(long)]
+    pub(super) keep: bool,
+
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// Publish for persistent sessions whose clients are away, then let them come back
+#[derive(Args, Debug)]
+#[command(after_help = EXIT_CODES)]
+pub(super) struct Offline {
+    /// How many clients are away
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = count())]
+    pub(super) sessions: u32,
+
+    /// How many messages wait for each
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = count())]
+    pub(super) messages: u32,
+
+    /// QoS of messages and subscriptions: 1 or 2
+    #[arg(short, long, value_name = "QOS", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=2))]
+    pub(super) qos: u8,
+
+    /// Bytes of a payload, 16 or more; may carry KiB or MiB
+    #[arg(long, value_name = "SIZE", default_value = "64", value_parser = size::parse)]
+    pub(super) payload: usize,
+
+    /// Messages not yet acknowledged while they are published
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = window())]
+    pub(super) window: u32,
+
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// Large payloads from one publisher to several subscribers
+#[derive(Args, Debug)]
+#[command(after_help = EXIT_CODES)]
+pub(super) struct Large {
+    /// How many subscribers
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = count())]
+    pub(super) subscribers: u32,
+
+    #[command(flatten)]
+    pub(super) pressure: Pressure,
+
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// Subscribers of which some stop reading: what that costs the others
+///
+/// First everybody reads, for the duration, then the stalled ones do not, for the same time.
+#[derive(Args, Debug)]
+#[command(after_help = EXIT_CODES)]
+pub(super) struct Slow {
+    /// How many subscribers
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = count())]
+    pub(super) subscribers: u32,
+
+    /// How many of them stop reading
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = count())]
+    pub(super) stalled: u32,
+
+    #[command(flatten)]
+    pub(super) pressure: Pressure,
+
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// Test the load generator itself: needs no broker
+///
+/// A relay does wrong on purpose; everything it did has to be counted, and nothing else. Exit code 1 if not.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub(super) struct SelfTest {
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// No live line and no table, only errors and the exit code
+    #[arg(long)]
+    pub(super) quiet: bool,
+}
+
+fn window() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=60_000)
+}
+
+fn mix(text: &str) -> Result<[u32; 3], String> {
+    let parts: Option<Vec<u32>> = text.split(',').map(|part| part.trim().parse().ok()).collect();
+    let parts = parts.and_then(|parts| <[u32; 3]>::try_from(parts).ok());
+    let whole = parts.filter(|parts| parts.iter().map(|&part| u64::from(part)).sum::<u64>() == 100);
+    whole.ok_or_else(|| "a mix is three percentages that make 100, as in 80,12,8".to_owned())
 }
 
 fn qos() -> clap::builder::RangedI64ValueParser<u8> {

@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::outline::{Outline, float};
 use crate::check::{Faults, Stream};
 use crate::clock::{self, Clock};
 use crate::crowd::{Crowd, News, Party};
@@ -149,6 +150,26 @@ impl Bystander {
             News::Gone(_) => account.cut_off = true,
             News::Established | News::Packet(_) => {}
         })
+    }
+}
+
+/// Tells how the pair was served, before (`calm`) and during what everybody else did.
+pub(crate) fn tell(outline: &mut Outline, bystander: &mut Bystander, calm: Option<Percentiles>, during: &str) {
+    let meanwhile = bystander.latency();
+    for (latency, p99, max) in [
+        (calm, "bystander_calm_p99_us", "bystander_calm_max_us"),
+        (meanwhile, "bystander_p99_us", "bystander_max_us"),
+    ] {
+        if let Some(latency) = latency {
+            outline.figure(p99, latency.p99).figure(max, latency.max);
+        }
+    }
+    let lost = bystander.faults().lost;
+    outline.figure("bystander_lost", float(lost));
+    if bystander.cut_off() {
+        outline.warn(format!("the bystanders' connection was cut off during {during}"));
+    } else if lost > 0 {
+        outline.warn(format!("{lost} messages of the bystanders were lost during {during}"));
     }
 }
 
