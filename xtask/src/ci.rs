@@ -59,6 +59,7 @@ const STEPS: &[Step] = &[
         &["test", "--workspace", "--exclude", "burgee-conformance", "--locked"],
     ),
     cargo("build", &["build", "--release", "--package", "burgee", "--locked"]),
+    script("counts", &["scripts/counts"]),
     cargo(
         "sim",
         &[
