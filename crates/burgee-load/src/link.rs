@@ -346,3 +346,6 @@ fn too_large() -> io::Error {
         "the broker sent a packet larger than any expected",
     )
 }
+
+#[cfg(test)]
+mod tests;
