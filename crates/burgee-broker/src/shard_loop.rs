@@ -79,7 +79,7 @@ impl<M: Machine> ShardLoop<M> {
     pub(crate) fn new(id: ShardId, (hub, poll): (Arc<Hub>, Poll), clock: Clock, machine: M, sizes: Sizes) -> Self {
         let shards = hub.shards();
         // A burst of one turn must fit into one outbox, or a fast reader would lose messages to a fast writer.
-        let budget = (sizes.outbox_bytes / 4).clamp(LEAST, MOST);
+        let budget = (sizes.outbox_bytes / 2).clamp(LEAST, MOST);
         Self {
             id,
             clock,

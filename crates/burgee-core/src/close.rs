@@ -65,6 +65,10 @@ impl Shard {
             // [MQTT-4.1.0-1] subscriptions, what is unfinished, and identifiers not released are kept.
             if let Some(flow) = session.flow_if_any() {
                 flow.outgoing.disconnected();
+                // They stay until the client comes back.
+                flow.outgoing
+                    .messages_mut()
+                    .for_each(|delivery| delivery.message.settle());
             }
             session.trim();
             self.set_online(open.session, false);

@@ -42,7 +42,7 @@ impl Shard {
             return;
         }
         let delivery = Delivery {
-            message: out.message().clone(),
+            message: out.message(&mut self.batch).clone(),
             qos,
             retain,
         };
@@ -50,9 +50,11 @@ impl Shard {
         self.counters.queued_messages += 1;
         self.counters.queued_bytes += delivery.weight() as u64;
         let line = conn.map(|conn| Line { conn, version, limits });
-        let Err(delivery) = send_at_once(flow, delivery, line, &mut self.counters, fx) else {
+        let Err(mut delivery) = send_at_once(flow, delivery, line, &mut self.counters, fx) else {
             return;
         };
+        // It waits, nobody knows for how long.
+        delivery.message.clone_from(out.settled());
         let mut dropped = flow.outgoing.push(delivery, &self.config.queue);
         let mut first_drop = false;
         while let Some(message) = dropped {

@@ -4,6 +4,7 @@
 //! the same inputs make the same wishes. Deliberately absent: everything that waits.
 
 mod acks;
+mod batch;
 mod close;
 mod config;
 mod connect;

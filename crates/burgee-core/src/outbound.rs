@@ -7,6 +7,7 @@ use burgee_codec::{CopyKind, Packet, PacketId, Properties, Publish, PublishCopy,
 use burgee_protocol::connection::{Outbox, SHARE_FROM};
 use burgee_router::Topical;
 
+use crate::batch::{Batch, Place};
 use crate::message::Message;
 use crate::sessions::Delivery;
 
@@ -19,6 +20,8 @@ pub(crate) struct Outbound<'a> {
     qos: QoS,
     /// The packet as it came, if it can be forwarded as it is to a subscription of QoS 0.
     as_it_is: Option<&'a [u8]>,
+    /// Where it stands in the bytes at hand, if it may live together with others that came with it.
+    in_batch: Option<(UnreadPublish<'a>, Place<'a>)>,
     message: Option<Message>,
 }
 
@@ -33,20 +36,22 @@ impl<'a> Outbound<'a> {
             payload: publish.payload,
             qos: publish.qos,
             as_it_is: plain.then_some(packet),
+            in_batch: None,
             message: None,
         }
     }
 
     /// The same from one whose topic name is known.
     #[inline]
-    pub(crate) fn from_unread(publish: &UnreadPublish<'a>) -> Self {
-        let small = publish.payload.len() < SHARE_FROM && publish.shortest;
-        let plain = publish.qos == QoS::AtMostOnce && !publish.retain && small;
+    pub(crate) fn from_unread(publish: &UnreadPublish<'a>, place: Place<'a>) -> Self {
+        let small = publish.payload.len() < SHARE_FROM;
+        let plain = publish.qos == QoS::AtMostOnce && !publish.retain && small && publish.shortest;
         Self {
             topic_field: publish.topic_field,
             payload: publish.payload,
             qos: publish.qos,
             as_it_is: plain.then_some(publish.packet),
+            in_batch: small.then_some((*publish, place)),
             message: None,
         }
     }
@@ -60,6 +65,7 @@ impl<'a> Outbound<'a> {
             payload,
             qos: message.qos(),
             as_it_is: None,
+            in_batch: None,
             message: Some(message.clone()),
         }
     }
@@ -74,11 +80,24 @@ impl<'a> Outbound<'a> {
         self.payload.len()
     }
 
-    /// The message as one that outlives the turn; made at the first call.
+    /// The message as one that outlives the turn; made at the first call. It may live in the batch.
     #[inline]
-    pub(crate) fn message(&mut self) -> &Message {
-        self.message
-            .get_or_insert_with(|| Message::from_field(self.topic_field, self.payload, self.qos))
+    pub(crate) fn message(&mut self, batch: &mut Batch) -> &Message {
+        self.message.get_or_insert_with(|| {
+            let together = self
+                .in_batch
+                .and_then(|(publish, place)| batch.message(&publish, place));
+            together.unwrap_or_else(|| Message::from_field(self.topic_field, self.payload, self.qos))
+        })
+    }
+
+    /// The same as one that stays: it keeps no other message's bytes alive.
+    pub(crate) fn settled(&mut self) -> &Message {
+        let message = self
+            .message
+            .get_or_insert_with(|| Message::from_field(self.topic_field, self.payload, self.qos));
+        message.settle();
+        message
     }
 
     /// The packet as it came, if a subscription of QoS 0 can get it as it is.
@@ -106,7 +125,7 @@ impl<'a> Outbound<'a> {
             // What came in as a packet can go out as one.
             let _written = copy.append_to(self.payload, outbox.tail());
         } else {
-            write_copy(self.message(), kind, retain, version, outbox);
+            write_copy(self.settled(), kind, retain, version, outbox);
         }
     }
 }
@@ -145,7 +164,8 @@ fn write_copy(message: &Message, kind: CopyKind, retain: bool, version: Version,
     if payload.len() < SHARE_FROM {
         let _written = copy.append_to(payload, outbox.tail());
     } else if copy.append_head_to(payload.len(), outbox.tail()).is_ok() {
-        outbox.append_shared(message.body(), topic_field.len());
+        let (bytes, from) = message.shared_payload();
+        outbox.append_shared(bytes, from);
     }
 }
 
@@ -164,6 +184,6 @@ fn write_with_properties(message: &Message, kind: CopyKind, retain: bool, outbox
         properties: Properties::default(),
     };
     if publish.append_head_to(Version::V5, outbox.tail()).is_ok() {
-        outbox.append_shared(message.body(), message.payload_at());
+        outbox.append(message.payload());
     }
 }

@@ -150,7 +150,7 @@ impl Shard {
             self.fan_out(route, 0, out, fx)
         };
         let Some(next) = left else { return false };
-        let (message, route) = (out.message().clone(), Arc::clone(route));
+        let (message, route) = (out.settled().clone(), Arc::clone(route));
         self.jobs.push_back(Job {
             message,
             route,
@@ -217,7 +217,7 @@ impl Shard {
                 });
             } else {
                 mailbox.push(Parcel::Publish {
-                    message: out.message().clone(),
+                    message: out.message(&mut self.batch).clone(),
                     copies: recipients.iter().map(copy_for).collect(),
                 });
             }
@@ -291,7 +291,7 @@ impl Shard {
         // [MQTT-3.3.1-5] [MQTT-3.3.1-7] it replaces what was stored, also with QoS 0.
         // [MQTT-3.3.1-10] [MQTT-3.3.1-11] an empty one removes it and is not stored itself.
         let empty = out.payload_len() == 0;
-        let message = out.message();
+        let message = out.settled();
         if empty {
             self.shared.retained.remove(message.topic());
         } else if self.shared.retained.len() < self.config.max_retained

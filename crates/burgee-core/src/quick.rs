@@ -11,6 +11,7 @@ use burgee_codec::{AckKind, BareAck, QoS, UnreadPublish, Version};
 use burgee_protocol::Fault;
 use burgee_router::Route;
 
+use crate::batch::Place;
 use crate::io::{ConnKey, Effects};
 use crate::outbound::Outbound;
 use crate::publish::Arrived;
@@ -20,19 +21,25 @@ use crate::state::{Next, Shard};
 type Done = (Result<Next, Fault>, usize);
 
 impl Shard {
-    /// Deals with the packet at the start of `bytes` if it is of such a kind. The connection is open and read.
+    /// Deals with the packet at this place if it is of such a kind. The connection is open and read.
     #[inline]
-    pub(crate) fn quick(&mut self, conn: ConnKey, bytes: &[u8], fx: &mut Effects) -> Option<Done> {
-        if let Some(publish) = UnreadPublish::find(bytes, self.config.max_packet_bytes) {
-            return Some((Ok(self.publish_again(conn, &publish, fx)?), publish.packet.len()));
+    pub(crate) fn quick(&mut self, conn: ConnKey, place: Place<'_>, fx: &mut Effects) -> Option<Done> {
+        if let Some(publish) = UnreadPublish::find(place.rest, self.config.max_packet_bytes) {
+            return Some((Ok(self.publish_again(conn, &publish, place, fx)?), publish.packet.len()));
         }
-        let ack = BareAck::find(bytes)?;
+        let ack = BareAck::find(place.rest)?;
         let next = self.acknowledged(conn, ack, fx);
         Some((next, BareAck::LEN))
     }
 
     /// A PUBLISH on the topic of the connection's last one.
-    fn publish_again(&mut self, conn: ConnKey, publish: &UnreadPublish<'_>, fx: &mut Effects) -> Option<Next> {
+    fn publish_again(
+        &mut self,
+        conn: ConnKey,
+        publish: &UnreadPublish<'_>,
+        place: Place<'_>,
+        fx: &mut Effects,
+    ) -> Option<Next> {
         if publish.retain || (self.store_failed && publish.qos > QoS::AtMostOnce) {
             return None;
         }
@@ -52,7 +59,7 @@ impl Shard {
             return None;
         };
         open.keep_alive.touch(now);
-        let next = self.publish_on(route, &arrived, publish, fx);
+        let next = self.publish_on(route, &arrived, (publish, place), fx);
         self.give_cache(conn, cache);
         Some(next)
     }
@@ -61,7 +68,7 @@ impl Shard {
         &mut self,
         route: &Arc<Route>,
         arrived: &Arrived,
-        publish: &UnreadPublish<'_>,
+        (publish, place): (&UnreadPublish<'_>, Place<'_>),
         fx: &mut Effects,
     ) -> Next {
         if self.config.shards > 1
@@ -73,7 +80,7 @@ impl Shard {
         let next = if self.is_repeated(arrived, fx) {
             Next::Go
         } else {
-            self.publish_to(route, arrived, &mut Outbound::from_unread(publish), fx)
+            self.publish_to(route, arrived, &mut Outbound::from_unread(publish, place), fx)
         };
         if arrived.qos == QoS::AtMostOnce {
             return next;

@@ -8,6 +8,7 @@ use burgee_codec::{Decoded, Limits, Packet, QoS, Version, Versions, decode};
 use burgee_protocol::connection::{FromClient, check_first_byte, first_from_client, from_client};
 use burgee_protocol::{Fault, Time};
 
+use crate::batch::Place;
 use crate::conns::Hold;
 use crate::io::{CloseMode, ConnKey, Effects, End, Input, Inputs, Parcel, Reason, ShardId};
 use crate::state::{Next, Shard};
@@ -27,6 +28,8 @@ impl Shard {
                 Input::Accepted { conn } => self.accepted(conn, effects),
                 Input::Bytes { conn, bytes } => {
                     let (used, needed) = self.bytes(conn, bytes, effects);
+                    // What came together is kept together, and nothing else.
+                    self.batch.clear();
                     inputs.consumed(used, needed);
                 }
                 Input::Ended { conn, how } => self.ended(conn, how, effects),
@@ -67,7 +70,7 @@ impl Shard {
             let rest = bytes.get(used..).unwrap_or_default();
             let done = match version {
                 None => None,
-                Some(_) => self.quick(conn, rest, fx),
+                Some(_) => self.quick(conn, Place { rest, at: used }, fx),
             };
             let (done, len) = match done {
                 Some(done) => done,

@@ -11,6 +11,7 @@ use burgee_codec::{PacketId, QoS};
 use burgee_protocol::Time;
 use burgee_router::{Route, SubscriberKey};
 
+use crate::batch::Batch;
 use crate::config::Config;
 use crate::conns::{Conns, Hold};
 use crate::counters::Counters;
@@ -48,6 +49,8 @@ pub struct Shard {
     pub(crate) retained_left: usize,
     /// Copies that this turn may still make.
     pub(crate) copies_left: usize,
+    /// The messages of the bytes at hand that live together.
+    pub(crate) batch: Batch,
     /// Reused from page to page.
     pub(crate) page: Vec<Message>,
     /// The broker ends; connections are closed at this time.
@@ -103,6 +106,7 @@ impl Shard {
             replaying: Vec::new(),
             retained_left: 0,
             copies_left: 0,
+            batch: Batch::default(),
             page: Vec::new(),
             ending: None,
             store_failed: false,

@@ -191,6 +191,11 @@ impl World {
         self.lines[&client].paused
     }
 
+    /// The shard that has the connection now.
+    pub(crate) fn shard_of(&self, client: Client) -> usize {
+        self.lines[&client].shard
+    }
+
     pub(crate) fn unsent(&self, client: Client) -> usize {
         let line = &self.lines[&client];
         line.key.map_or(0, |key| self.fx[line.shard].outboxes.unsent(key))

@@ -210,6 +210,14 @@ impl<M: Deliverable> Outgoing<M> {
         in_flight.chain(self.queue.iter().map(Deliverable::weight))
     }
 
+    /// The messages in flight that are not handed over yet, in the order of first sending.
+    pub fn messages_mut(&mut self) -> impl Iterator<Item = &mut M> {
+        self.flights.iter_mut().filter_map(|flight| match &mut flight.stage {
+            Stage::Published { message, .. } => Some(message),
+            Stage::Released => None,
+        })
+    }
+
     /// The connection is gone: everything unfinished is to be written again on the next one [MQTT-4.4.0-1].
     pub const fn disconnected(&mut self) {
         self.written = 0;
