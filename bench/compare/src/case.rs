@@ -35,9 +35,19 @@ pub(crate) struct Scale {
 
 const TRAFFIC: &[Figure] = &[Figure::Cpu, Figure::Rate];
 const LATENCY: &[Figure] = &[Figure::P50, Figure::P99, Figure::P999, Figure::Cpu];
-const IDLE: &[Figure] = &[Figure::BytesPerConnection, Figure::CpuPerConnect, Figure::IdleCpu];
-const SUBSCRIPTIONS: &[Figure] = &[Figure::BytesPerSubscription, Figure::SubscribeTime, Figure::Cpu];
-const RETAINED: &[Figure] = &[Figure::BytesPerRetained, Figure::RetainedRate, Figure::RetainedMissing];
+const IDLE: &[Figure] = &[Figure::BytesPerConnection, Figure::CpuPerClient, Figure::IdleCpu];
+const SUBSCRIPTIONS: &[Figure] = &[
+    Figure::BytesPerSubscription,
+    Figure::SubscribeGrowth,
+    Figure::CpuPerPublished,
+    Figure::Receivers,
+];
+const RETAINED: &[Figure] = &[
+    Figure::RetainedOverhead,
+    Figure::RetainedRate,
+    Figure::Lost,
+    Figure::BystanderP99,
+];
 const CONNECT: &[Figure] = &[Figure::CpuPerConnect, Figure::ConnectRate];
 const STORM: &[Figure] = &[
     Figure::CpuPerConnect,
@@ -119,11 +129,10 @@ impl Scale {
         let many = self.of(1_000_000, 100_000);
         let [connects, storm] = [self.of(3_000, 1_000), self.of(5_000, 1_000)];
         let retained = self.of(200_000, 20_000);
-        let [warm_up, duration] = self.seconds();
-        let subscriptions = |filters: &str| {
-            format!("subscriptions --filters {filters} --clients 1000 --warm-up {warm_up} --duration {duration}")
-        };
-        vec![
+        let messages = self.of(100_000, 10_000);
+        let subscriptions =
+            |filters: &str| format!("subscriptions --filters {filters} --clients 1000 --messages {messages}");
+        let mut cases = vec![
             self.case(
                 "idle",
                 &format!("{idle} idle connections"),
@@ -160,7 +169,14 @@ impl Scale {
                 &format!("connect --storm {storm} --persistent"),
                 STORM,
             ),
-        ]
+        ];
+        // The floor knows neither wildcards nor retained messages.
+        for case in &mut cases {
+            if case.name.starts_with("subscriptions") || case.name == "retained" {
+                case.contestants.retain(|who| *who != Contestant::Floor);
+            }
+        }
+        cases
     }
 
     fn payloads(self) -> Vec<Case> {

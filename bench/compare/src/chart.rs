@@ -64,7 +64,7 @@ fn line<'a>(results: &Results, case: &'a Case, contestants: &[Contestant]) -> Op
     let figure = *case
         .figures
         .iter()
-        .find(|figure| matches!(figure, Figure::Cpu | Figure::CpuPerConnect))?;
+        .find(|figure| matches!(figure, Figure::Cpu | Figure::CpuPerConnect | Figure::CpuPerClient))?;
     let name = case.name.as_str();
     let values = contestants.iter().filter_map(|&who| {
         let ratio = results.ratio(figure, (name, who), (name, Contestant::Floor))?;

@@ -16,6 +16,8 @@ pub(crate) enum Figure {
     P999,
     /// CPU time of the broker for each connection, in microseconds.
     CpuPerConnect,
+    /// The same with a subscription and a ping.
+    CpuPerClient,
     ConnectRate,
     Refused,
     /// p99 of others that exchange messages while a storm blows.
@@ -24,15 +26,21 @@ pub(crate) enum Figure {
     /// CPU time of a broker that nobody speaks to, in milliseconds a second.
     IdleCpu,
     BytesPerSubscription,
-    /// Time to subscribe, in microseconds for each filter.
-    SubscribeTime,
-    BytesPerRetained,
+    /// How many times as long the last tenth of the subscriptions took as the first.
+    SubscribeGrowth,
+    /// CPU time of the broker for each published message, in microseconds.
+    CpuPerPublished,
+    /// Copies delivered of each published message.
+    Receivers,
+    /// Bytes beside topic and payload.
+    RetainedOverhead,
     /// Retained messages delivered a second.
     RetainedRate,
-    RetainedMissing,
     /// What the others keep of their rate while somebody is stalled.
     KeptRate,
-    /// Bytes that the broker grew by while somebody was stalled.
+    /// Messages of a QoS that promises them, and retained ones, that did not come.
+    Lost,
+    /// Bytes that the broker grew by in the measured time.
     Grown,
 }
 
@@ -46,16 +54,19 @@ impl Figure {
             Self::P99 => "p99 µs",
             Self::P999 => "p99.9 µs",
             Self::CpuPerConnect => "CPU µs/connection",
+            Self::CpuPerClient => "CPU µs/client",
             Self::ConnectRate => "connections/s",
             Self::Refused => "refused",
             Self::BystanderP99 => "others' p99 µs",
             Self::BytesPerConnection => "bytes/connection",
             Self::IdleCpu => "idle CPU ms/s",
             Self::BytesPerSubscription => "bytes/subscription",
-            Self::SubscribeTime => "µs to subscribe",
-            Self::BytesPerRetained => "bytes/message",
+            Self::SubscribeGrowth => "last tenth / first",
+            Self::CpuPerPublished => "CPU µs/published",
+            Self::Receivers => "receivers/message",
+            Self::RetainedOverhead => "bytes of overhead",
             Self::RetainedRate => "messages read/s",
-            Self::RetainedMissing => "missing",
+            Self::Lost => "lost",
             Self::KeptRate => "rate kept",
             Self::Grown => "memory grown",
         }
@@ -65,31 +76,37 @@ impl Figure {
     fn path(self) -> [&'static str; 2] {
         match self {
             Self::Cpu => ["process", "cpu_us_per_message"],
-            Self::Rate => ["messages", "rate"],
+            Self::Rate | Self::RetainedRate => ["messages", "rate"],
             Self::Throughput => ["messages", "bytes_per_second"],
             Self::P50 => ["latency_us", "p50"],
             Self::P99 => ["latency_us", "p99"],
             Self::P999 => ["latency_us", "p99_9"],
             Self::CpuPerConnect => ["figures", "cpu_us_per_connect"],
+            Self::CpuPerClient => ["figures", "cpu_us_per_client"],
             Self::ConnectRate => ["figures", "connects_per_second"],
             Self::Refused => ["figures", "refused"],
             Self::BystanderP99 => ["figures", "bystander_p99_us"],
             Self::BytesPerConnection => ["figures", "bytes_per_connection"],
             Self::IdleCpu => ["figures", "idle_cpu_ms_per_second"],
             Self::BytesPerSubscription => ["figures", "bytes_per_subscription"],
-            Self::SubscribeTime => ["figures", "subscribe_us_per_filter"],
-            Self::BytesPerRetained => ["figures", "bytes_per_message"],
-            Self::RetainedRate => ["figures", "read_per_second"],
-            Self::RetainedMissing => ["figures", "missing"],
+            Self::SubscribeGrowth => ["figures", "growth"],
+            Self::CpuPerPublished => ["figures", "cpu_us_per_published"],
+            Self::Receivers => ["figures", "receivers_per_message"],
+            Self::RetainedOverhead => ["figures", "overhead_bytes_per_message"],
+            Self::Lost => ["faults", "lost"],
             Self::KeptRate => ["figures", "ratio"],
-            Self::Grown => ["figures", "memory_growth"],
+            Self::Grown => ["process", "private_after"],
         }
     }
 
     /// The figure in a report of the generator's, if it is there.
     pub(crate) fn of(self, report: &Value) -> Option<f64> {
-        let [group, name] = self.path();
-        report.get(group)?.get(name)?.as_f64()
+        let at = |[group, name]: [&str; 2]| report.get(group)?.get(name)?.as_f64();
+        let value = at(self.path())?;
+        if self == Self::Grown {
+            return Some(value - at(["process", "private_before"])?);
+        }
+        Some(value)
     }
 
     /// As a person writes it.
@@ -99,9 +116,9 @@ impl Figure {
             Self::Throughput => format!("{} MB", three(value / 1e6)),
             Self::BytesPerConnection
             | Self::BytesPerSubscription
-            | Self::BytesPerRetained
+            | Self::RetainedOverhead
             | Self::Refused
-            | Self::RetainedMissing => format!("{value:.0}"),
+            | Self::Lost => format!("{value:.0}"),
             Self::Grown => format!("{:.1} MiB", value / f64::from(1 << 20)),
             Self::KeptRate => format!("{:.0} %", value * 100.0),
             Self::Cpu
@@ -109,9 +126,12 @@ impl Figure {
             | Self::P99
             | Self::P999
             | Self::CpuPerConnect
+            | Self::CpuPerClient
+            | Self::CpuPerPublished
+            | Self::Receivers
             | Self::BystanderP99
             | Self::IdleCpu
-            | Self::SubscribeTime => three(value),
+            | Self::SubscribeGrowth => three(value),
         }
     }
 }

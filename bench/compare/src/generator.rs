@@ -70,11 +70,14 @@ fn all_of(source: Option<impl Read>) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// The last line of what it said, without its own name.
+/// What it said was wrong: the first line that calls itself an error, or else the last line.
 fn reason(errors: &str) -> Option<String> {
-    let line = errors.lines().rfind(|line| !line.trim().is_empty())?;
-    let line = line.trim();
-    Some(line.strip_prefix("burgee: ").unwrap_or(line).to_owned())
+    let lines = || errors.lines().map(str::trim).filter(|line| !line.is_empty());
+    let line = lines()
+        .find(|line| line.starts_with("error: "))
+        .or(lines().next_back())?;
+    let line = line.trim_start_matches("burgee: ").trim_start_matches("error: ");
+    Some(line.to_owned())
 }
 
 #[cfg(test)]
@@ -82,7 +85,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_reason_is_the_last_line() {
+    fn the_reason_is_what_calls_itself_an_error_or_the_last_line() {
+        assert_eq!(
+            reason("error: unexpected\n\nFor more, try '--help'.\n").as_deref(),
+            Some("unexpected")
+        );
         assert_eq!(
             reason("burgee: one\nburgee: no answer\n\n").as_deref(),
             Some("no answer")

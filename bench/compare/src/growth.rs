@@ -19,6 +19,7 @@ pub(crate) struct Series {
     /// What is counted along the way, and the case for each count.
     unit: &'static str,
     points: Vec<(f64, Case)>,
+    figure: Figure,
 }
 
 impl Series {
@@ -29,84 +30,71 @@ impl Series {
 
 /// Each way to grow, with its steps. Mosquitto goes as far as it is quick.
 pub(crate) fn series(scale: Scale) -> Vec<Series> {
-    vec![
-        Series {
-            title: "1 publisher, QoS 0, window 4",
-            unit: "subscribers",
-            points: points(
-                scale,
-                "subscribers",
-                &[1, 10, 100, 1_000, 10_000],
-                1_000,
-                |count, case| {
-                    case.arguments.extend(words(&format!("--subscribers {count}")));
-                },
-            ),
-        },
-        Series {
-            title: "publishing against subscriptions of 1,000 clients",
-            unit: "subscriptions",
-            points: points(
-                scale,
-                "subscriptions",
-                &[1_000, 10_000, 100_000, 1_000_000],
-                100_000,
-                |count, case| {
-                    case.arguments
-                        .extend(words(&format!("--filters {count} --clients 1000")));
-                },
-            ),
-        },
-        Series {
-            title: "50 pairs, QoS 0, window 4, others connected and idle",
-            unit: "connections",
-            points: points(
-                scale,
-                "connections",
-                &[100, 1_000, 5_000, 15_000],
-                15_000,
-                |count, case| {
-                    case.arguments.extend(words("--window 4"));
-                    // The pairs count, too.
-                    case.beside = count.saturating_sub(100);
-                },
-            ),
-        },
-        Series {
-            title: "50 pairs, QoS 0, window 4",
-            unit: "bytes of payload",
-            points: points(
-                scale,
-                "payload",
-                &[16, 64, 256, 1_024, 4_096, 16_384, 65_536],
-                65_536,
-                |count, case| {
-                    case.arguments.extend(words(&format!("--window 4 --payload {count}")));
-                },
-            ),
-        },
-    ]
+    let messages = if scale.quick { 10_000 } else { 100_000 };
+    let subscribers = Series {
+        title: "1 publisher, QoS 0, window 4",
+        unit: "subscribers",
+        points: points(scale, "subscribers", &[1, 10, 100, 1_000, 10_000], |count, case| {
+            case.arguments.extend(words(&format!("--subscribers {count}")));
+            limit_mosquitto(case, count <= 1_000);
+        }),
+        figure: Figure::Cpu,
+    };
+    let subscriptions = Series {
+        title: "of 1,000 clients, mixed; per published message",
+        unit: "subscriptions",
+        points: points(
+            scale,
+            "subscriptions",
+            &[1_000, 10_000, 100_000, 1_000_000],
+            |count, case| {
+                let line = format!("subscriptions --filters {count} --clients 1000 --messages {messages}");
+                case.arguments = words(&line).collect();
+                case.figures = &[Figure::CpuPerPublished];
+                limit_mosquitto(case, count <= 100_000);
+                // The floor knows no wildcards.
+                case.contestants.retain(|who| *who != Contestant::Floor);
+            },
+        ),
+        figure: Figure::CpuPerPublished,
+    };
+    let connections = Series {
+        title: "50 pairs, QoS 0, window 4, the others idle",
+        unit: "connections",
+        points: points(scale, "connections", &[100, 1_000, 5_000, 15_000], |count, case| {
+            case.arguments.extend(words("--window 4"));
+            // The pairs count, too.
+            case.beside = count.saturating_sub(100);
+        }),
+        figure: Figure::Cpu,
+    };
+    let payloads = Series {
+        title: "50 pairs, QoS 0, window 4",
+        unit: "bytes of payload",
+        points: points(
+            scale,
+            "payload",
+            &[16, 64, 256, 1_024, 4_096, 16_384, 65_536],
+            |count, case| {
+                case.arguments.extend(words(&format!("--window 4 --payload {count}")));
+            },
+        ),
+        figure: Figure::Cpu,
+    };
+    vec![subscribers, subscriptions, connections, payloads]
 }
 
-fn points(
-    scale: Scale,
-    name: &str,
-    counts: &[u32],
-    mosquitto_up_to: u32,
-    set: impl Fn(usize, &mut Case),
-) -> Vec<(f64, Case)> {
-    let scenario = match name {
-        "subscribers" => "fanout",
-        "subscriptions" => "subscriptions",
-        _ => "p2p",
-    };
+/// Mosquitto goes as far as it is quick.
+fn limit_mosquitto(case: &mut Case, quick: bool) {
+    case.contestants.retain(|who| quick || *who != Contestant::Mosquitto);
+}
+
+fn points(scale: Scale, name: &str, counts: &[u32], set: impl Fn(usize, &mut Case)) -> Vec<(f64, Case)> {
+    let scenario = if name == "subscribers" { "fanout" } else { "p2p" };
     let case = |count: u32| {
         let mut case = scale.traffic(&format!("{name}-{count}"), &format!("{count} {name}"), scenario);
         case.figures = &[Figure::Cpu];
-        case.contestants = CONTESTANTS
-            .into_iter()
-            .filter(|who| *who != Contestant::Mosquitto || count <= mosquitto_up_to)
-            .collect();
+        case.contestants = CONTESTANTS.into();
         case.patience = Duration::from_secs(60);
         set(usize::try_from(count).unwrap_or(usize::MAX), &mut case);
         (f64::from(count), case)
@@ -131,9 +119,13 @@ pub(crate) fn table(results: &Results, all: &[Series]) -> Rows {
         for (count, case) in &series.points {
             let name = case.name.as_str();
             let ours = (name, Contestant::Burgee);
-            let ratio = |other| results.ratio(Figure::Cpu, ours, other).map_or_else(String::new, three);
+            let ratio = |other| {
+                results
+                    .ratio(series.figure, ours, other)
+                    .map_or_else(String::new, three)
+            };
             let mut row = vec![format!("{} ({})", series.unit, series.title), grouped(*count)];
-            row.extend(CONTESTANTS.iter().map(|&who| cell(results, case, who, Figure::Cpu)));
+            row.extend(CONTESTANTS.iter().map(|&who| cell(results, case, who, series.figure)));
             row.push(ratio((name, Contestant::Floor)));
             row.push(ratio((first.name.as_str(), Contestant::Burgee)));
             rows.push(row);
@@ -226,7 +218,7 @@ fn panel(svg: &mut Svg, results: &Results, series: &Series, (left, top): (f64, f
 
 fn line(results: &Results, series: &Series, who: Contestant) -> Vec<(f64, f64)> {
     let points = series.points.iter().filter_map(|(count, case)| {
-        let value = results.median(&case.name, who, Figure::Cpu)?;
+        let value = results.median(&case.name, who, series.figure)?;
         (value > 0.0).then_some((*count, value))
     });
     points.collect()

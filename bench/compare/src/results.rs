@@ -101,25 +101,24 @@ impl Results {
             .find_map(|sample| sample.report.as_ref().err().map(String::as_str))
     }
 
+    /// Whether the promise of the QoS was kept in all rounds of a case.
+    pub(crate) fn kept(&self, case: &str, who: Contestant) -> bool {
+        self.of(case, who).all(|sample| !broke(sample))
+    }
+
     /// What broke the promise of its QoS, as sentences.
     pub(crate) fn broken(&self, who: impl Fn(Contestant) -> bool) -> Vec<String> {
-        let broken = self
-            .samples
-            .iter()
-            .filter(|sample| who(sample.who))
-            .filter_map(|sample| {
-                let report = sample.report.as_ref().ok()?;
-                let kept = report.get("promise_kept").and_then(Value::as_bool).unwrap_or(false);
-                (!kept).then(|| {
-                    let faults = report.get("faults").cloned().unwrap_or_default();
-                    format!(
-                        "{}, {}, round {}: {faults}",
-                        sample.who.name(),
-                        sample.case,
-                        sample.round
-                    )
-                })
-            });
+        let broken = self.samples.iter().filter(|sample| who(sample.who) && broke(sample));
+        let broken = broken.map(|sample| {
+            let faults = sample.report.as_ref().ok().and_then(|report| report.get("faults"));
+            let faults = faults.cloned().unwrap_or_default();
+            format!(
+                "{}, {}, round {}: {faults}",
+                sample.who.name(),
+                sample.case,
+                sample.round
+            )
+        });
         broken.collect()
     }
 
@@ -169,6 +168,14 @@ impl Results {
         let samples = samples.collect::<Option<Vec<_>>>()?;
         Some(Self { samples })
     }
+}
+
+/// Whether the promise of a QoS was broken in a run.
+fn broke(sample: &Sample) -> bool {
+    sample
+        .report
+        .as_ref()
+        .is_ok_and(|report| report.get("promise_kept").and_then(Value::as_bool) != Some(true))
 }
 
 #[cfg(test)]

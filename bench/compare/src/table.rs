@@ -102,6 +102,14 @@ pub(crate) fn remarks(results: &Results, cases: &[Case], contestants: &[Contesta
             if let Some(reason) = results.reason(&case.name, who) {
                 text.extend(["- ", who.name(), ", ", &case.title, ": ", reason, "\n"]);
             }
+            // A promise that was broken is told below.
+            let lost = results
+                .spread(&case.name, who, Figure::Lost)
+                .map_or(0.0, |lost| lost.greatest);
+            if lost > 0.0 && results.kept(&case.name, who) {
+                let lost = format!("{lost:.0} messages of QoS 0 lost in a run");
+                text.extend(["- ", who.name(), ", ", &case.title, ": up to ", &lost, "\n"]);
+            }
         }
     }
     for broken in results.broken(|_| true) {
