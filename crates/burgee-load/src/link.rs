@@ -28,6 +28,9 @@ const LARGE: usize = 32 * 1024;
 /// Bytes that the kernel holds for a client which shall soon be felt not to read.
 const LITTLE: usize = 16 * 1024;
 
+/// Bytes that it may hold for one that reads again.
+const MUCH: usize = 4 * 1024 * 1024;
+
 /// A connection in the making: CONNECT, SUBSCRIBE and PINGREQ, each waited for.
 #[derive(Debug)]
 pub(crate) struct Dialog(std::net::TcpStream);
@@ -175,6 +178,13 @@ impl Link {
     /// Where to write what the next flush sends.
     pub(crate) fn out(&mut self) -> &mut Vec<u8> {
         &mut self.out
+    }
+
+    /// Lets the kernel hold much again: through little room, what has piled up would come in drops, each after a
+    /// delay of the kernel's.
+    pub(crate) fn keep_much(&self) {
+        // If it cannot be, it takes longer.
+        rustix::net::sockopt::set_socket_recv_buffer_size(&self.stream, MUCH).ok();
     }
 
     /// Bytes written and not yet sent.

@@ -316,7 +316,11 @@ impl<'t> Traffic<'t> {
     /// They read again.
     pub(crate) fn wake_up(&mut self) {
         for (n, member) in self.members.iter_mut().enumerate() {
-            if std::mem::take(&mut member.asleep) && !std::mem::replace(&mut member.more, true) {
+            if !std::mem::take(&mut member.asleep) {
+                continue;
+            }
+            member.link.iter().for_each(Link::keep_much);
+            if !std::mem::replace(&mut member.more, true) {
                 self.pending.push(n);
             }
         }

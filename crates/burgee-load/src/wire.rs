@@ -446,15 +446,6 @@ impl Template {
         }
     }
 
-    /// The same with RETAIN set.
-    #[must_use]
-    pub(crate) fn retained(mut self) -> Self {
-        if let Some(first) = self.packet.first_mut() {
-            *first |= 1;
-        }
-        self
-    }
-
     /// Appends one message. `id` is not used at QoS 0.
     pub(crate) fn put(&self, out: &mut Vec<u8>, id: u16, mark: Mark) {
         let bytes = bytes_of(mark);

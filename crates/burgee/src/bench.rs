@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use burgee_load::{Error, Outcome, Target};
+use burgee_load::{Error, Outcome, Target, usage};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -57,6 +57,15 @@ fn bench(common: &Common, job: Job) -> Result<ExitCode, String> {
     let stop = Arc::new(AtomicBool::new(false));
     stop_at_signals(&stop).map_err(|error| format!("cannot watch for signals: {error}"))?;
     files::provide(job.connections, job.option)?;
+    if let Some(process) = common.process {
+        let readable = usage::memory(process).map(drop);
+        readable.map_err(|error| {
+            format!(
+                "--process {process} cannot be read ({error}): it has to run on this machine, under Linux, as the same \
+                 user"
+            )
+        })?;
+    }
     let mut target = Target::new(common.address.reach()?);
     target.user = common.user.clone().or(common.address.user());
     target.password = common.password().or(common.address.password());

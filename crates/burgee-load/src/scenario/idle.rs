@@ -158,8 +158,13 @@ fn ping(crowd: &mut Crowd, count: usize, ticker: &mut Ticker<'_>) -> Result<u64,
 
 /// The memory of the process once it has settled, if a process was named.
 pub(super) fn settled(target: &Target) -> Result<Option<Memory>, Error> {
-    let settled = target.process.map(|id| usage::settled(id, || target.stopped()));
-    Ok(settled.transpose()?)
+    let Some(process) = target.process else {
+        return Ok(None);
+    };
+    let settled = usage::settled(process, || target.stopped());
+    settled
+        .map(Some)
+        .map_err(|e| Error::Option(format!("process {process} cannot be read: {e}")))
 }
 
 /// Costs with the settled memory in place of what it was at the very moment.

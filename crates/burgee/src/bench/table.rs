@@ -18,6 +18,9 @@ const LABEL: usize = 26;
 /// Those that say most come first.
 const FIRST: [&str; 4] = ["qos", "payload", "window", "rate"];
 
+/// Figures of one thing, tenth by tenth: they make one row.
+const TENTH: &str = "tenth_";
+
 /// The whole table.
 pub(super) fn table(outcome: &Outcome, address: SocketAddr) -> String {
     let mut rows = Rows(format!("{} at {address}: {}\n\n", outcome.scenario, settings(outcome)));
@@ -39,7 +42,8 @@ pub(super) fn table(outcome: &Outcome, address: SocketAddr) -> String {
         let steps = steps.map(|(name, value)| format!("{name} {}", units::time(value)));
         rows.add(label, &steps.join("  "));
     }
-    for (name, value) in &outcome.figures {
+    tenths(outcome, &mut rows);
+    for (name, value) in outcome.figures.iter().filter(|(name, _)| !name.starts_with(TENTH)) {
         let (label, value) = figure(name, *value);
         rows.add(&label, &value);
     }
@@ -158,6 +162,19 @@ fn verdict(outcome: &Outcome, rows: &mut Rows) {
     }
 }
 
+fn tenths(outcome: &Outcome, rows: &mut Rows) {
+    let mut tenths: Vec<(u32, f64)> = Vec::new();
+    for (name, value) in &outcome.figures {
+        let number = name.strip_prefix(TENTH).and_then(|number| number.parse().ok());
+        tenths.extend(number.map(|number: u32| (number, *value)));
+    }
+    tenths.sort_by_key(|(number, _)| *number);
+    let each: Vec<String> = tenths.iter().map(|(_, value)| format!("{value:.2}")).collect();
+    if !each.is_empty() {
+        rows.add("us a filter, by tenths", &each.join("  "));
+    }
+}
+
 /// A figure by what its name says: its label without the unit, and its value with it.
 fn figure(name: &str, value: f64) -> (String, String) {
     let words: Vec<&str> = name.split('_').collect();
@@ -168,7 +185,7 @@ fn figure(name: &str, value: f64) -> (String, String) {
         format!("{} ms", units::number(value))
     } else if has("seconds") {
         units::time(value * 1e6)
-    } else if has("bytes") {
+    } else if has("bytes") || has("memory") {
         units::bytes(value)
     } else {
         units::number(value)

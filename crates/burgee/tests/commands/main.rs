@@ -1,4 +1,4 @@
-//! `burgee pub` and `burgee sub` as processes, against `burgee serve` and against servers that follow a script.
+//! `burgee pub`, `burgee sub` and `burgee bench` as processes, against `burgee serve` and against servers that follow a script.
 //!
 //! What must hold: every wait is bounded, every port is the system's choice, only our own processes are stopped.
 
@@ -8,6 +8,7 @@
     reason = "tests: a panic is how they report"
 )]
 
+mod bench;
 mod failing;
 mod publish;
 mod subscribe;

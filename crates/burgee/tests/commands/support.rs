@@ -185,7 +185,13 @@ pub(crate) struct Broker {
 
 impl Broker {
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With more options of `burgee serve`.
+    pub(crate) fn start_with(args: &[&str]) -> Self {
         let mut serve = burgee(&["serve", "--listen", "tcp://127.0.0.1:0", "--log", "error"]);
+        serve.args(args);
         let mut child = serve.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap())
@@ -197,6 +203,14 @@ impl Broker {
             .unwrap()
             .to_owned();
         Self { child, port }
+    }
+
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn process(&self) -> String {
+        self.child.id().to_string()
     }
 
     fn args<'a>(&'a self, command: &'a str, args: &[&'a str]) -> Vec<&'a str> {

@@ -113,3 +113,15 @@ fn a_figure_is_shown_by_the_unit_in_its_name() {
         assert_eq!(figure(name, value), (label.to_owned(), shown.to_owned()));
     }
 }
+
+#[test]
+fn tenths_stand_in_one_row_in_their_order() {
+    let mut outcome = outcome();
+    outcome.figures = BTreeMap::from([("tenth_1", 4.0), ("tenth_10", 5.5), ("tenth_2", 4.25)]);
+    let text = print(&outcome);
+    assert!(
+        text.contains("  us a filter, by tenths      4.00  4.25  5.50\n"),
+        "{text}"
+    );
+    assert!(!text.contains("tenth "), "{text}");
+}
