@@ -18,9 +18,6 @@ use crate::outbound::Outbound;
 use crate::sessions::SessionKey;
 use crate::state::{Job, Next, Shard};
 
-/// A publisher keeps the route of its last topic if it has no more recipients than this, 16 bytes each.
-const KEPT_RECIPIENTS: usize = 256;
-
 /// A PUBLISH of a client, as far as it matters once its topic is known.
 #[derive(Copy, Clone)]
 pub(crate) struct Arrived {
@@ -60,8 +57,8 @@ impl Shard {
             return Next::Gone;
         };
         let next = self.publish_routed((&arrived, publish), packet, &mut cache, fx);
-        // A long list of recipients is looked up again rather than kept by every publisher that ever used it.
-        if cache.recipients() <= KEPT_RECIPIENTS {
+        // A long list of recipients is looked up again if there are too many such lists already.
+        if cache.may_stay() {
             self.give_cache(conn, cache);
         }
         next

@@ -97,3 +97,37 @@ fn a_message_takes_no_lock_and_writes_nothing_shared() {
         "others have nothing to do with it"
     );
 }
+
+#[test]
+fn publishers_of_several_shards_share_a_long_list_of_subscribers_without_touching_it() {
+    let mut world = World::new(Config {
+        shards: 2,
+        sys_interval_ms: 0,
+        ..Config::default()
+    });
+    let publishers = [0, 1].map(|shard| client_on(&mut world, shard, "publisher"));
+    let subscribers: Vec<_> = (0..600)
+        .map(|number| {
+            let client = world.open(0);
+            world.send(client, &connect(&format!("subscriber{number}"), CLEAN));
+            world.send(client, &subscribe("to/all", 0));
+            world.recv(client);
+            client
+        })
+        .collect();
+    let mut publish_all = || {
+        let before = touches();
+        for _ in 0..10 {
+            for publisher in publishers {
+                world.send(publisher, &publish(0x30, "to/all", 0, b"good morning"));
+            }
+        }
+        for subscriber in &subscribers {
+            assert_eq!(world.recv(*subscriber).len(), 20 * 22);
+        }
+        (touches().locks - before.locks, touches().writes - before.writes)
+    };
+    // Each looks it up once: two locks, and one for the list that both hold then.
+    assert_eq!(publish_all(), (6, 0));
+    assert_eq!(publish_all(), (0, 0));
+}

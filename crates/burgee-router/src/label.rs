@@ -15,8 +15,7 @@ pub(crate) struct LongLabel(Box<[u8]>);
 const SHORT: usize = 14;
 
 impl Label {
-    pub(crate) fn new(level: &str) -> Self {
-        let text = level.as_bytes();
+    pub(crate) fn new(text: &[u8]) -> Self {
         let mut bytes = [0; SHORT];
         match (u8::try_from(text.len()), bytes.get_mut(..text.len())) {
             (Ok(len), Some(place)) => {
@@ -54,7 +53,7 @@ mod tests {
         for len in [0, 1, 13, 14, 15, 255, 256, 65_535] {
             let text = "é".repeat(len / 2) + &"x".repeat(len % 2);
             assert_eq!(text.len(), len);
-            assert_eq!(Label::new(&text).as_bytes(), text.as_bytes());
+            assert_eq!(Label::new(text.as_bytes()).as_bytes(), text.as_bytes());
         }
     }
 }

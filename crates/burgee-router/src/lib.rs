@@ -12,13 +12,21 @@
 //! and atomics live in `shared.rs` alone; everything else here is plain data. No answer depends
 //! on the order of a hash table.
 
+#[cfg(any(test, feature = "counting"))]
+pub mod counting;
+#[cfg(not(any(test, feature = "counting")))]
+mod counting;
+mod crowded;
+mod exact;
 mod group;
 mod index;
 mod interest;
 mod label;
+mod leaves;
 mod members;
 #[cfg(test)]
 mod model;
+mod records;
 mod retained;
 mod route;
 mod router;
@@ -26,6 +34,7 @@ mod scan;
 mod shared;
 mod slab;
 mod subscriber;
+mod table;
 mod trie;
 
 pub use group::GroupRoute;

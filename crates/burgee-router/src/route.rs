@@ -32,6 +32,12 @@ impl Route {
         self.recipients.is_empty() && self.groups.is_empty()
     }
 
+    /// Recipients, groups and their candidates: 16 bytes each.
+    pub(crate) fn weight(&self) -> usize {
+        let groups = self.groups.iter().map(|group| 1 + group.candidates().len());
+        self.recipients.len() + groups.sum::<usize>()
+    }
+
     pub(crate) fn clear(&mut self) {
         self.recipients.clear();
         self.groups.clear();

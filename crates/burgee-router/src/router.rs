@@ -6,19 +6,20 @@
 //! wildcard part.
 //!
 //! Must hold: a cached route is used only if neither part has changed since before it was
-//! looked up. Deliberately absent: an order between changes in different parts; nobody can
-//! tell which of two simultaneous subscriptions came first.
+//! looked up; no cache keeps a long route of its own. Deliberately absent: an order between
+//! changes in different parts; nobody can tell which of two simultaneous subscriptions came first.
 
 use std::sync::Arc;
 
 use ahash::RandomState;
 use burgee_codec::{QoS, SharedFilter, TopicFilter, TopicName};
 
+use crate::crowded::{Crowded, Version};
 use crate::group::Joined;
 use crate::index::Index;
 use crate::interest::Interest;
 use crate::route::Route;
-use crate::shared::{Change, Tally, Watched};
+use crate::shared::{Change, Locked, Tally, Watched};
 use crate::subscriber::{Recipient, SubscriberKey};
 
 /// Who wants what. Shared by all shards behind one `Arc`.
@@ -27,6 +28,7 @@ pub struct Router {
     parts: [Watched<Index>; PARTS],
     /// Filters that begin with `+` or `#`.
     wild: Watched<Index>,
+    crowded: Locked<Crowded>,
     hasher: RandomState,
     subscriptions: Tally,
 }
@@ -44,6 +46,7 @@ impl Router {
         Self {
             parts: std::array::from_fn(|_| Watched::new(Index::new(&hasher))),
             wild: Watched::new(Index::new(&hasher)),
+            crowded: Locked::default(),
             hasher,
             subscriptions: Tally::default(),
         }
@@ -162,6 +165,19 @@ impl Router {
         let own = part.generation();
         cached.own = None;
         cached.wild = self.wild.generation();
+        let version = Version {
+            topic: topic.as_str(),
+            own,
+            wild: cached.wild,
+        };
+        // Who had a long route for this topic finds a long one now: perhaps another publisher has it already.
+        if cached.is_long()
+            && cached.topic == version.topic
+            && let Some(route) = self.crowded.read(|crowded| crowded.find(version))
+        {
+            cached.take_over(route, own);
+            return;
+        }
         cached.remember(topic);
         let route = cached.blank_route();
         part.read(|index| index.add_to(topic, route));
@@ -170,7 +186,14 @@ impl Router {
             self.wild.read(|index| index.add_to(topic, route));
         }
         route.finish();
+        cached.may_stay = true;
         cached.own = Some(own);
+        if cached.is_long() {
+            match self.crowded.write(|crowded| crowded.admit(version, &cached.route)) {
+                Some(route) => cached.take_over(route, own),
+                None => cached.may_stay = false,
+            }
+        }
     }
 
     fn part_of_filter(&self, filter: TopicFilter<'_>) -> &Watched<Index> {
@@ -214,12 +237,11 @@ pub struct RouteCache {
 }
 
 impl RouteCache {
-    /// Recipients and groups of the route that it holds: 16 bytes each. Its owner may not want to keep many.
+    /// Whether its owner may keep it until the next message: the route is short, or all publishers of the topic share
+    /// it and there are not too many such routes.
     #[must_use]
-    pub fn recipients(&self) -> usize {
-        self.entry.as_ref().map_or(0, |cached| {
-            cached.route.recipients().len() + cached.route.groups().len()
-        })
+    pub fn may_stay(&self) -> bool {
+        self.entry.as_ref().is_none_or(|cached| cached.may_stay)
     }
 }
 
@@ -230,11 +252,15 @@ struct Cached {
     /// The generation of the topic's part; nothing is cached yet without one.
     own: Option<u64>,
     wild: u64,
+    /// See [`RouteCache::may_stay`].
+    may_stay: bool,
     route: Arc<Route>,
 }
 
 /// Longer topics give their memory back when a short one follows.
 const USUAL_TOPIC: usize = 256;
+/// Up to so many recipients, 16 bytes each, a route is each publisher's own.
+const SHORT_ROUTE: usize = 256;
 
 impl Cached {
     fn remember(&mut self, topic: TopicName<'_>) {
@@ -243,6 +269,17 @@ impl Cached {
             self.topic.shrink_to(topic.as_str().len());
         }
         self.topic.push_str(topic.as_str());
+    }
+
+    fn is_long(&self) -> bool {
+        self.route.weight() > SHORT_ROUTE
+    }
+
+    /// Holds a route that others hold too.
+    fn take_over(&mut self, route: Arc<Route>, own: u64) {
+        self.route = route;
+        self.own = Some(own);
+        self.may_stay = true;
     }
 
     /// An empty route to be filled: the old one's memory, unless somebody still reads it.

@@ -6,10 +6,13 @@
 //! fresh data is at worst taken for stale.
 //!
 //! Deliberately absent: any lock held across a call to the outside. Closures passed in here
-//! touch plain data of this crate only.
+//! touch plain data of this crate only. Every lock taken and every write is counted in tests: a
+//! way around `counting` would be a lie to them.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock};
+
+use crate::counting::{lock_taken, shared_write};
 
 /// A value behind a lock for many readers or one writer.
 #[derive(Debug, Default)]
@@ -25,11 +28,13 @@ impl<T> Locked<T> {
     }
 
     pub(crate) fn read<R>(&self, look: impl FnOnce(&T) -> R) -> R {
+        lock_taken();
         // A panic elsewhere must not take the whole broker's routing with it.
         look(&self.value.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn write<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
+        lock_taken();
         change(&mut self.value.write().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -77,6 +82,7 @@ impl<T> Watched<T> {
             Change::Made(result) => {
                 // Still under the lock: whoever sees the new generation and then takes the
                 // lock finds the change.
+                shared_write();
                 self.generation.0.fetch_add(1, Ordering::Release);
                 result
             }
@@ -92,6 +98,7 @@ pub(crate) struct Turn(AtomicU32);
 impl Turn {
     /// The next number. Order between threads does not matter, only that the numbers differ.
     pub(crate) fn next(&self) -> u32 {
+        shared_write();
         self.0.fetch_add(1, Ordering::Relaxed)
     }
 }
@@ -102,10 +109,12 @@ pub(crate) struct Tally(AtomicUsize);
 
 impl Tally {
     pub(crate) fn up(&self) {
+        shared_write();
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn down(&self) {
+        shared_write();
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 

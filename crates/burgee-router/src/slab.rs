@@ -5,6 +5,8 @@
 
 /// The number of nothing: no lookup finds it.
 pub(crate) const NONE: u32 = u32::MAX;
+/// Numbers are below this; the bit is free for others.
+pub(crate) const NUMBERS: u32 = 1 << 31;
 
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
@@ -20,7 +22,7 @@ impl<T: Default> Slab<T> {
         }
     }
 
-    /// Stores an item and returns its number. Once four billion are stored, it is [`NONE`] and
+    /// Stores an item and returns its number. Once two billion are stored, it is [`NONE`] and
     /// the item is gone: that many do not fit into memory anyway.
     pub(crate) fn insert(&mut self, item: T) -> u32 {
         if let Some(id) = self.free.pop() {
@@ -29,11 +31,13 @@ impl<T: Default> Slab<T> {
             }
             return id;
         }
-        let id = u32::try_from(self.items.len()).unwrap_or(NONE);
-        if id != NONE {
-            self.items.push(item);
+        match u32::try_from(self.items.len()) {
+            Ok(id) if id < NUMBERS => {
+                self.items.push(item);
+                id
+            }
+            Ok(_) | Err(_) => NONE,
         }
-        id
     }
 
     /// Takes an item out. Its number may be given to another one from now on.
@@ -55,6 +59,7 @@ impl<T: Default> Slab<T> {
     }
 
     /// How many items are stored.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.items.len() - self.free.len()
     }

@@ -1,28 +1,38 @@
-//! Filters with wildcards, as a trie: one node for each level, shared by all filters that
-//! begin alike.
+//! Filters with wildcards, as a trie: one node for each level that several filters share, and for each filter a leaf
+//! with the levels that it has for itself.
 //!
-//! The nodes lie in one slab; one hash table holds the edges of all nodes, keyed by parent and
-//! level. A `+` is a field of its parent, a `#` a field of the node that it stands under.
+//! The nodes lie in one slab, the leaves in one set of records; one hash table holds the edges of all nodes to both,
+//! keyed by parent and level. A `+` is a field of its parent, a `#` a field of the node that it stands under.
 //!
-//! Must hold: every node but the root has a subscriber at it or below it, so that churn leaves
-//! nothing behind. Nothing here recurses: a topic may have 65,536 levels.
+//! Must hold: every node but the root has a subscriber below it or at it, so that churn leaves nothing behind but
+//! nodes that once parted two filters and still lead to one. Nothing here recurses: a topic may have 65,536 levels.
 //!
-//! Deliberately absent: the rule about `$` topics. Whoever asks keeps filters with a leading
-//! wildcard apart, and does not ask them.
+//! Deliberately absent: the rule about `$` topics. Whoever asks keeps filters with a leading wildcard apart, and does
+//! not ask them.
+
+mod frontier;
+mod path;
 
 use ahash::RandomState;
 use burgee_codec::{TopicFilter, TopicName};
-use hashbrown::HashTable;
 
 use crate::interest::Interest;
 use crate::label::Label;
+use crate::leaves::Leaves;
+use crate::records::{Moved, NUMBERS};
+use crate::route::Route;
 use crate::slab::{NONE, Slab};
+use crate::table::Table;
+
+use frontier::Frontier;
+use path::{Path, Step};
 
 #[derive(Debug)]
 pub(crate) struct Trie {
     nodes: Slab<Node>,
-    interests: Slab<Interest>,
-    edges: HashTable<u32>,
+    leaves: Leaves,
+    /// Nodes and leaves whose edge is a literal level, by parent and level.
+    edges: Table,
     hasher: RandomState,
 }
 
@@ -30,18 +40,28 @@ pub(crate) struct Trie {
 struct Node {
     label: Label,
     parent: u32,
-    /// The child for `+`.
+    /// The child for `+`, a node or a leaf.
     plus: u32,
     /// How many children have a literal label.
     literals: u32,
-    /// Filters that end here.
+    /// The leaf of the filter that ends here.
     here: u32,
-    /// Filters that go on with `#` from here; they match this level too.
+    /// The leaf of the filter that goes on with `#` from here; it matches this level too.
     below: u32,
 }
 
 /// The root stands for the empty beginning of every filter. It is never removed.
 const ROOT: u32 = 0;
+/// A number with this is a leaf's, without it a node's.
+const LEAF: u32 = NUMBERS;
+
+/// How far a filter leads: the last node on its way, what is left of it there, and the leaf that is in its place.
+#[derive(Copy, Clone)]
+struct Found<'a> {
+    at: u32,
+    rest: Path<'a>,
+    leaf: Option<u32>,
+}
 
 impl Trie {
     pub(crate) fn new(hasher: RandomState) -> Self {
@@ -49,80 +69,38 @@ impl Trie {
         nodes.insert(Node::default());
         Self {
             nodes,
-            interests: Slab::new(),
-            edges: HashTable::new(),
+            leaves: Leaves::new(),
+            edges: Table::default(),
             hasher,
         }
     }
 
     /// Changes who is interested in a filter, which is added if need be.
     pub(crate) fn upsert<R>(&mut self, filter: TopicFilter<'_>, change: impl FnOnce(&mut Interest) -> R) -> R {
-        let (path, tail) = split(filter);
-        let mut at = ROOT;
-        for level in path {
-            at = match self.child(at, level) {
-                NONE => self.add_child(at, level),
-                found => found,
-            };
+        let found = self.walk(filter);
+        if let Some(id) = self.filter_at(found) {
+            return self.change(id, change);
         }
-        if self.interest(at, tail).is_none() {
-            let id = self.interests.insert(Interest::Nobody);
-            if let Some(node) = self.nodes.get_mut(at) {
-                *node.end(tail) = id;
-            }
+        let mut interest = Interest::Nobody;
+        let result = change(&mut interest);
+        if !interest.is_nobody() {
+            self.add(found, interest);
         }
-        let mut spare = Interest::Nobody;
-        let result = change(self.interest(at, tail).unwrap_or(&mut spare));
-        self.tidy(at, tail);
         result
     }
 
     /// Changes who is interested in a filter that is stored; it goes if nobody is left.
     pub(crate) fn alter<R>(&mut self, filter: TopicFilter<'_>, change: impl FnOnce(&mut Interest) -> R) -> Option<R> {
-        let (path, tail) = split(filter);
-        let mut at = ROOT;
-        for level in path {
-            at = self.child(at, level);
-        }
-        let result = change(self.interest(at, tail)?);
-        self.tidy(at, tail);
-        Some(result)
+        let id = self.filter_at(self.walk(filter))?;
+        Some(self.change(id, change))
     }
 
-    /// Shows the interests of all filters that match. Returns how many nodes it has seen.
-    pub(crate) fn matching(&self, topic: TopicName<'_>, mut visit: impl FnMut(&Interest)) -> usize {
-        if self.is_empty() {
-            return 0;
-        }
-        let mut steps = 0;
-        let mut active = vec![ROOT];
-        let mut next = Vec::new();
-        self.visit(&active, Tail::Below, &mut visit);
-        for level in topic.as_str().split('/') {
-            let hash = self.hasher.hash_one(level.as_bytes());
-            for &at in &active {
-                let Some(node) = self.nodes.get(at) else { continue };
-                steps += 1;
-                if node.literals > 0 {
-                    next.extend(self.literal(at, level, hash));
-                }
-                if node.plus != NONE {
-                    next.push(node.plus);
-                }
-            }
-            active.clear();
-            std::mem::swap(&mut active, &mut next);
-            if active.is_empty() {
-                return steps;
-            }
-            self.visit(&active, Tail::Below, &mut visit);
-        }
-        self.visit(&active, Tail::Here, &mut visit);
-        steps
+    pub(crate) fn add_to(&self, topic: TopicName<'_>, route: &mut Route) {
+        self.matching(topic, |id| self.leaves.add_to(id, route));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.interests.len() == 0
+        self.leaves.len() == 0
     }
 
     /// How many nodes there are besides the root.
@@ -131,113 +109,257 @@ impl Trie {
         self.nodes.len() - 1
     }
 
-    fn visit(&self, nodes: &[u32], tail: Tail, visit: &mut impl FnMut(&Interest)) {
-        for &at in nodes {
-            let id = self.nodes.get(at).map_or(NONE, |node| node.ends(tail));
-            if let Some(interest) = self.interests.get(id) {
-                visit(interest);
+    /// How many filters there are.
+    #[cfg(test)]
+    pub(crate) fn filters(&self) -> usize {
+        self.leaves.len()
+    }
+
+    /// Shows the leaves of all filters that match. Returns how many nodes and leaves it has looked at.
+    fn matching(&self, topic: TopicName<'_>, mut visit: impl FnMut(u32)) -> usize {
+        if self.is_empty() {
+            return 0;
+        }
+        let mut steps = 0;
+        let (mut active, mut next) = (Frontier::default(), Frontier::default());
+        active.push(ROOT);
+        let mut rest = Path::of(topic.as_str());
+        while !active.is_empty() {
+            let level = rest.literal();
+            let hash = level.map_or(0, |level| self.hasher.hash_one(level));
+            for at in active.iter() {
+                let Some(node) = self.nodes.get(at) else { continue };
+                steps += 1;
+                if node.below != NONE {
+                    visit(node.below ^ LEAF);
+                }
+                let Some(level) = level else {
+                    if node.here != NONE {
+                        visit(node.here ^ LEAF);
+                    }
+                    continue;
+                };
+                let literal = if node.literals > 0 {
+                    self.literal(at, level, hash)
+                } else {
+                    NONE
+                };
+                for child in [literal, node.plus] {
+                    if child < LEAF {
+                        next.push(child);
+                    } else if child != NONE {
+                        steps += 1;
+                        if self.leaf_path(child).matches(rest) {
+                            visit(child ^ LEAF);
+                        }
+                    }
+                }
             }
+            active.clear();
+            std::mem::swap(&mut active, &mut next);
+            rest = rest.behind();
+        }
+        steps
+    }
+
+    fn walk<'a>(&self, filter: TopicFilter<'a>) -> Found<'a> {
+        let (mut at, mut rest) = (ROOT, Path::of(filter.as_str()));
+        loop {
+            let child = self.child(at, rest.step());
+            if child >= LEAF {
+                let leaf = (child != NONE).then_some(child ^ LEAF);
+                return Found { at, rest, leaf };
+            }
+            at = child;
+            rest = rest.behind();
         }
     }
 
-    fn interest(&mut self, at: u32, tail: Tail) -> Option<&mut Interest> {
-        let id = self.nodes.get(at)?.ends(tail);
-        self.interests.get_mut(id)
+    /// The leaf, if it is the filter's own.
+    fn filter_at(&self, found: Found<'_>) -> Option<u32> {
+        found.leaf.filter(|&id| self.leaf_path(id | LEAF) == found.rest)
     }
 
-    fn child(&self, at: u32, level: &str) -> u32 {
-        if level == "+" {
-            return self.nodes.get(at).map_or(NONE, |node| node.plus);
+    fn change<R>(&mut self, id: u32, change: impl FnOnce(&mut Interest) -> R) -> R {
+        let (result, somebody) = self.leaves.change(id, change);
+        if !somebody {
+            self.remove(id);
         }
-        self.literal(at, level, self.hasher.hash_one(level.as_bytes()))
-            .unwrap_or(NONE)
+        result
     }
 
-    fn literal(&self, at: u32, level: &str, level_hash: u64) -> Option<u32> {
-        self.edges
-            .find(mix(at, level_hash), |&id| {
-                self.nodes.get(id).is_some_and(|child| child.is(at, level))
-            })
-            .copied()
-    }
-
-    fn add_child(&mut self, at: u32, level: &str) -> u32 {
-        let id = self.nodes.insert(Node {
-            label: Label::new(level),
-            parent: at,
-            ..Node::default()
-        });
-        let Some(parent) = self.nodes.get_mut(at) else {
-            return id;
-        };
-        if level == "+" {
-            parent.plus = id;
-            return id;
-        }
-        parent.literals += 1;
-        let hash = mix(at, self.hasher.hash_one(level.as_bytes()));
-        let (nodes, hasher) = (&self.nodes, &self.hasher);
-        self.edges.insert_unique(hash, id, |&id| edge_hash(nodes, hasher, id));
-        id
-    }
-
-    /// Removes the interest if it is nobody's any more, and the nodes that nobody needs then.
-    fn tidy(&mut self, at: u32, tail: Tail) {
-        if self.interest(at, tail).is_some_and(|interest| !interest.is_nobody()) {
+    /// Adds a filter behind the node where its way ended. A leaf in its place goes down to where the two part.
+    fn add(&mut self, found: Found<'_>, interest: Interest) {
+        let Found { mut at, mut rest, leaf } = found;
+        let Some(id) = leaf else {
+            self.hang(at, rest, interest);
             return;
+        };
+        let bytes = self.leaf_path(id | LEAF).bytes().to_vec();
+        let mut other = Path::from_bytes(&bytes);
+        let others = self.unhang(id);
+        while rest.step() == other.step() && rest.step().goes_on() {
+            at = self.add_node(at, rest.step());
+            (rest, other) = (rest.behind(), other.behind());
         }
-        if let Some(node) = self.nodes.get_mut(at) {
-            let id = std::mem::replace(node.end(tail), NONE);
-            self.interests.remove(id);
-        }
-        let mut at = at;
+        self.hang(at, other, others);
+        self.hang(at, rest, interest);
+    }
+
+    /// Takes a filter out, and the nodes that nobody needs then.
+    fn remove(&mut self, id: u32) {
+        let mut at = self.parent_of(id);
+        self.unhang(id);
         while at != ROOT && self.nodes.get(at).is_some_and(Node::is_bare) {
-            at = self.remove_leaf(at);
+            at = self.remove_node(at);
         }
         if self.is_empty() {
             // The memory goes too.
             *self = Self::new(self.hasher.clone());
-        } else if self.edges.capacity() > 4 * self.edges.len() + 64 {
-            let (nodes, hasher) = (&self.nodes, &self.hasher);
-            self.edges
-                .shrink_to(2 * self.edges.len(), |&id| edge_hash(nodes, hasher, id));
         }
     }
 
-    /// Returns the parent of what has been removed.
-    fn remove_leaf(&mut self, at: u32) -> u32 {
-        let hash = edge_hash(&self.nodes, &self.hasher, at);
-        if let Ok(edge) = self.edges.find_entry(hash, |&id| id == at) {
-            edge.remove();
+    /// Makes a leaf below a node.
+    fn hang(&mut self, at: u32, rest: Path<'_>, interest: Interest) {
+        if let Some(id) = self.leaves.insert((&at.to_le_bytes(), rest.bytes()), interest) {
+            self.set_child(at, rest.step(), id | LEAF);
         }
-        let up = self.nodes.remove(at).parent;
-        if let Some(parent) = self.nodes.get_mut(up) {
-            if parent.plus == at {
-                parent.plus = NONE;
-            } else {
-                parent.literals -= 1;
+    }
+
+    /// Takes a leaf from its node.
+    fn unhang(&mut self, id: u32) -> Interest {
+        let (at, bytes) = (self.parent_of(id), self.leaf_path(id | LEAF).bytes().to_vec());
+        self.clear_child(at, Path::from_bytes(&bytes).step(), id | LEAF);
+        let (interest, moved) = self.leaves.remove(id);
+        if let Some(moved) = moved {
+            self.follow(moved);
+        }
+        interest
+    }
+
+    /// A leaf has another number: whoever names it is told.
+    fn follow(&mut self, moved: Moved) {
+        let (old, new) = (moved.from | LEAF, moved.to | LEAF);
+        let Self {
+            nodes,
+            leaves,
+            edges,
+            hasher,
+        } = self;
+        let (at, path) = leaf_of(leaves, moved.to);
+        match path.step() {
+            Step::Literal(level) => edges.replace(mix(at, hasher.hash_one(level)), old, new),
+            step @ (Step::Plus | Step::Here | Step::Below) => {
+                if let Some(field) = nodes.get_mut(at).and_then(|node| node.field(step)) {
+                    *field = new;
+                }
             }
         }
+    }
+
+    fn child(&self, at: u32, step: Step<'_>) -> u32 {
+        let Some(node) = self.nodes.get(at) else { return NONE };
+        match step {
+            Step::Literal(_) if node.literals == 0 => NONE,
+            Step::Literal(level) => self.literal(at, level, self.hasher.hash_one(level)),
+            Step::Plus => node.plus,
+            Step::Here => node.here,
+            Step::Below => node.below,
+        }
+    }
+
+    fn literal(&self, at: u32, level: &[u8], level_hash: u64) -> u32 {
+        let is_it = |child| {
+            if child < LEAF {
+                return self.nodes.get(child).is_some_and(|child| child.is(at, level));
+            }
+            let (parent, path) = leaf_of(&self.leaves, child ^ LEAF);
+            parent == at && path.begins_with(level)
+        };
+        self.edges.find(mix(at, level_hash), is_it).unwrap_or(NONE)
+    }
+
+    fn set_child(&mut self, at: u32, step: Step<'_>, child: u32) {
+        let Some(node) = self.nodes.get_mut(at) else { return };
+        let Step::Literal(level) = step else {
+            if let Some(field) = node.field(step) {
+                *field = child;
+            }
+            return;
+        };
+        node.literals += 1;
+        let hash = mix(at, self.hasher.hash_one(level));
+        let (nodes, leaves, hasher) = (&self.nodes, &self.leaves, &self.hasher);
+        self.edges
+            .insert(hash, child, |child| edge_hash((nodes, leaves), hasher, child));
+    }
+
+    fn clear_child(&mut self, at: u32, step: Step<'_>, child: u32) {
+        let Some(node) = self.nodes.get_mut(at) else { return };
+        let Step::Literal(level) = step else {
+            if let Some(field) = node.field(step) {
+                *field = NONE;
+            }
+            return;
+        };
+        node.literals -= 1;
+        let hash = mix(at, self.hasher.hash_one(level));
+        let (nodes, leaves, hasher) = (&self.nodes, &self.leaves, &self.hasher);
+        self.edges
+            .remove(hash, child, |child| edge_hash((nodes, leaves), hasher, child));
+    }
+
+    fn add_node(&mut self, at: u32, step: Step<'_>) -> u32 {
+        let label = match step {
+            Step::Literal(level) => Label::new(level),
+            Step::Plus | Step::Here | Step::Below => Label::default(),
+        };
+        let id = self.nodes.insert(Node {
+            label,
+            parent: at,
+            ..Node::default()
+        });
+        self.set_child(at, step, id);
+        id
+    }
+
+    /// Returns the parent of what has been removed.
+    fn remove_node(&mut self, at: u32) -> u32 {
+        let Some(node) = self.nodes.get(at) else { return ROOT };
+        let up = node.parent;
+        let is_plus = self.nodes.get(up).is_some_and(|parent| parent.plus == at);
+        if is_plus {
+            self.clear_child(up, Step::Plus, at);
+        } else {
+            let label = node.label.as_bytes().to_vec();
+            self.clear_child(up, Step::Literal(&label), at);
+        }
+        self.nodes.remove(at);
         up
+    }
+
+    fn parent_of(&self, id: u32) -> u32 {
+        leaf_of(&self.leaves, id).0
+    }
+
+    /// What a leaf, named as a child, has for itself.
+    fn leaf_path(&self, child: u32) -> Path<'_> {
+        leaf_of(&self.leaves, child ^ LEAF).1
     }
 }
 
 impl Node {
-    fn is(&self, parent: u32, level: &str) -> bool {
-        self.parent == parent && self.label.as_bytes() == level.as_bytes()
+    fn is(&self, parent: u32, level: &[u8]) -> bool {
+        self.parent == parent && self.label.as_bytes() == level
     }
 
-    fn ends(&self, tail: Tail) -> u32 {
-        match tail {
-            Tail::Here => self.here,
-            Tail::Below => self.below,
-        }
-    }
-
-    fn end(&mut self, tail: Tail) -> &mut u32 {
-        match tail {
-            Tail::Here => &mut self.here,
-            Tail::Below => &mut self.below,
+    /// Where the child of a step that is no literal stands.
+    fn field(&mut self, step: Step<'_>) -> Option<&mut u32> {
+        match step {
+            Step::Literal(_) => None,
+            Step::Plus => Some(&mut self.plus),
+            Step::Here => Some(&mut self.here),
+            Step::Below => Some(&mut self.below),
         }
     }
 
@@ -259,30 +381,26 @@ impl Default for Node {
     }
 }
 
-/// How a filter ends.
-#[derive(Copy, Clone, Eq, PartialEq, Debug)]
-enum Tail {
-    Here,
-    Below,
+/// A leaf's bytes are the number of its parent and what its filter has beyond that.
+fn leaf_of(leaves: &Leaves, id: u32) -> (u32, Path<'_>) {
+    match leaves.bytes(id).split_first_chunk() {
+        Some((parent, path)) => (u32::from_le_bytes(*parent), Path::from_bytes(path)),
+        None => (NONE, Path::from_bytes(&[])),
+    }
 }
 
-/// The levels before a final `#`, and whether there was one.
-fn split(filter: TopicFilter<'_>) -> (impl Iterator<Item = &str>, Tail) {
-    let text = filter.as_str();
-    let (path, tail) = match (text, text.strip_suffix("/#")) {
-        ("#", _) => (None, Tail::Below),
-        (_, Some(path)) => (Some(path), Tail::Below),
-        (_, None) => (Some(text), Tail::Here),
-    };
-    (path.into_iter().flat_map(|path| path.split('/')), tail)
-}
-
-/// Depends on the node's own text and parent only, so that the table can grow without a copy
-/// of the hash in each node.
-fn edge_hash(nodes: &Slab<Node>, hasher: &RandomState, id: u32) -> u64 {
-    nodes
-        .get(id)
-        .map_or(0, |node| mix(node.parent, hasher.hash_one(node.label.as_bytes())))
+/// Depends on the child's own text and parent only, so that the table can grow without a copy of the hash.
+fn edge_hash((nodes, leaves): (&Slab<Node>, &Leaves), hasher: &RandomState, child: u32) -> u64 {
+    if child < LEAF {
+        return nodes
+            .get(child)
+            .map_or(0, |node| mix(node.parent, hasher.hash_one(node.label.as_bytes())));
+    }
+    let (parent, path) = leaf_of(leaves, child ^ LEAF);
+    match path.step() {
+        Step::Literal(level) => mix(parent, hasher.hash_one(level)),
+        Step::Plus | Step::Here | Step::Below => 0,
+    }
 }
 
 /// A level's hash is computed once for all nodes at its depth; this adds the parent.

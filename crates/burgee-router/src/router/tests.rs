@@ -4,6 +4,7 @@ use burgee_codec::TopicNameBuf;
 use proptest::prelude::*;
 
 use super::*;
+use crate::counting::{Touches, touches};
 use crate::model::{Membership, Model, answer_of, filters, key, qualities, topics};
 
 const SEEDS: [u64; 4] = [1, 2, 3, 4];
@@ -193,6 +194,89 @@ fn a_cache_is_used_until_its_part_or_the_wildcard_part_changes() {
     assert_eq!(again("a/b").recipients(), [Recipient { key: key(1), qos: Q2 }]);
     assert_eq!(again("a/c").recipients(), [Recipient { key: key(1), qos: Q0 }]);
     assert_eq!(first.recipients(), [Recipient { key: key(1), qos: Q1 }]);
+}
+
+#[test]
+fn a_message_on_the_same_topic_takes_no_lock_and_writes_nothing_shared() {
+    let router = Router::new(SEEDS);
+    let mut cache = RouteCache::default();
+    for text in ["a/b", "a/+", "#"] {
+        router.subscribe(key(1), filter(text), Q1);
+    }
+    let spent = |work: &mut dyn FnMut()| {
+        let before = touches();
+        work();
+        let after = touches();
+        (after.locks - before.locks, after.writes - before.writes)
+    };
+    let mut publish = || assert_eq!(router.route(name("a/b"), &mut cache).recipients().len(), 1);
+    // The first look-up takes the lock of the topic's part and that of the wildcards.
+    assert_eq!(spent(&mut publish), (2, 0));
+    assert_eq!(spent(&mut || (0..100).for_each(|_| publish())), (0, 0));
+    // It does count: a subscription is a lock, a number and a generation, and the cache is stale then.
+    assert_eq!(spent(&mut || _ = router.subscribe(key(2), filter("x/y"), Q0)), (1, 2));
+    assert_eq!(spent(&mut publish), (0, 0), "another part");
+    assert_eq!(spent(&mut || _ = router.subscribe(key(1), filter("a/c"), Q0)), (1, 2));
+    assert_eq!(spent(&mut publish), (2, 0));
+    assert_eq!(
+        spent(&mut || _ = router.subscribe(key(1), filter("a/c"), Q0)),
+        (1, 0),
+        "no news"
+    );
+    assert_eq!(spent(&mut publish), (0, 0));
+    // A shared group takes turns by a number that all shards share.
+    router.subscribe_shared(key(3), shared("g", "a/b"), Q0, true);
+    let picked = router.route(name("a/b"), &mut cache);
+    assert_eq!(spent(&mut || _ = picked.groups()[0].pick()), (0, 1));
+    assert_ne!(touches(), Touches::default());
+}
+
+#[test]
+fn publishers_to_one_topic_share_a_long_route_and_each_has_its_own_short_one() {
+    let router = Router::new(SEEDS);
+    for number in 0..10_000 {
+        router.subscribe(key(number), filter("long"), Q0);
+        router.subscribe(key(number % 256), filter("short"), Q0);
+    }
+    let mut caches: Vec<_> = (0..100).map(|_| RouteCache::default()).collect();
+    let mut publish = |topic: &str| {
+        let first = Arc::clone(router.route(name(topic), &mut caches[0]));
+        let locks = touches().locks;
+        let mut same = 0;
+        for cache in &mut caches {
+            same += usize::from(Arc::ptr_eq(&first, router.route(name(topic), cache)));
+            assert!(cache.may_stay());
+        }
+        (same, touches().locks - locks)
+    };
+    // Two locks for a look-up, one more for a long route; the first one has looked up already.
+    assert_eq!(publish("long"), (100, 99 * 3));
+    assert_eq!(publish("long"), (100, 0));
+    assert_eq!(publish("short"), (1, 99 * 2));
+    assert_eq!(publish("long"), (100, 99 * 3));
+    // After a change one of them looks up, and the others find what it found.
+    router.subscribe(key(10_000), filter("long"), Q0);
+    assert_eq!(publish("long"), (100, 99));
+    assert_eq!(router.route(name("long"), &mut caches[7]).recipients().len(), 10_001);
+}
+
+#[test]
+fn no_cache_keeps_long_routes_beyond_the_bound() {
+    let router = Router::new(SEEDS);
+    for number in 0..100_000 {
+        router.subscribe(key(number), filter("#"), Q0);
+    }
+    let mut caches: Vec<_> = (0..20).map(|_| RouteCache::default()).collect();
+    for (number, cache) in caches.iter_mut().enumerate() {
+        let topic = number.to_string();
+        assert_eq!(router.route(name(&topic), cache).recipients().len(), 100_000);
+        // A million recipients in all, 16 bytes each.
+        assert_eq!(cache.may_stay(), number < 10, "{number}");
+    }
+    caches.truncate(5);
+    let mut cache = RouteCache::default();
+    router.route(name("another"), &mut cache);
+    assert!(cache.may_stay(), "there is room again");
 }
 
 #[test]
