@@ -25,7 +25,6 @@ const LAYERS: &[(&str, u8)] = &[
 const BESIDE: &[(&str, u8)] = &[
     ("burgee-sim", 2),
     ("burgee-conformance", 5),
-    ("burgee-bench", 5),
     ("burgee-benches", 4),
     ("burgee-floor", 0),
     ("burgee-compare", 0),
