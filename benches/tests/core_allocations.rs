@@ -10,7 +10,7 @@ use burgee_benches::{Case, cases};
 /// Allocations for one message, at most, by the beginning of the case's name. The first that fits counts.
 const BOUNDS: &[(&str, f64)] = &[
     ("turn/crossing/qos0", 0.19),
-    ("turn/crossing/qos1", 1.08),
+    ("turn/crossing/qos1", 0.1),
     // More connections than buffers that are kept.
     ("turn/fan-out/qos0/1000", 0.75),
     ("turn/fan-out/qos1/1000", 2.99),
@@ -18,11 +18,11 @@ const BOUNDS: &[(&str, f64)] = &[
     ("turn/fan-out/qos0/100x64KiB", 2.01),
     // A buffer larger than those that are kept.
     ("turn/fan-in/qos0", 0.01),
-    // The message itself; and tables that shrink when they are empty.
+    // The messages of one read; and tables that shrink when they are empty.
     ("turn/pairs/qos1/batch1", 1.0),
-    ("turn/pairs/qos1/batch64", 1.08),
+    ("turn/pairs/qos1/batch64", 0.1),
     ("turn/pairs/qos2/batch1", 2.0),
-    ("turn/pairs/qos2/batch64", 1.16),
+    ("turn/pairs/qos2/batch64", 0.18),
     ("turn/visit/clean", 5.0),
     ("turn/visit/persistent", 1.0),
     ("", 0.0),

@@ -59,7 +59,7 @@ fn visit(clean: bool) -> Box<dyn Work> {
     let somebody = world.next_key(slot);
     let mut lots = [
         (somebody, connect("visitor-0001", clean)),
-        (somebody, subscribe(&["visitors/0001/in"], QoS::AtLeastOnce)),
+        (somebody, subscribe(&["others/visitor-0001"], QoS::AtLeastOnce)),
         (somebody, DISCONNECT.to_vec()),
     ];
     Box::new(Step(move || {
