@@ -65,6 +65,9 @@ impl Idle {
         let quiet = self.rest(&mut crowd, target, &mut ticker)?;
         ticker.phase("pinging", Some(self.connections as u64), 0);
         let answered = ping(&mut crowd, self.connections, &mut ticker)?;
+        if let Some(each) = grown(&mut outline, (before, after), self.connections as u64) {
+            outline.figure("bytes_per_connection", each);
+        }
         let cost = with_memory(cost, before, after);
         self.tell(&mut outline, &cost, &quiet);
         let dropped = self.connections as u64 - answered;
@@ -165,6 +168,17 @@ pub(super) fn settled(target: &Target) -> Result<Option<Memory>, Error> {
     settled
         .map(Some)
         .map_err(|e| Error::Option(format!("process {process} cannot be read: {e}")))
+}
+
+/// What the process has grown by, shared by so many.
+pub(super) fn grown(outline: &mut Outline, (before, after): (Option<Memory>, Option<Memory>), by: u64) -> Option<f64> {
+    let (before, after) = (before?.private_dirty, after?.private_dirty);
+    if after <= before {
+        outline.warn(
+            "the broker's memory did not grow: it used what it had freed before; start it afresh to measure memory",
+        );
+    }
+    Some(float(after.saturating_sub(before)) / float(by))
 }
 
 /// Costs with the settled memory in place of what it was at the very moment.

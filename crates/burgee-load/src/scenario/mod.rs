@@ -9,6 +9,7 @@ mod fanout;
 mod idle;
 mod large;
 mod latency;
+mod lull;
 mod offline;
 pub(crate) mod outline;
 mod p2p;

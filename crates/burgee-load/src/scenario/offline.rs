@@ -5,7 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::idle::settled;
+use super::idle::{grown, settled};
+use super::lull::Lull;
 use super::outline::{Cost, Found, Meter, Outline, float, per};
 use crate::check::{Faults, Stream};
 use crate::crowd::{Crowd, News, Party, forget, tag};
@@ -123,9 +124,8 @@ impl Offline {
         if let Some(process) = cost.process {
             outline.figure("cpu_us_per_stored", process.cpu_seconds * 1e6 / total);
         }
-        if let (Some(before), Some(after)) = memory {
-            let grown = float(after.private_dirty.saturating_sub(before.private_dirty));
-            outline.figure("bytes_per_stored_message", grown / total);
+        if let Some(each) = grown(outline, memory, (self.sessions * self.messages) as u64) {
+            outline.figure("bytes_per_stored_message", each);
         }
     }
 }
@@ -195,6 +195,7 @@ impl<'a> Drain<'a> {
         })?;
         let back = begun.elapsed();
         ticker.phase("draining", Some(total), self.delivered);
+        let mut seen = Lull::new(&meter);
         while (self.distinct() < total || self.open > 0)
             && begun.elapsed() < self.last.max(back) + SILENCE
             && !target.stopped()
@@ -204,11 +205,12 @@ impl<'a> Drain<'a> {
                 News::Gone(_) => self.cut_off += 1,
                 News::Established => {}
             })?;
+            seen.look(self.delivered);
             ticker.tick(Instant::now(), self.delivered, || None);
         }
         let cost = Cost {
             elapsed: self.last,
-            ..meter.end()
+            ..seen.cost()
         };
         crowd.leave()?;
         Ok((self, cost))

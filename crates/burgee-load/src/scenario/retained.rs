@@ -7,7 +7,8 @@
 use std::time::{Duration, Instant};
 
 use super::bystander::{self, Bystander};
-use super::idle::{settled, with_memory};
+use super::idle::{grown, settled, with_memory};
+use super::lull::Lull;
 use super::outline::{Cost, Found, Meter, Outline, float, per};
 use crate::check::{Faults, Stream};
 use crate::crowd::{Crowd, News, Party, tag};
@@ -134,8 +135,7 @@ impl Retained {
         if let Some(process) = cost.process {
             outline.figure("cpu_us_per_set", process.cpu_seconds * 1e6 / count);
         }
-        if let (Some(before), Some(after)) = memory {
-            let each = float(after.private_dirty.saturating_sub(before.private_dirty)) / count;
+        if let Some(each) = grown(outline, memory, self.count as u64) {
             let content = float((topics.of(0).len() + self.payload) as u64);
             outline
                 .figure("bytes_per_message", each)
@@ -250,7 +250,7 @@ impl<'a> Reading<'a> {
         ticker.phase("reading", Some(wanted), 0);
         let meter = Meter::begin(target)?;
         let begun = Instant::now();
-        let (mut worked, mut refused) = (Duration::ZERO, None);
+        let (mut worked, mut refused, mut seen) = (Duration::ZERO, None, Lull::new(&meter));
         while self.distinct() < wanted && begun.elapsed() < self.last + SILENCE && !target.stopped() {
             let (turn, before) = (Instant::now(), self.delivered);
             crowd.turn(Duration::ZERO, |n, news, out| match news {
@@ -270,12 +270,13 @@ impl<'a> Reading<'a> {
             if self.delivered > before {
                 worked += now - turn;
             }
+            seen.look(self.delivered);
             ticker.tick(now, self.delivered, || None);
         }
         let cost = Cost {
             worked: Some(worked),
             elapsed: self.last,
-            ..meter.end()
+            ..seen.cost()
         };
         crowd.leave()?;
         Ok((self, cost))
@@ -319,6 +320,13 @@ impl<'a> Reading<'a> {
             outline.warn(format!(
                 "{} messages were not marked as retained, which counts as corrupted",
                 self.unmarked
+            ));
+        }
+        let lost = self.found().faults.lost;
+        if lost > 0 {
+            outline.warn(format!(
+                "{lost} retained messages were confirmed by the broker and not delivered to who subscribed: a limit of \
+                 its queues may be why (burgee serve: --queue-messages, --queue-bytes; Mosquitto: max_queued_messages)"
             ));
         }
         if self.cut_off > 0 {

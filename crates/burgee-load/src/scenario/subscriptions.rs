@@ -16,14 +16,13 @@ use self::filters::Filters;
 pub use self::filters::Mix;
 use self::publish::Publishing;
 use self::subscribe::Subscribing;
-use super::idle::{settled, with_memory};
+use super::idle::{grown, settled, with_memory};
 use super::outline::{Meter, Outline, float};
 use crate::crowd::{Crowd, Party, tag};
 use crate::error::Error;
 use crate::feed::{self, Feed};
 use crate::outcome::Outcome;
 use crate::target::{Target, Ticker, Watch};
-use crate::usage::Memory;
 
 /// What to do to a broker.
 #[derive(Debug, Clone)]
@@ -87,7 +86,9 @@ impl Subscriptions {
                 process.cpu_seconds * 1e6 / float(self.filters as u64),
             );
         }
-        self.tell_memory(&mut outline, memory);
+        if let Some(each) = grown(&mut outline, memory, self.filters as u64) {
+            outline.figure("bytes_per_subscription", each);
+        }
         let mut publishing = Publishing::new(&filters, self, &subscribing.refused)?;
         let name = format!("s{}-pub", tag());
         let mut feed = Feed::join(target, name, (self.qos, self.window), &mut ticker)?;
@@ -141,13 +142,6 @@ impl Subscriptions {
         let mut crowd = Crowd::new()?;
         crowd.gather(target, &party, ticker, &mut |_, _, _| {})?;
         Ok(crowd)
-    }
-
-    fn tell_memory(&self, outline: &mut Outline, memory: (Option<Memory>, Option<Memory>)) {
-        if let (Some(before), Some(after)) = memory {
-            let grown = float(after.private_dirty.saturating_sub(before.private_dirty));
-            outline.figure("bytes_per_subscription", grown / float(self.filters as u64));
-        }
     }
 }
 

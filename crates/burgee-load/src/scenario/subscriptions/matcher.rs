@@ -65,6 +65,7 @@ fn hash(text: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::outline::float;
     use super::super::filters::Mix;
     use super::*;
 
@@ -106,7 +107,7 @@ mod tests {
             let matcher = Matcher::new(&filters);
             let devices = count / 10;
             let each = (0..devices).map(|device| matcher.matching(&filters.topic(device, device)).len());
-            each.sum::<usize>() as f64 / devices as f64
+            float(each.sum::<usize>() as u64) / float(devices as u64)
         };
         let (few, many) = (mean(1000), mean(20_000));
         assert!((few / many - 1.0).abs() < 0.05, "{few} and {many}");
