@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::contestant::Contestant;
-use crate::figure::Figure;
+use crate::figure::{Figure, grouped};
 
 /// One thing that is done to contestants.
 #[derive(Debug, Clone)]
@@ -60,8 +60,8 @@ const SLOW: &[Figure] = &[Figure::KeptRate, Figure::Grown];
 
 impl Scale {
     /// A number, or less of it in a quick run.
-    fn of(self, whole: usize, quick: usize) -> String {
-        (if self.quick { quick } else { whole }).to_string()
+    fn of(self, whole: u32, quick: u32) -> u32 {
+        if self.quick { quick } else { whole }
     }
 
     /// The warm-up and the measured time of one run, in seconds.
@@ -129,43 +129,40 @@ impl Scale {
         let many = self.of(1_000_000, 100_000);
         let [connects, storm] = [self.of(3_000, 1_000), self.of(5_000, 1_000)];
         let retained = self.of(200_000, 20_000);
-        let messages = self.of(100_000, 10_000);
-        let subscriptions =
-            |filters: &str| format!("subscriptions --filters {filters} --clients 1000 --messages {messages}");
         let mut cases = vec![
             self.case(
                 "idle",
-                &format!("{idle} idle connections"),
+                &format!("{} idle connections", grouped(idle)),
                 &format!("idle --connections {idle} --quiet-seconds {quiet}"),
                 IDLE,
             ),
             self.case(
                 "subscriptions",
-                &format!("{many} subscriptions of 1,000 clients"),
-                &subscriptions(&many),
+                &format!("{} subscriptions of 997 clients", grouped(many)),
+                &self.subscriptions(many),
                 SUBSCRIPTIONS,
             ),
             self.case(
                 "subscriptions-few",
-                "1,000 subscriptions of 1,000 clients",
-                &subscriptions("1000"),
+                "1,000 subscriptions of 997 clients",
+                &self.subscriptions(1_000),
                 SUBSCRIPTIONS,
             ),
             self.case(
                 "retained",
-                &format!("{retained} retained messages"),
+                &format!("{} retained messages", grouped(retained)),
                 &format!("retained --count {retained}"),
                 RETAINED,
             ),
             self.case(
                 "connect",
-                &format!("{connects} clients, one after the other"),
+                &format!("{} clients, one after the other", grouped(connects)),
                 &format!("connect --count {connects}"),
                 CONNECT,
             ),
             self.case(
                 "storm",
-                &format!("{storm} persistent clients at once"),
+                &format!("{} persistent clients at once", grouped(storm)),
                 &format!("connect --storm {storm} --persistent"),
                 STORM,
             ),
@@ -177,6 +174,13 @@ impl Scale {
             }
         }
         cases
+    }
+
+    /// So many filters, and messages to some of them. The number of clients is prime: with a round one, the topics of a
+    /// million filters would all fall to a few clients, and sending together would hide what finding them costs.
+    pub(crate) fn subscriptions(self, filters: u32) -> String {
+        let messages = self.of(100_000, 10_000);
+        format!("subscriptions --filters {filters} --clients 997 --messages {messages}")
     }
 
     fn payloads(self) -> Vec<Case> {

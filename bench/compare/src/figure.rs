@@ -147,6 +147,19 @@ fn thousands(value: f64) -> String {
     }
 }
 
+/// 15000 as 15,000.
+pub(crate) fn grouped(count: u32) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// Three digits that matter.
 pub(crate) fn three(value: f64) -> String {
     if value >= 100.0 {
@@ -182,5 +195,9 @@ mod tests {
         assert_eq!(Figure::Cpu.print(0.1684), "0.168");
         assert_eq!(Figure::Throughput.print(3.9e9), "3900 MB");
         assert_eq!(Figure::KeptRate.print(0.977), "98 %");
+        assert_eq!(
+            [1, 999, 1_000, 1_000_000].map(grouped),
+            ["1", "999", "1,000", "1,000,000"]
+        );
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::case::{Case, Scale};
 use crate::contestant::Contestant;
-use crate::figure::{Figure, three};
+use crate::figure::{Figure, grouped, three};
 use crate::results::Results;
 use crate::svg::{self, Anchor, Svg, label};
 use crate::table::{Rows, cell};
@@ -18,7 +18,7 @@ pub(crate) struct Series {
     title: &'static str,
     /// What is counted along the way, and the case for each count.
     unit: &'static str,
-    points: Vec<(f64, Case)>,
+    points: Vec<(u32, Case)>,
     figure: Figure,
 }
 
@@ -30,7 +30,6 @@ impl Series {
 
 /// Each way to grow, with its steps. Mosquitto goes as far as it is quick.
 pub(crate) fn series(scale: Scale) -> Vec<Series> {
-    let messages = if scale.quick { 10_000 } else { 100_000 };
     let subscribers = Series {
         title: "1 publisher, QoS 0, window 4",
         unit: "subscribers",
@@ -41,15 +40,14 @@ pub(crate) fn series(scale: Scale) -> Vec<Series> {
         figure: Figure::Cpu,
     };
     let subscriptions = Series {
-        title: "of 1,000 clients, mixed; per published message",
+        title: "of 997 clients, mixed; per published message",
         unit: "subscriptions",
         points: points(
             scale,
             "subscriptions",
             &[1_000, 10_000, 100_000, 1_000_000],
             |count, case| {
-                let line = format!("subscriptions --filters {count} --clients 1000 --messages {messages}");
-                case.arguments = words(&line).collect();
+                case.arguments = words(&scale.subscriptions(count)).collect();
                 case.figures = &[Figure::CpuPerPublished];
                 limit_mosquitto(case, count <= 100_000);
                 // The floor knows no wildcards.
@@ -64,7 +62,7 @@ pub(crate) fn series(scale: Scale) -> Vec<Series> {
         points: points(scale, "connections", &[100, 1_000, 5_000, 15_000], |count, case| {
             case.arguments.extend(words("--window 4"));
             // The pairs count, too.
-            case.beside = count.saturating_sub(100);
+            case.beside = count.saturating_sub(100) as usize;
         }),
         figure: Figure::Cpu,
     };
@@ -89,15 +87,15 @@ fn limit_mosquitto(case: &mut Case, quick: bool) {
     case.contestants.retain(|who| quick || *who != Contestant::Mosquitto);
 }
 
-fn points(scale: Scale, name: &str, counts: &[u32], set: impl Fn(usize, &mut Case)) -> Vec<(f64, Case)> {
+fn points(scale: Scale, name: &str, counts: &[u32], set: impl Fn(u32, &mut Case)) -> Vec<(u32, Case)> {
     let scenario = if name == "subscribers" { "fanout" } else { "p2p" };
     let case = |count: u32| {
         let mut case = scale.traffic(&format!("{name}-{count}"), &format!("{count} {name}"), scenario);
         case.figures = &[Figure::Cpu];
         case.contestants = CONTESTANTS.into();
         case.patience = Duration::from_secs(60);
-        set(usize::try_from(count).unwrap_or(usize::MAX), &mut case);
-        (f64::from(count), case)
+        set(count, &mut case);
+        (count, case)
     };
     counts.iter().copied().map(case).collect()
 }
@@ -134,19 +132,6 @@ pub(crate) fn table(results: &Results, all: &[Series]) -> Rows {
     rows
 }
 
-/// 15000 as 15,000.
-fn grouped(count: f64) -> String {
-    let digits = format!("{count:.0}");
-    let mut text = String::new();
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 const WIDTH: f64 = 410.0;
 const HEIGHT: f64 = 270.0;
 
@@ -173,8 +158,8 @@ fn panel(svg: &mut Svg, results: &Results, series: &Series, (left, top): (f64, f
     let (least, greatest) = values().fold((f64::MAX, 0.0_f64), |(least, greatest), &(_, value)| {
         (least.min(value), greatest.max(value))
     });
-    let first = series.points.first().map_or(1.0, |(count, _)| *count);
-    let end = series.points.last().map_or(1.0, |(count, _)| *count);
+    let first = series.points.first().map_or(1.0, |(count, _)| f64::from(*count));
+    let end = series.points.last().map_or(1.0, |(count, _)| f64::from(*count));
     svg.text(
         (left + 50.0, top + 18.0),
         Anchor::Start,
@@ -193,14 +178,14 @@ fn panel(svg: &mut Svg, results: &Results, series: &Series, (left, top): (f64, f
         svg.text((x0 - 6.0, y + 4.0), Anchor::End, "dim", &label(tick));
     }
     for (count, _) in &series.points {
-        let x = across.place(*count);
+        let x = across.place(f64::from(*count));
         svg.rule((x, y0), (x, y1));
-        svg.text((x, y0 + 18.0), Anchor::Middle, "dim", &label(*count));
+        svg.text((x, y0 + 18.0), Anchor::Middle, "dim", &label(f64::from(*count)));
     }
     for (who, points) in lines.iter().rev() {
         let places: Vec<(f64, f64)> = points
             .iter()
-            .map(|&(count, value)| (across.place(count), up.place(value)))
+            .map(|&(count, value)| (across.place(f64::from(count)), up.place(value)))
             .collect();
         svg.line(*who, &places);
         for (place, (count, value)) in places.iter().zip(points) {
@@ -216,7 +201,7 @@ fn panel(svg: &mut Svg, results: &Results, series: &Series, (left, top): (f64, f
     }
 }
 
-fn line(results: &Results, series: &Series, who: Contestant) -> Vec<(f64, f64)> {
+fn line(results: &Results, series: &Series, who: Contestant) -> Vec<(u32, f64)> {
     let points = series.points.iter().filter_map(|(count, case)| {
         let value = results.median(&case.name, who, series.figure)?;
         (value > 0.0).then_some((*count, value))
@@ -247,13 +232,5 @@ mod tests {
         assert_eq!(&row[2..], ["2.00", "1.60", "–", "1.25", "0.500"]);
         let chart = chart(&both, &all);
         assert!(chart.contains("burgee, 1,000 subscribers: 2.00 µs"), "{chart}");
-    }
-
-    #[test]
-    fn digits_are_grouped() {
-        assert_eq!(
-            [1.0, 999.0, 1_000.0, 1e6].map(grouped),
-            ["1", "999", "1,000", "1,000,000"]
-        );
     }
 }
