@@ -165,7 +165,20 @@ pub fn run(watch: Watch<'_>) -> Result<SelfTest, Error> {
     Ok(SelfTest { cases })
 }
 
+/// On a busy machine a run may be over before the relay has come to its mischief: it is given more than one.
 fn attempt(trial: &Trial, qos: u8) -> Result<Case, Error> {
+    const AT_MOST: u32 = 4;
+    let mut case = once(trial, qos)?;
+    for _ in 1..AT_MOST {
+        if case.injected > 0 || trial.mischief == Mischief::None {
+            break;
+        }
+        case = once(trial, qos)?;
+    }
+    Ok(case)
+}
+
+fn once(trial: &Trial, qos: u8) -> Result<Case, Error> {
     let relay = Relay::start(trial.mischief)?;
     let load = Load {
         qos,
