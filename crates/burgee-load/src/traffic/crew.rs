@@ -28,7 +28,7 @@ pub(super) struct Crew {
 
 /// The name of a connection, publishers being counted first.
 pub(super) fn name(shape: Shape, member: usize) -> String {
-    let run = std::process::id();
+    let run = crate::tag();
     match member.checked_sub(shape.publishers()) {
         None => format!("bench-{run}-p{member}"),
         Some(subscriber) => format!("bench-{run}-s{subscriber}"),

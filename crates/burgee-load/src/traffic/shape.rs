@@ -33,7 +33,7 @@ impl Shape {
 
     /// The topic of a publisher and of its subscribers. Two generators at one broker do not hear each other.
     pub(crate) fn topic(self, member: usize) -> String {
-        let run = std::process::id();
+        let run = crate::tag();
         match self {
             Self::Pairs(_) => format!("bench/{run}/{member:03}"),
             Self::FanIn(_) | Self::FanOut(_) => format!("bench/{run}/all"),
