@@ -29,6 +29,9 @@ const PORTS: usize = 20_000;
 /// How long a broker may say nothing while it is waited for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long it may say nothing while a run cleans up behind itself.
+pub(crate) const HASTE: Duration = Duration::from_secs(3);
+
 /// Long enough never to fall due during a run, and not zero: the broker has to keep its deadline.
 const KEEP_ALIVE: u16 = 3600;
 
@@ -52,6 +55,7 @@ pub(crate) struct Crowd {
     clients: Vec<Client>,
     /// Those with something to send.
     talking: Vec<usize>,
+    patience: Duration,
 }
 
 #[derive(Debug)]
@@ -82,6 +86,7 @@ impl Crowd {
             scratch: vec![0; SCRATCH],
             clients: Vec::new(),
             talking: Vec::new(),
+            patience: PATIENCE,
         })
     }
 
@@ -203,7 +208,7 @@ impl Crowd {
             let now = Instant::now();
             if guests.progress > last.0 {
                 last = (guests.progress, now);
-            } else if now - last.1 > PATIENCE {
+            } else if now - last.1 > self.patience {
                 return Err(Error::Silent {
                     client: (party.name)(guests.slowest()),
                     awaited: "its connection",
@@ -353,6 +358,7 @@ pub(crate) fn forget(
     };
     ticker.phase("cleaning up", Some(count as u64), 0);
     let mut crowd = Crowd::new()?;
+    crowd.patience = HASTE;
     crowd.gather(&target, &party, ticker, &mut |_, _, _| {})?;
     crowd.leave()
 }

@@ -2,12 +2,13 @@
 //! was sent after them.
 //!
 //! Must hold: no more than a window of messages is unconfirmed, so the broker is not flooded and an identifier is never
-//! in use twice. Once nothing is open, the broker has taken every message.
+//! in use twice. Once nothing is open, the broker has taken every message. Once it has failed, it fails for ever: nobody
+//! waits for a dead connection twice.
 
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::crowd::{Crowd, News, PATIENCE, Party};
+use crate::crowd::{Crowd, HASTE, News, PATIENCE, Party};
 use crate::error::Error;
 use crate::target::{Target, Ticker};
 use crate::wire::{self, Frame, Mark};
@@ -28,6 +29,8 @@ pub(crate) struct Feed {
     sent: u64,
     handshakes: Handshakes,
     progress: Instant,
+    patience: Duration,
+    failed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -64,12 +67,24 @@ impl Feed {
             sent: 0,
             handshakes: Handshakes::default(),
             progress: Instant::now(),
+            patience: PATIENCE,
+            failed: false,
         })
     }
 
     /// Messages published so far.
     pub(crate) fn sent(&self) -> u64 {
         self.sent
+    }
+
+    /// Whether its connection ended, or the broker fell silent: there is no use in publishing more.
+    pub(crate) fn failed(&self) -> bool {
+        self.failed
+    }
+
+    /// From now on the broker may be silent for a short while only: what is still to be said is a courtesy.
+    pub(crate) fn hurry(&mut self) {
+        self.patience = self.patience.min(HASTE);
     }
 
     /// How many may be published now.
@@ -96,16 +111,24 @@ impl Feed {
 
     /// Sends, and hears what the broker says.
     pub(crate) fn turn(&mut self, patience: Duration) -> Result<(), Error> {
+        if self.failed {
+            return Err(Error::Closed {
+                client: self.name.clone(),
+                during: "publishing",
+            });
+        }
         let Self { crowd, handshakes, .. } = self;
         let before = handshakes.open;
         crowd.turn(patience, |_, news, out| handshakes.hear(news, out))?;
         if let Some(error) = self.handshakes.gone.take() {
+            self.failed = true;
             return Err(Error::on_connection(&self.name, "publishing", error));
         }
         let now = Instant::now();
         if self.handshakes.open != before || before == 0 {
             self.progress = now;
-        } else if now - self.progress > PATIENCE {
+        } else if now - self.progress > self.patience {
+            self.failed = true;
             return Err(Error::Silent {
                 client: self.name.clone(),
                 awaited: "an acknowledgement",
@@ -198,3 +221,6 @@ pub(crate) fn acknowledge(frame: Frame<'_>, out: &mut Vec<u8>) {
         | Frame::Other(_) => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -197,6 +197,7 @@ impl<'a> Drain<'a> {
         ticker.phase("draining", Some(total), self.delivered);
         let mut seen = Lull::new(&meter);
         while (self.distinct() < total || self.open > 0)
+            && crowd.alive() > 0
             && begun.elapsed() < self.last.max(back) + SILENCE
             && !target.stopped()
         {
@@ -207,6 +208,12 @@ impl<'a> Drain<'a> {
             })?;
             seen.look(self.delivered);
             ticker.tick(Instant::now(), self.delivered, || None);
+        }
+        if self.cut_off == self.plan.sessions as u64 && self.distinct() < total {
+            return Err(Error::Closed {
+                client: "every client".to_owned(),
+                during: "the delivery",
+            });
         }
         let cost = Cost {
             elapsed: self.last,

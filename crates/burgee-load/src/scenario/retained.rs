@@ -70,7 +70,8 @@ impl Retained {
         let mut feed = Feed::join(target, format!("r{tag}-set"), (self.qos, self.window), &mut ticker)?;
         let topics = Topics(format!("bench/retained/{tag}"));
         let measured = self.measure(target, &topics, &mut feed, &mut ticker);
-        let cleared = if self.keep {
+        // Without its publisher nothing can be taken away, and a broker that is gone has nothing left.
+        let cleared = if self.keep || feed.failed() {
             Ok(())
         } else {
             self.clear(target, &topics, &mut feed, &mut ticker)
@@ -148,6 +149,7 @@ impl Retained {
     fn clear(&self, target: &Target, topics: &Topics, feed: &mut Feed, ticker: &mut Ticker<'_>) -> Result<(), Error> {
         let count = feed.sent().min(self.count as u64);
         let target = Target::new(target.address);
+        feed.hurry();
         ticker.phase("cleaning up", Some(count), 0);
         feed.pour((&target, count), ticker, |n, out, packet| {
             put_retained(out, packet, &topics.of(n), &[]);
@@ -251,7 +253,11 @@ impl<'a> Reading<'a> {
         let meter = Meter::begin(target)?;
         let begun = Instant::now();
         let (mut worked, mut refused, mut seen) = (Duration::ZERO, None, Lull::new(&meter));
-        while self.distinct() < wanted && begun.elapsed() < self.last + SILENCE && !target.stopped() {
+        while self.distinct() < wanted
+            && crowd.alive() > 0
+            && begun.elapsed() < self.last + SILENCE
+            && !target.stopped()
+        {
             let (turn, before) = (Instant::now(), self.delivered);
             crowd.turn(Duration::ZERO, |n, news, out| match news {
                 News::Packet(Frame::SubAck { codes, .. }) if codes.iter().any(|code| *code > 2) => refused = Some(n),
@@ -272,6 +278,12 @@ impl<'a> Reading<'a> {
             }
             seen.look(self.delivered);
             ticker.tick(now, self.delivered, || None);
+        }
+        if self.cut_off == readers as u64 && self.distinct() < wanted {
+            return Err(Error::Closed {
+                client: "every reader".to_owned(),
+                during: "the reading",
+            });
         }
         let cost = Cost {
             worked: Some(worked),
