@@ -201,8 +201,8 @@ impl Scale {
             ),
             self.case(
                 "slow",
-                "1 of 100 subscribers stalled",
-                &format!("slow --subscribers 100 --stalled 1 {timed}"),
+                "1 of 100 subscribers stalled, 16 KiB",
+                &format!("slow --subscribers 100 --stalled 1 --payload 16KiB {timed}"),
                 SLOW,
             ),
         ]

@@ -40,7 +40,7 @@ pub(crate) fn series(scale: Scale) -> Vec<Series> {
         figure: Figure::Cpu,
     };
     let subscriptions = Series {
-        title: "of 997 clients, mixed; per published message",
+        title: "997 clients, mixed; per published one",
         unit: "subscriptions",
         points: points(
             scale,
@@ -132,6 +132,15 @@ pub(crate) fn table(results: &Results, all: &[Series]) -> Rows {
     rows
 }
 
+/// A step's label: bytes go in powers of two.
+fn step(count: u32) -> String {
+    if count >= 1024 && count.is_multiple_of(1024) {
+        format!("{}Ki", count / 1024)
+    } else {
+        label(f64::from(count))
+    }
+}
+
 const WIDTH: f64 = 410.0;
 const HEIGHT: f64 = 270.0;
 
@@ -180,7 +189,7 @@ fn panel(svg: &mut Svg, results: &Results, series: &Series, (left, top): (f64, f
     for (count, _) in &series.points {
         let x = across.place(f64::from(*count));
         svg.rule((x, y0), (x, y1));
-        svg.text((x, y0 + 18.0), Anchor::Middle, "dim", &label(f64::from(*count)));
+        svg.text((x, y0 + 18.0), Anchor::Middle, "dim", &step(*count));
     }
     for (who, points) in lines.iter().rev() {
         let places: Vec<(f64, f64)> = points

@@ -112,9 +112,14 @@ fn write(options: &Options, results: &Results, context: &str) -> io::Result<()> 
     if let Some(directory) = options.samples.parent() {
         std::fs::create_dir_all(directory)?;
     }
+    let file = if options.growth {
+        options.samples.with_file_name("growth.json")
+    } else {
+        options.samples.clone()
+    };
     let all = json!({ "context": context, "samples": results.to_json() });
-    std::fs::write(&options.samples, format!("{all:#}\n"))?;
-    eprintln!("all samples are in {}", options.samples.display());
+    std::fs::write(&file, format!("{all:#}\n"))?;
+    eprintln!("all samples are in {}", file.display());
     Ok(())
 }
 

@@ -20,12 +20,13 @@ pub(crate) enum Anchor {
     End,
 }
 
+/// Plain rules first, for those who draw without knowing what a dark page is.
 const STYLE: &str = "\
-:root{--card:#ffffff;--ink:#1f2328;--dim:#59636e;--grid:#d1d9e0}\
-@media(prefers-color-scheme:dark){:root{--card:#0d1117;--ink:#f0f6fc;--dim:#9198a1;--grid:#3d444d}}\
-.card{fill:var(--card)}text{fill:var(--ink);font:12px system-ui,sans-serif}.dim{fill:var(--dim)}\
-.title{font-weight:600;font-size:14px}.grid{stroke:var(--grid);stroke-width:1}\
-.line{fill:none;stroke-width:2}.mark{stroke:var(--card);stroke-width:1}";
+.card{fill:#ffffff}text{fill:#1f2328;font:12px system-ui,sans-serif}.dim{fill:#59636e}\
+.title{font-weight:600;font-size:14px}.grid{stroke:#d1d9e0;stroke-width:1}\
+.line{fill:none;stroke-width:2}.mark{stroke:#ffffff;stroke-width:1}\
+@media(prefers-color-scheme:dark){.card{fill:#0d1117}text{fill:#f0f6fc}.dim{fill:#9198a1}\
+.grid{stroke:#3d444d}.mark{stroke:#0d1117}}";
 
 impl Svg {
     pub(crate) fn new(width: f64, height: f64) -> Self {

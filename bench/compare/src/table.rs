@@ -49,8 +49,11 @@ pub(crate) fn cell(results: &Results, case: &Case, who: Contestant, figure: Figu
     let Some(spread) = results.spread(&case.name, who, figure) else {
         return MISSING.to_owned();
     };
-    let of_rate = matches!(figure, Figure::Rate | Figure::Throughput);
-    let star = if of_rate && results.generator_limited(&case.name, who) {
+    let suffers = matches!(
+        figure,
+        Figure::Rate | Figure::Throughput | Figure::P50 | Figure::P99 | Figure::P999
+    );
+    let star = if suffers && results.generator_limited(&case.name, who) {
         "\\*"
     } else {
         ""
