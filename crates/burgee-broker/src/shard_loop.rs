@@ -158,13 +158,10 @@ impl<M: Machine> ShardLoop<M> {
             return Some(Duration::ZERO);
         }
         let acceptor = self.acceptor.as_ref().and_then(Acceptor::deadline);
-        let due = [
-            self.effects.deadline,
-            self.connections.deadline(),
-            acceptor,
-            self.stopping,
-        ];
-        let due = due.into_iter().flatten().min()?;
+        let due = Time::earlier(
+            Time::earlier(self.effects.deadline, self.connections.deadline()),
+            Time::earlier(acceptor, self.stopping),
+        )?;
         Some(Duration::from_millis(due.millis_since(self.clock.now())))
     }
 

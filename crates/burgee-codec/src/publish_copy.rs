@@ -43,7 +43,7 @@ impl PublishCopy<'_> {
     /// [`EncodeError::TooLarge`]; nothing was written then.
     #[inline]
     pub fn append_to(&self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        self.append_head_to(payload.len(), out)?;
+        self.append_head(payload.len(), payload.len(), out)?;
         out.put(payload);
         Ok(())
     }
@@ -54,6 +54,12 @@ impl PublishCopy<'_> {
     /// [`EncodeError::TooLarge`]; nothing was written then.
     #[inline]
     pub fn append_head_to(&self, payload_len: usize, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        self.append_head(payload_len, 0, out)
+    }
+
+    /// Writes everything but the payload; so many bytes of that follow in the same buffer.
+    #[inline]
+    fn append_head(&self, payload_len: usize, follow: usize, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let (flags, id) = match self.kind {
             CopyKind::Acknowledged { dup, qos, packet_id } if qos != QoS::AtMostOnce => {
                 (u8::from(dup) << 3 | qos.bits() << 1, Some(packet_id))
@@ -70,6 +76,8 @@ impl PublishCopy<'_> {
             Ok(fits) if fits <= MAX_REMAINING_LENGTH => fits,
             _ => return Err(EncodeError::TooLarge),
         };
+        // Once for all: a fresh buffer would grow several times.
+        out.reserve(5 + self.topic_field.len() + id_len + follow);
         out.u8(0x30 | flags | u8::from(self.retain));
         out.varint(remaining);
         out.put(self.topic_field);

@@ -206,17 +206,17 @@ impl Shard {
                 generation: recipient.key.generation,
                 qos: recipient.qos.min(published),
             };
-            if let (Some(packet), [only]) = (out.as_it_is(), recipients) {
-                mailbox.forward(&Forwarded {
+            match (out.as_it_is(), recipients) {
+                (Some(packet), [only]) => mailbox.forward(&Forwarded {
                     copy: copy_for(only),
                     packet,
                     payload_len: out.payload_len(),
-                });
-            } else {
-                mailbox.push(Parcel::Publish {
+                }),
+                (None, [only]) => mailbox.push_single(out.message(&mut self.batch), copy_for(only)),
+                _ => mailbox.push(Parcel::Publish {
                     message: out.message(&mut self.batch).clone(),
                     copies: recipients.iter().map(copy_for).collect(),
-                });
+                }),
             }
         }
     }

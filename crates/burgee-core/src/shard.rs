@@ -196,7 +196,12 @@ impl Shard {
 
     fn mail(&mut self, from: ShardId, parcel: Parcel, fx: &mut Effects) {
         match parcel {
-            Parcel::Publish { message, copies } => self.arrive(&message, copies.as_slice(), fx),
+            Parcel::Publish { message, copies } => self.arrive(&message, &copies, fx),
+            Parcel::Singles(singles) => {
+                for (message, copy) in &singles {
+                    self.arrive(message, core::slice::from_ref(copy), fx);
+                }
+            }
             Parcel::Bundle(bundle) => self.arrive_as_they_are(&bundle, fx),
             Parcel::CountersWanted => self.answer_counters(from, fx),
             Parcel::Counters(counters) => self.add_counters(&counters, fx),
@@ -240,9 +245,9 @@ impl Shard {
 
     fn deadline(&self) -> Option<Time> {
         let awaiting = self.awaiting.front().map(|(due, _)| *due);
-        [awaiting, self.wheel.next(), self.sys_deadline(), self.ending]
-            .into_iter()
-            .flatten()
-            .min()
+        Time::earlier(
+            Time::earlier(awaiting, self.wheel.next()),
+            Time::earlier(self.sys_deadline(), self.ending),
+        )
     }
 }

@@ -37,6 +37,17 @@ impl Time {
     pub const fn plus_millis(self, millis: u64) -> Self {
         Self(self.0.saturating_add(millis))
     }
+
+    /// The earlier of two points that may not be there. Every turn asks for the earliest of several, and a chain of
+    /// iterators over them took longer than all the rest of an empty turn.
+    #[must_use]
+    pub const fn earlier(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        match (one, other) {
+            (Some(a), Some(b)) if b.0 < a.0 => other,
+            (Some(_), _) => one,
+            (None, _) => other,
+        }
+    }
 }
 
 impl Add<Duration> for Time {
@@ -44,5 +55,24 @@ impl Add<Duration> for Time {
 
     fn add(self, span: Duration) -> Self {
         self.plus_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_earlier_one_is_found_wherever_it_stands() {
+        let [early, late] = [3, 7].map(|millis| Some(Time::from_millis(millis)));
+        for (one, other, expected) in [
+            (early, late, early),
+            (late, early, early),
+            (None, late, late),
+            (early, None, early),
+            (None, None, None),
+        ] {
+            assert_eq!(Time::earlier(one, other), expected);
+        }
     }
 }

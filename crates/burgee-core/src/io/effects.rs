@@ -8,7 +8,9 @@ use std::collections::VecDeque;
 use burgee_protocol::Time;
 use burgee_store::Batch;
 
-use super::{Bundle, ConnKey, Event, Forwarded, Outboxes, Parcel, ShardId};
+use super::parcel::push_single;
+use super::{Bundle, ConnKey, Copy, Event, Forwarded, Outboxes, Parcel, ShardId};
+use crate::message::Message;
 
 /// How a connection is to be closed.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
@@ -19,6 +21,9 @@ pub enum CloseMode {
     /// Close now; unsent bytes are dropped. For peers that are gone or do not read.
     Now,
 }
+
+/// Room for so many messages in a new parcel.
+const USUAL: usize = 16;
 
 /// Mail to one other shard that its slot has not taken yet.
 #[derive(Debug, Default)]
@@ -52,6 +57,19 @@ impl Mailbox {
         let mut bundle = Bundle::default();
         bundle.push(forwarded);
         self.push(Parcel::Bundle(bundle));
+    }
+
+    /// Puts a message for one session at the end, together with those right before it.
+    pub(crate) fn push_single(&mut self, message: &Message, copy: Copy) {
+        if let Some(Parcel::Singles(singles)) = self.parcels.back_mut()
+            && let Some(added) = push_single(singles, message, copy)
+        {
+            self.bytes += added;
+            return;
+        }
+        let mut singles = Vec::with_capacity(USUAL);
+        singles.push((message.clone(), copy));
+        self.push(Parcel::Singles(singles));
     }
 
     /// Takes the oldest parcel.

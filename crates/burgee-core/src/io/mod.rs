@@ -11,7 +11,7 @@ mod parcel;
 pub use effects::{CloseMode, Effects, Mailbox};
 pub use event::{Event, Reason};
 pub use outboxes::Outboxes;
-pub use parcel::{Bundle, Copies, Copy, Forwarded, Parcel};
+pub use parcel::{Bundle, Copy, Forwarded, Parcel};
 
 /// A connection of this shard: the place in its table, and a generation so that a stale key finds nothing.
 ///

@@ -7,10 +7,12 @@ use burgee_protocol::connection::Outbox;
 
 use super::ConnKey;
 
-/// Buffers kept for reuse, at most; beyond, they go back to the allocator.
-const POOL: usize = 256;
+/// Buffers kept for reuse, at most; beyond, they go back to the allocator. A fan-out wants one for each subscriber.
+const POOL: usize = 16 * 1024;
+/// Bytes of all of them, at most.
+const POOL_BYTES: usize = 16 * 1024 * 1024;
 /// A pooled buffer is at most so large, in bytes: one burst must not pin memory for ever.
-const POOLED_CAPACITY: usize = 64 * 1024;
+const POOLED_CAPACITY: usize = 256 * 1024;
 
 #[derive(Debug, Default)]
 struct Slot {
@@ -25,7 +27,30 @@ struct Slot {
 pub struct Outboxes {
     slots: Vec<Slot>,
     dirty: Vec<ConnKey>,
-    pool: Vec<Vec<u8>>,
+    pool: Pool,
+}
+
+/// Empty buffers.
+#[derive(Debug, Default)]
+struct Pool {
+    buffers: Vec<Vec<u8>>,
+    bytes: usize,
+}
+
+impl Pool {
+    fn take(&mut self) -> Option<Vec<u8>> {
+        let buffer = self.buffers.pop()?;
+        self.bytes -= buffer.capacity();
+        Some(buffer)
+    }
+
+    fn give(&mut self, buffer: Vec<u8>) {
+        let bytes = self.bytes + buffer.capacity();
+        if self.buffers.len() < POOL && bytes <= POOL_BYTES && buffer.capacity() <= POOLED_CAPACITY {
+            self.bytes = bytes;
+            self.buffers.push(buffer);
+        }
+    }
 }
 
 impl Outboxes {
@@ -69,7 +94,7 @@ impl Outboxes {
             slot.dirty = true;
             self.dirty.push(conn);
             let pool = &mut self.pool;
-            slot.outbox.give_buffer(|| pool.pop());
+            slot.outbox.give_buffer(|| pool.take());
         }
         Some(&mut slot.outbox)
     }
@@ -107,11 +132,8 @@ impl Outboxes {
 
     /// Takes the buffer of an outbox that is all sent back into the pool.
     pub fn reclaim(&mut self, conn: ConnKey) {
-        if let Some(buffer) = self.get_mut(conn).and_then(Outbox::take_buffer)
-            && self.pool.len() < POOL
-            && buffer.capacity() <= POOLED_CAPACITY
-        {
-            self.pool.push(buffer);
+        if let Some(buffer) = self.get_mut(conn).and_then(Outbox::take_buffer) {
+            self.pool.give(buffer);
         }
     }
 
@@ -119,5 +141,24 @@ impl Outboxes {
         self.slots
             .get_mut(conn.slot as usize)
             .filter(|slot| slot.open && slot.generation == conn.generation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pool_is_bounded_in_buffers_and_bytes() {
+        let mut pool = Pool::default();
+        (0..2 * POOL).for_each(|_| pool.give(Vec::with_capacity(100)));
+        assert_eq!(pool.buffers.len(), POOL);
+        while pool.take().is_some() {}
+        assert_eq!(pool.bytes, 0);
+        (0..2 * POOL_BYTES / POOLED_CAPACITY).for_each(|_| pool.give(Vec::with_capacity(POOLED_CAPACITY)));
+        assert_eq!(pool.bytes, POOL_BYTES);
+        pool.take();
+        pool.give(Vec::with_capacity(POOLED_CAPACITY + 1));
+        assert_eq!(pool.bytes, POOL_BYTES - POOLED_CAPACITY, "one burst is not kept");
     }
 }

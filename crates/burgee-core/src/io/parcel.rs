@@ -19,36 +19,6 @@ pub struct Copy {
     pub qos: QoS,
 }
 
-/// Who is owed a message; mostly it is one session, and that costs no allocation.
-#[derive(Debug)]
-pub enum Copies {
-    /// One session.
-    One(Copy),
-    /// Several, in the order of their keys.
-    Many(Vec<Copy>),
-}
-
-impl Copies {
-    /// All of them.
-    #[must_use]
-    pub fn as_slice(&self) -> &[Copy] {
-        match self {
-            Self::One(copy) => core::slice::from_ref(copy),
-            Self::Many(copies) => copies,
-        }
-    }
-}
-
-impl FromIterator<Copy> for Copies {
-    fn from_iter<I: IntoIterator<Item = Copy>>(copies: I) -> Self {
-        let mut copies = copies.into_iter();
-        match (copies.next(), copies.next()) {
-            (Some(only), None) => Self::One(only),
-            (first, second) => Self::Many(first.into_iter().chain(second).chain(copies).collect()),
-        }
-    }
-}
-
 /// QoS 0 packets that go out as they came in, each to one session: copied behind one another, so that a message between
 /// two shards allocates nothing of its own, and nothing is freed on a thread that did not allocate it but once a bundle.
 #[derive(Debug, Default)]
@@ -122,13 +92,15 @@ impl Bundle {
 /// What one shard tells another.
 #[derive(Debug)]
 pub enum Parcel {
-    /// A message that is owed to sessions of the receiving shard.
+    /// A message that is owed to several sessions of the receiving shard.
     Publish {
         /// The message.
         message: Message,
-        /// Who is owed it.
-        copies: Copies,
+        /// Who is owed it, in the order of their keys.
+        copies: Vec<Copy>,
     },
+    /// Messages that are owed to one session each.
+    Singles(Vec<(Message, Copy)>),
     /// Small messages of QoS 0, each for one session of the receiving shard.
     Bundle(Bundle),
     /// Shard 0 wants the counters.
@@ -143,11 +115,28 @@ impl Parcel {
     pub fn weight(&self) -> usize {
         match self {
             Self::Publish { message, copies } => message.weight() + size_of_val(copies.as_slice()) + 64,
+            Self::Singles(singles) => singles.iter().map(|(message, _)| single_weight(message)).sum(),
             Self::Bundle(bundle) => bundle.weight(),
             Self::CountersWanted => 16,
             Self::Counters(_) => size_of::<Counters>(),
         }
     }
+}
+
+/// Messages for one session each that travel in one parcel, at most.
+const SINGLES: usize = 256;
+
+/// What a message for one session counts for.
+fn single_weight(message: &Message) -> usize {
+    message.weight() + size_of::<(Message, Copy)>()
+}
+
+/// Puts a message for one session behind others, if there is room. Says how much weight that added.
+pub(super) fn push_single(singles: &mut Vec<(Message, Copy)>, message: &Message, copy: Copy) -> Option<usize> {
+    (singles.len() < SINGLES).then(|| {
+        singles.push((message.clone(), copy));
+        single_weight(message)
+    })
 }
 
 #[cfg(test)]
@@ -180,16 +169,20 @@ mod tests {
     }
 
     #[test]
-    fn one_copy_needs_no_list() {
-        let copy = |slot| Copy {
-            slot,
+    fn singles_count_for_what_was_added() {
+        let copy = Copy {
+            slot: 1,
             generation: 1,
             qos: QoS::AtLeastOnce,
         };
-        assert!(matches!(std::iter::once(copy(3)).collect(), Copies::One(_)));
-        for count in [0, 1, 2, 5] {
-            let copies: Copies = (0..count).map(copy).collect();
-            assert_eq!(copies.as_slice(), (0..count).map(copy).collect::<Vec<_>>());
+        let topic = burgee_codec::TopicName::parse("a/b").unwrap();
+        let (mut singles, mut weight) = (Vec::new(), 0);
+        while let Some(added) = {
+            let message = Message::new(topic, &vec![0; singles.len()], copy.qos);
+            push_single(&mut singles, &message, copy)
+        } {
+            weight += added;
         }
+        assert_eq!((singles.len(), Parcel::Singles(singles).weight()), (SINGLES, weight));
     }
 }

@@ -16,6 +16,9 @@ pub enum Arrival {
     Repeated,
 }
 
+/// Room for so many identifiers is kept when none is held.
+const KEPT: usize = 64;
+
 /// The identifiers of received and unreleased QoS 2 messages; at most 65,535, two bytes each.
 #[derive(Debug, Default)]
 pub struct Incoming {
@@ -48,7 +51,7 @@ impl Incoming {
         let found = self.unreleased.binary_search(&id.get());
         if let Ok(place) = found {
             self.unreleased.remove(place);
-            if self.unreleased.is_empty() {
+            if self.unreleased.is_empty() && self.unreleased.capacity() > KEPT {
                 self.unreleased = Vec::new();
             }
         }

@@ -45,6 +45,9 @@ struct Flight<M> {
     stage: Stage<M>,
 }
 
+/// Room for so many flights is kept when none is left, so that a steady stream does not allocate it again and again.
+const KEPT: usize = 64;
+
 /// The unfinished outgoing messages of one session.
 #[derive(Debug)]
 pub struct Outgoing<M> {
@@ -273,7 +276,7 @@ impl<M: Deliverable> Outgoing<M> {
         if place < self.written {
             self.written -= 1;
         }
-        if self.flights.is_empty() && self.flights.capacity() > 16 {
+        if self.flights.is_empty() && self.flights.capacity() > KEPT {
             self.flights = VecDeque::new();
         }
         match flight.stage {

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use burgee_core::Message;
 use burgee_core::io::{Mailbox, Parcel, ShardId};
 use burgee_router::Topical;
 
@@ -84,8 +85,10 @@ impl Post {
 
 /// With `$SYS` and the counters for it there is always something on its way, and nobody is owed it.
 pub(super) fn is_from_client(parcel: &Parcel) -> bool {
+    let is_sys = |message: &Message| message.topic().as_str().starts_with("$SYS");
     match parcel {
-        Parcel::Publish { message, .. } => !message.topic().as_str().starts_with("$SYS"),
+        Parcel::Publish { message, .. } => !is_sys(message),
+        Parcel::Singles(singles) => !singles.iter().all(|(message, _)| is_sys(message)),
         Parcel::Bundle(_) => true,
         Parcel::CountersWanted | Parcel::Counters(_) => false,
     }
