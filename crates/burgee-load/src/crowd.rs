@@ -332,11 +332,6 @@ impl<'a, 'p> Guests<'a, 'p> {
     }
 }
 
-/// What tells this generator's clients and topics from those of another one at the same broker.
-pub(crate) fn tag() -> String {
-    format!("{:x}", std::process::id())
-}
-
 /// Takes sessions away from the broker: a client that comes with a clean session leaves none.
 pub(crate) fn forget(
     target: &Target,

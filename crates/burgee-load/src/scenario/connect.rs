@@ -10,10 +10,11 @@ use super::bystander::{self, Bystander};
 use super::outline::{Cost, Found, Meter, Outline, float, per};
 use crate::check::Faults;
 use crate::clock;
-use crate::crowd::{Crowd, News, PATIENCE, Party, forget, tag};
+use crate::crowd::{Crowd, News, PATIENCE, Party, forget};
 use crate::error::Error;
 use crate::histogram::{Latencies, Percentiles};
 use crate::outcome::Outcome;
+use crate::tag;
 use crate::target::{Target, Ticker, Watch};
 use crate::wire::{self, Frame};
 
@@ -64,13 +65,13 @@ impl Connect {
             .set("persistent", self.persistent);
         let tag = tag();
         let outcome = if self.storm {
-            self.storm(target, &tag, &mut ticker, outline)
+            self.storm(target, tag, &mut ticker, outline)
         } else {
-            self.one_by_one(target, &tag, &mut ticker, outline)
+            self.one_by_one(target, tag, &mut ticker, outline)
         };
         // Also after a failure: whatever sessions there are by now are not to stay.
         let cleaned = if self.persistent {
-            forget(target, self.count, &|n| name(&tag, n), &mut ticker)
+            forget(target, self.count, &|n| name(tag, n), &mut ticker)
         } else {
             Ok(())
         };
@@ -89,7 +90,7 @@ impl Connect {
         let mut times = Latencies::default();
         let mut crowd = Crowd::new()?;
         // One client first: what a broker does once, whoever comes, is no cost of a connection.
-        one(&mut crowd, target, "warm-up", true)?;
+        one(&mut crowd, target, &format!("c{tag}-first"), true)?;
         ticker.phase("connecting", Some(self.count as u64), 0);
         let meter = Meter::begin(target)?;
         let mut done = 0;

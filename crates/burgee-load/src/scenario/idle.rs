@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use super::outline::{Cost, Found, Meter, Outline, float, per};
 use crate::check::Faults;
-use crate::crowd::{Crowd, News, PATIENCE, Party, tag};
+use crate::crowd::{Crowd, News, PATIENCE, Party};
 use crate::error::Error;
 use crate::feed::PINGRESP;
 use crate::outcome::Outcome;
+use crate::tag;
 use crate::target::{Target, Ticker, Watch};
 use crate::usage::{self, Memory};
 use crate::wire::{self, Frame};
@@ -51,20 +52,22 @@ impl Idle {
             .set("connections", self.connections)
             .set("qos", self.qos)
             .set("quiet_seconds", self.quiet.as_secs_f64());
-        let tag = tag();
         let (mut first, mut crowd) = (Crowd::new()?, Crowd::new()?);
-        self.gather(&mut first, target, ('f', &tag, 1), &mut ticker)?;
+        self.gather(&mut first, target, ('f', 1), &mut ticker)?;
         first.leave()?;
         let before = settled(target)?;
         ticker.phase("connecting", Some(self.connections as u64), 0);
         let meter = Meter::begin(target)?;
-        self.gather(&mut crowd, target, ('i', &tag, self.connections), &mut ticker)?;
+        self.gather(&mut crowd, target, ('i', self.connections), &mut ticker)?;
         let cost = meter.end();
         ticker.phase("settling", None, 0);
         let after = settled(target)?;
         let quiet = self.rest(&mut crowd, target, &mut ticker)?;
         ticker.phase("pinging", Some(self.connections as u64), 0);
         let answered = ping(&mut crowd, self.connections, &mut ticker)?;
+        if crowd.alive() == 0 {
+            return Err(all_gone("the last ping"));
+        }
         if let Some(each) = grown(&mut outline, (before, after), self.connections as u64) {
             outline.figure("bytes_per_connection", each);
         }
@@ -74,7 +77,9 @@ impl Idle {
         outline.figure("dropped", float(dropped));
         if dropped > 0 {
             outline.warn(format!(
-                "{dropped} clients had been dropped, or did not get an answer to their ping"
+                "{dropped} of {} clients had been dropped, or got no answer to their ping: not a broken promise of a \
+                 QoS, but their figures are not to be trusted",
+                self.connections
             ));
         }
         // Dropping clients that send their pings in time breaks no promise of a QoS, but is told.
@@ -85,16 +90,15 @@ impl Idle {
         &self,
         crowd: &mut Crowd,
         target: &Target,
-        (kind, tag, count): (char, &str, usize),
+        (kind, count): (char, usize),
         ticker: &mut Ticker<'_>,
     ) -> Result<(), Error> {
         let party = Party {
             count,
-            name: &|n| format!("{kind}{tag}-{n:05}"),
+            name: &|n| name(kind, n),
             clean_session: true,
             greeting: &|n, out| {
-                let filter = format!("bench/{kind}dle/{n:05}");
-                wire::put_subscribe(out, 1, [filter.as_str()].into_iter(), self.qos);
+                wire::put_subscribe(out, 1, [topic(kind, n).as_str()].into_iter(), self.qos);
                 out.extend_from_slice(&wire::PINGREQ);
             },
             answers: 2,
@@ -109,6 +113,9 @@ impl Idle {
         while meter.begun().elapsed() < self.quiet && !target.stopped() {
             let left = self.quiet.saturating_sub(meter.begun().elapsed());
             crowd.turn(left.min(Duration::from_millis(100)), |_, _, _| {})?;
+            if crowd.alive() == 0 {
+                return Err(all_gone("the quiet time"));
+            }
             ticker.tick(Instant::now(), 0, || None);
         }
         Ok(meter.end())
@@ -135,6 +142,23 @@ impl Idle {
             let milliseconds = process.cpu_seconds * 1e3;
             outline.figure("idle_cpu_ms_per_second", per(milliseconds, quiet.elapsed.as_secs_f64()));
         }
+    }
+}
+
+/// First and following clients have kinds of their own.
+fn name(kind: char, n: usize) -> String {
+    format!("{kind}{}-{n:05}", tag())
+}
+
+fn topic(kind: char, n: usize) -> String {
+    format!("bench/{}/{kind}dle/{n:05}", tag())
+}
+
+/// One client that is dropped is counted; without any, there is no broker.
+fn all_gone(during: &'static str) -> Error {
+    Error::Closed {
+        client: "every client".to_owned(),
+        during,
     }
 }
 
@@ -204,3 +228,6 @@ fn found(qos: u8) -> Found {
         faults: Faults::default(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,10 +9,11 @@ use super::idle::{grown, settled};
 use super::lull::Lull;
 use super::outline::{Cost, Found, Meter, Outline, float, per};
 use crate::check::{Faults, Stream};
-use crate::crowd::{Crowd, News, Party, forget, tag};
+use crate::crowd::{Crowd, News, Party, forget};
 use crate::error::Error;
 use crate::feed::{self, Feed, acknowledge};
 use crate::outcome::Outcome;
+use crate::tag;
 use crate::target::{Target, Ticker, Watch};
 use crate::usage::Memory;
 use crate::wire::{self, Filler, Frame, Mark, Payload};
@@ -61,8 +62,8 @@ impl Offline {
         }
         let mut ticker = Ticker::new(watch);
         let tag = tag();
-        let measured = self.measure(target, &tag, &mut ticker);
-        let cleaned = forget(target, self.sessions, &|n| name(&tag, n), &mut ticker);
+        let measured = self.measure(target, tag, &mut ticker);
+        let cleaned = forget(target, self.sessions, &|n| name(tag, n), &mut ticker);
         let outcome = measured?;
         cleaned?;
         Ok(outcome)

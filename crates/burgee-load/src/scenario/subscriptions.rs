@@ -18,10 +18,11 @@ use self::publish::Publishing;
 use self::subscribe::Subscribing;
 use super::idle::{grown, settled, with_memory};
 use super::outline::{Meter, Outline, float};
-use crate::crowd::{Crowd, Party, tag};
+use crate::crowd::{Crowd, Party};
 use crate::error::Error;
 use crate::feed::{self, Feed};
 use crate::outcome::Outcome;
+use crate::tag;
 use crate::target::{Target, Ticker, Watch};
 
 /// What to do to a broker.
@@ -110,7 +111,7 @@ impl Subscriptions {
         if self.per_packet == 0 {
             return refuse("a SUBSCRIBE has at least one filter");
         }
-        Filters::new(tag(), self.filters, self.mix)
+        Filters::new(tag().to_owned(), self.filters, self.mix)
             .ok_or_else(|| Error::Option("a mix is three percentages that make 100".to_owned()))
     }
 
