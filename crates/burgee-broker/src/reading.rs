@@ -21,7 +21,9 @@ const FRONT: usize = 32 * 1024;
 /// Tails kept for reuse.
 const POOL: usize = 256;
 /// A pooled tail is at most so large, in bytes.
-const POOLED_CAPACITY: usize = 16 * 1024;
+const POOLED_CAPACITY: usize = 256 * 1024;
+/// Bytes of all pooled tails, at most.
+const POOL_BYTES: usize = 4 * 1024 * 1024;
 
 /// Small things that happened since the last turn.
 #[derive(Debug, Default)]
@@ -47,6 +49,7 @@ pub(crate) struct Reader {
         reason = "a connection owns its tail by pointer: the boxes are what is reused"
     )]
     pool: Vec<Box<Tail>>,
+    pool_bytes: usize,
     /// Bytes received in one turn, all connections together.
     budget: usize,
 }
@@ -58,6 +61,7 @@ impl Reader {
             ready: VecDeque::new(),
             scratch: vec![0; FRONT + SLICE].into(),
             pool: Vec::new(),
+            pool_bytes: 0,
             budget,
         }
     }
@@ -78,8 +82,10 @@ impl Reader {
 
     /// Takes back the memory of a tail that is used up.
     pub(crate) fn recycle(&mut self, mut tail: Box<Tail>) {
-        if self.pool.len() < POOL && tail.capacity() <= POOLED_CAPACITY {
+        let bytes = self.pool_bytes + tail.capacity();
+        if self.pool.len() < POOL && bytes <= POOL_BYTES && tail.capacity() <= POOLED_CAPACITY {
             tail.clear();
+            self.pool_bytes = bytes;
             self.pool.push(tail);
         }
     }
@@ -175,7 +181,11 @@ impl Reader {
             }
             return;
         }
-        let tail = conn.tail.get_or_insert_with(|| self.pool.pop().unwrap_or_default());
+        let tail = conn.tail.get_or_insert_with(|| {
+            let pooled = self.pool.pop().unwrap_or_default();
+            self.pool_bytes -= pooled.capacity();
+            pooled
+        });
         tail.replace(self.scratch.get(rest).unwrap_or_default(), needed);
     }
 

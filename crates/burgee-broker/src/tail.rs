@@ -81,10 +81,11 @@ impl Tail {
         self.trim();
     }
 
-    /// A tail at rest must not pin the memory of a packet that is long gone.
+    /// A tail at rest must not pin the memory of a packet that is long gone. An empty one is not at rest: it goes back
+    /// to the pool.
     fn trim(&mut self) {
         let rest = self.bytes.len() - self.start;
-        if self.bytes.capacity() > SPARE + 4 * rest {
+        if rest > 0 && self.bytes.capacity() > SPARE + 4 * rest {
             self.bytes = self.rest().to_vec();
             self.start = 0;
         }

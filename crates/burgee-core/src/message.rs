@@ -32,10 +32,15 @@ impl Message {
         Self::from_parts([&length[..], name, payload], payload.len(), qos)
     }
 
-    /// The same from a topic name with its length in front, as a valid PUBLISH carries it.
-    #[must_use]
-    pub(crate) fn from_field(topic_field: &[u8], payload: &[u8], qos: QoS) -> Self {
-        Self::from_parts([topic_field, payload], payload.len(), qos)
+    /// Copies the body of a valid PUBLISH below 5.0, from its topic field on to the end, in one piece.
+    pub(crate) fn from_body(body: &[u8], (payload_len, gap): (usize, bool), qos: QoS) -> Self {
+        Self {
+            bytes: Arc::from(body),
+            payload_len: short(payload_len),
+            topic_at: 0,
+            gap,
+            qos,
+        }
     }
 
     /// A part of bytes that came together. `None` where it stands too far behind.
@@ -63,8 +68,7 @@ impl Message {
         }
         Self {
             bytes,
-            // A payload is shorter than a packet, whose length fits into 28 bits.
-            payload_len: u32::try_from(payload_len).unwrap_or(u32::MAX),
+            payload_len: short(payload_len),
             topic_at: 0,
             gap: false,
             qos,
@@ -75,7 +79,7 @@ impl Message {
     pub(crate) fn settle(&mut self) {
         if self.bytes.len() > 2 * self.weight() + 64 {
             let (topic_field, payload) = self.split();
-            *self = Self::from_field(topic_field, payload, self.qos);
+            *self = Self::from_parts([topic_field, payload], payload.len(), self.qos);
         }
     }
 
@@ -128,6 +132,11 @@ impl Message {
     pub fn weight(&self) -> usize {
         self.topic_field_len() + self.payload_len as usize
     }
+}
+
+/// A payload is shorter than a packet, whose length fits into 28 bits.
+fn short(payload_len: usize) -> u32 {
+    u32::try_from(payload_len).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ pub(crate) struct Outbound<'a> {
     topic_field: &'a [u8],
     payload: &'a [u8],
     qos: QoS,
+    /// The bytes of the packet that it came in, from the topic field on.
+    body: &'a [u8],
     /// The packet as it came, if it can be forwarded as it is to a subscription of QoS 0.
     as_it_is: Option<&'a [u8]>,
     /// Where it stands in the bytes at hand, if it may live together with others that came with it.
@@ -31,8 +33,10 @@ impl<'a> Outbound<'a> {
         // A QoS 0 PUBLISH without RETAIN is its own outgoing packet (DUP is never set on one).
         let small = publish.payload.len() < SHARE_FROM && publish.is_shortest(packet.len());
         let plain = publish.qos == QoS::AtMostOnce && !publish.retain && small;
+        let topic_field = publish.topic_field_in(packet);
         Self {
-            topic_field: publish.topic_field_in(packet),
+            body: body_of(packet, topic_field, publish.payload, publish.packet_id.is_some()),
+            topic_field,
             payload: publish.payload,
             qos: publish.qos,
             as_it_is: plain.then_some(packet),
@@ -46,7 +50,9 @@ impl<'a> Outbound<'a> {
     pub(crate) fn from_unread(publish: &UnreadPublish<'a>, place: Place<'a>) -> Self {
         let small = publish.payload.len() < SHARE_FROM;
         let plain = publish.qos == QoS::AtMostOnce && !publish.retain && small && publish.shortest;
+        let gap = publish.packet_id.is_some();
         Self {
+            body: body_of(publish.packet, publish.topic_field, publish.payload, gap),
             topic_field: publish.topic_field,
             payload: publish.payload,
             qos: publish.qos,
@@ -61,6 +67,7 @@ impl<'a> Outbound<'a> {
     pub(crate) fn from_message(message: &'a Message) -> Self {
         let (topic_field, payload) = message.split();
         Self {
+            body: &[],
             topic_field,
             payload,
             qos: message.qos(),
@@ -87,7 +94,7 @@ impl<'a> Outbound<'a> {
             let together = self
                 .in_batch
                 .and_then(|(publish, place)| batch.message(&publish, place));
-            together.unwrap_or_else(|| Message::from_field(self.topic_field, self.payload, self.qos))
+            together.unwrap_or_else(|| copied(self.body, self.topic_field, self.payload, self.qos))
         })
     }
 
@@ -95,7 +102,7 @@ impl<'a> Outbound<'a> {
     pub(crate) fn settled(&mut self) -> &Message {
         let message = self
             .message
-            .get_or_insert_with(|| Message::from_field(self.topic_field, self.payload, self.qos));
+            .get_or_insert_with(|| copied(self.body, self.topic_field, self.payload, self.qos));
         message.settle();
         message
     }
@@ -128,6 +135,17 @@ impl<'a> Outbound<'a> {
             write_copy(self.settled(), kind, retain, version, outbox);
         }
     }
+}
+
+fn body_of<'p>(packet: &'p [u8], topic_field: &[u8], payload: &[u8], gap: bool) -> &'p [u8] {
+    let len = topic_field.len() + payload.len() + if gap { 2 } else { 0 };
+    packet.get(packet.len().saturating_sub(len)..).unwrap_or_default()
+}
+
+/// The message in memory of its own.
+fn copied(body: &[u8], topic_field: &[u8], payload: &[u8], qos: QoS) -> Message {
+    let gap = body.len() > topic_field.len() + payload.len();
+    Message::from_body(body, (payload.len(), gap), qos)
 }
 
 /// Writes a PUBLISH of QoS 1 or 2.
