@@ -6,6 +6,7 @@
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
+use mio::event::Event;
 use mio::{Interest, Registry, Token};
 
 use crate::error::Error;
@@ -133,6 +134,8 @@ pub(crate) struct Link {
     out: Vec<u8>,
     sent: usize,
     blocked: bool,
+    /// The other side has ended its half: whoever reads has to read up to the end.
+    ended: bool,
 }
 
 impl Link {
@@ -159,6 +162,7 @@ impl Link {
             out: Vec::new(),
             sent: 0,
             blocked: false,
+            ended: false,
         })
     }
 
@@ -195,6 +199,15 @@ impl Link {
     /// The socket takes bytes again.
     pub(crate) fn writable(&mut self) {
         self.blocked = false;
+    }
+
+    /// Takes note of what an event tells. True if there may be something to read.
+    pub(crate) fn note(&mut self, event: &Event) -> bool {
+        if event.is_writable() {
+            self.blocked = false;
+        }
+        self.ended |= event.is_read_closed();
+        event.is_readable() || event.is_read_closed()
     }
 
     /// Expects packets of up to so many bytes; without this, of up to [`SCRATCH`].
@@ -249,8 +262,9 @@ impl Link {
             Some(whole) if whole > LARGE => self.large.begin(rest, whole),
             _ => self.tail.extend_from_slice(rest),
         }
-        // A short read means drained: what comes later raises an event of its own.
-        Ok(read == size)
+        // A short read means drained: what comes later raises an event of its own. An end that was told of together
+        // with these bytes does not.
+        Ok(read == size || self.ended)
     }
 
     fn read_large(
@@ -267,7 +281,7 @@ impl Link {
             on_frame(frame, now(), &mut self.out);
             return Ok(true);
         }
-        Ok(false)
+        Ok(self.ended)
     }
 
     /// Sends what has been written; keeps what the socket does not take.

@@ -19,7 +19,8 @@ pub struct Outcome {
     pub settings: BTreeMap<&'static str, Value>,
     /// Messages sent and delivered.
     pub messages: Messages,
-    /// Time from (scheduled) sending to arrival, in microseconds, of the messages in the measured time.
+    /// Time from (scheduled) sending to arrival, in microseconds, of the messages that arrived in the measured time or
+    /// were due in it.
     pub latency_us: Option<Percentiles>,
     /// What went wrong in the whole run.
     pub faults: Faults,

@@ -36,8 +36,14 @@ pub(crate) enum Mischief {
     Stall(Duration),
     /// At message 100, close the connection of its receiver.
     Close,
-    /// From message 100 on, read and do nothing more.
+    /// From message 100 on, read and answer pings, and do nothing more.
     FallSilent,
+    /// From message 100 on, read and do nothing more.
+    Freeze,
+    /// Deliver with QoS 0 whatever was granted.
+    Degrade,
+    /// Never acknowledge a publication.
+    Ignore,
     /// At message 100, close all connections and take no new ones.
     Die,
     /// Answer CONNECT with this code.

@@ -7,6 +7,7 @@
 //! An open loop spins: sleeping costs tens of microseconds of precision. It wants a core of its own.
 
 mod crew;
+mod drain;
 mod ledger;
 mod publisher;
 mod schedule;
@@ -26,29 +27,27 @@ use crate::target::{Target, Ticker};
 use crate::wire::{self, Frame, Template};
 
 use crew::Crew;
+pub(crate) use drain::GaveUp;
 pub(crate) use ledger::Account;
 use ledger::Ledger;
 use publisher::Publisher;
 use schedule::Schedule;
 pub(crate) use shape::Shape;
 
-/// Without a message for so long, what is still under way at the end is lost.
-const SILENCE: Duration = Duration::from_secs(2);
-
 /// Without progress for so long, what a publisher has under way no longer holds its window.
 const STUCK: u64 = clock::SECOND;
 
-/// What is still under way at the end gets at most so long.
-const DRAIN: Duration = Duration::from_secs(60);
-
-/// After the last message that was waited for: time for those that nobody waits for.
-const QUIET: Duration = Duration::from_millis(30);
+/// Bytes, or payloads if two of them are more, that a closed loop writes ahead of what the socket takes.
+const AHEAD: usize = 1 << 20;
 
 /// Bytes that a connection may hold unsent before an open loop waits for it.
 const BACKLOG: usize = 16 << 20;
 
 /// Messages of an open loop sent in one turn: what arrives must not wait for long.
 const BURST: usize = 256;
+
+/// The kind of packet that answers a ping.
+const PINGRESP: u8 = 13;
 
 /// Reads from one connection in one turn.
 const READS: usize = 8;
@@ -68,13 +67,17 @@ pub(crate) struct Summary {
     pub(crate) sent: u64,
     pub(crate) delivered: u64,
     pub(crate) account: Account,
-    /// Handshakes of publishers that were never finished.
+    /// Handshakes never finished of publishers whose connection stands, and whose broker had time and answers.
     pub(crate) unacknowledged: u64,
+    /// Why what was still under way at the end was no longer waited for.
+    pub(crate) gave_up: Option<GaveUp>,
     pub(crate) latency: Option<Percentiles>,
     /// How late an open loop sent.
     pub(crate) late: Option<Percentiles>,
     /// Messages of an open loop that were due and could not be sent.
     pub(crate) unsent: u64,
+    /// That was because the broker did not take them.
+    pub(crate) held: bool,
     /// How often a window was opened again because nothing came for a second.
     pub(crate) written_off: u64,
     /// Connections lost, and what was said of the first.
@@ -85,12 +88,19 @@ pub(crate) struct Summary {
 }
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each may be so whatever the others are")]
 struct Member {
     link: Option<Link>,
     /// Does not read.
     asleep: bool,
     /// There may be bytes to read of which no event will tell.
     more: bool,
+    /// Its window has room, and its socket takes no more.
+    held_back: bool,
+    /// Pings not answered.
+    pings: u32,
+    /// What it has under way is in doubt: nobody waited for it to the end.
+    doubted: bool,
 }
 
 #[derive(Debug, Default)]
@@ -100,6 +110,7 @@ struct Tally {
     first_loss: Option<String>,
     unsent: u64,
     wrong_qos: u64,
+    gave_up: Option<GaveUp>,
 }
 
 /// A run.
@@ -124,6 +135,8 @@ pub(crate) struct Traffic<'t> {
     pending: Vec<usize>,
     tally: Tally,
     worked: Duration,
+    /// When the last phase ended: what is due later is nobody's business.
+    end: u64,
     /// Nobody is left to publish, or to receive.
     over: bool,
 }
@@ -145,6 +158,9 @@ impl<'t> Traffic<'t> {
             link: Some(link),
             asleep: false,
             more: false,
+            held_back: false,
+            pings: 0,
+            doubted: false,
         });
         let publishers = (0..shape.publishers()).map(|n| {
             let template = Template::new(&shape.topic(n), load.qos, load.payload);
@@ -166,6 +182,7 @@ impl<'t> Traffic<'t> {
             pending: Vec::new(),
             tally: Tally::default(),
             worked: Duration::ZERO,
+            end: 0,
             over: false,
         })
     }
@@ -190,7 +207,7 @@ impl<'t> Traffic<'t> {
         self.schedule.as_ref().map(|_| self.worked)
     }
 
-    /// Latencies of messages sent from now on are kept, earlier ones are not.
+    /// Latencies of messages that arrive from now on are kept, earlier ones are not.
     pub(crate) fn measure_from(&mut self, from: Instant) {
         let from = self.clock.at(from);
         self.ledger.measure_from(from);
@@ -212,10 +229,11 @@ impl<'t> Traffic<'t> {
         let mut looked = begun;
         loop {
             let now = self.clock.now();
-            if self.over || self.target.stopped() || (now >= end && self.caught_up(now, end)) {
+            if self.over || self.target.stopped() || now >= end {
+                self.end = now.min(end);
                 break;
             }
-            self.step(now.min(end))?;
+            self.step(end)?;
             if now - looked >= clock::SECOND / 10 {
                 looked = now;
                 self.look_for_stuck(now);
@@ -226,29 +244,20 @@ impl<'t> Traffic<'t> {
         self.settle()
     }
 
-    /// One round of sending and receiving.
-    fn step(&mut self, now: u64) -> Result<(), Error> {
+    /// One round of sending what is due before the end, and of receiving.
+    fn step(&mut self, end: u64) -> Result<(), Error> {
+        let now = self.clock.now();
         if self.schedule.is_none() {
             self.refill(now);
-            return self.turn(Duration::from_millis(50)).map(drop);
+            let left = Duration::from_nanos(end.saturating_sub(now).saturating_mul(100));
+            return self.turn(left.min(Duration::from_millis(50))).map(drop);
         }
         let begun = Instant::now();
-        let sent = self.send_due(now);
+        let sent = self.send_due(now, end);
         if self.turn(Duration::ZERO)? || sent {
             self.worked += begun.elapsed();
         }
         Ok(())
-    }
-
-    /// Whether an open loop has sent what was due before the end. It gets some time for it: what is left out would
-    /// not be in the latencies.
-    fn caught_up(&mut self, now: u64, end: u64) -> bool {
-        let behind = self.schedule.as_ref().map_or(0, |schedule| schedule.behind(end));
-        let late = now > end + clock::units(SILENCE);
-        if late {
-            self.tally.unsent += behind;
-        }
-        behind == 0 || late
     }
 
     /// An open loop receives what is under way without a pause, so that reading meters makes nothing late.
@@ -262,48 +271,6 @@ impl<'t> Traffic<'t> {
             self.turn(Duration::ZERO)?;
         }
         Ok(())
-    }
-
-    /// Sends nothing new and waits for what is under way.
-    pub(crate) fn drain(&mut self, ticker: &mut Ticker<'_>) -> Result<(), Error> {
-        let begun = Instant::now();
-        let first = self.under_way();
-        ticker.phase("draining", Some(first), 0);
-        let mut last = (first, begun);
-        while last.0 > 0 && last.1.elapsed() < SILENCE && begun.elapsed() < DRAIN && !self.target.stopped() {
-            self.turn(Duration::from_millis(10))?;
-            let (left, now) = (self.under_way(), Instant::now());
-            if left != last.0 {
-                last = (left, now);
-            }
-            ticker.tick(now, first.saturating_sub(left), || None);
-        }
-        self.listen()
-    }
-
-    /// Waits until nothing more comes, for a short time: duplicates and strays come unasked.
-    fn listen(&mut self) -> Result<(), Error> {
-        let begun = Instant::now();
-        let mut last = (self.delivered(), begun);
-        while last.1.elapsed() < QUIET && begun.elapsed() < 10 * QUIET {
-            self.turn(QUIET / 3)?;
-            if self.delivered() != last.0 {
-                last = (self.delivered(), Instant::now());
-            }
-        }
-        // Whoever closes one connection after the other may be about to close them all.
-        while self.over && self.anybody() && begun.elapsed() < SILENCE {
-            self.turn(QUIET)?;
-        }
-        Ok(())
-    }
-
-    /// What the drain waits for: messages missing at any subscriber, and handshakes.
-    fn under_way(&self) -> u64 {
-        let alive = self.publishers.iter().zip(&self.members);
-        let open = alive.filter(|(_, member)| member.link.is_some());
-        let open: u64 = open.map(|(publisher, _)| publisher.open()).sum();
-        self.ledger.missing(&self.publishers) + open
     }
 
     /// The first so many subscribers stop reading; the window does not wait for them any more.
@@ -332,10 +299,12 @@ impl<'t> Traffic<'t> {
             sent: self.sent(),
             delivered: self.delivered(),
             account: self.ledger.account(&self.publishers),
-            unacknowledged: self.publishers.iter().map(Publisher::open).sum(),
+            unacknowledged: self.owed_answers(),
+            gave_up: self.tally.gave_up,
             latency: self.ledger.latency(),
             late: self.schedule.as_ref().and_then(Schedule::late),
             unsent: self.tally.unsent,
+            held: self.schedule.as_ref().is_some_and(Schedule::held),
             written_off: self.tally.written_off,
             connections_lost: self.tally.connections_lost,
             first_loss: self.tally.first_loss,
@@ -348,6 +317,11 @@ impl<'t> Traffic<'t> {
         self.over
     }
 
+    /// Whether somebody has ended the run.
+    pub(crate) fn stopped(&self) -> bool {
+        self.target.stopped()
+    }
+
     /// Whether somebody is left.
     pub(crate) fn anybody(&self) -> bool {
         self.members.iter().any(|member| member.link.is_some())
@@ -357,32 +331,51 @@ impl<'t> Traffic<'t> {
     fn refill(&mut self, now: u64) {
         let mut touched = std::mem::take(&mut self.touched);
         for n in touched.drain(..) {
-            if !self.can_publish(n) {
-                continue;
-            }
-            let received = self.ledger.received(n);
-            let link = self.members.get_mut(n).and_then(|member| member.link.as_mut());
-            let (Some(publisher), Some(link)) = (self.publishers.get_mut(n), link) else {
-                continue;
-            };
-            let room = publisher.room(u64::from(self.plan.load.window), received);
-            (0..room).for_each(|_| publisher.put(link.out(), now));
-            if room > 0 {
-                self.dirty.push(n);
+            if self.can_publish(n)
+                && let Err(e) = self.fill(n, now)
+            {
+                self.lose(n, &e);
             }
         }
         self.touched = touched;
     }
 
+    /// Fills one publisher's window, as far as its socket takes it: a large window of large payloads has to stay out of
+    /// memory.
+    fn fill(&mut self, n: usize, now: u64) -> io::Result<()> {
+        let received = self.ledger.received(n);
+        let Some(member) = self.members.get_mut(n) else {
+            return Ok(());
+        };
+        let (Some(publisher), Some(link)) = (self.publishers.get_mut(n), &mut member.link) else {
+            return Ok(());
+        };
+        let ahead = AHEAD.max(2 * self.plan.load.payload);
+        for _ in 0..publisher.room(u64::from(self.plan.load.window), received) {
+            if link.unsent() >= ahead {
+                link.flush()?;
+            }
+            member.held_back = link.unsent() >= ahead;
+            if member.held_back {
+                return Ok(());
+            }
+            publisher.put(link.out(), now);
+        }
+        if link.unsent() > 0 {
+            self.dirty.push(n);
+        }
+        Ok(())
+    }
+
     /// Sends what is due. True if anything was.
-    fn send_due(&mut self, now: u64) -> bool {
+    fn send_due(&mut self, now: u64, end: u64) -> bool {
         let Some(mut schedule) = self.schedule.take() else {
             return false;
         };
         let mut sent = false;
         for _ in 0..BURST {
             let (number, due) = schedule.next();
-            if due > now {
+            if due > now.min(end) {
                 break;
             }
             let turn = number % (self.publishers.len() as u64).max(1);
@@ -446,13 +439,12 @@ impl<'t> Traffic<'t> {
             let Some(member) = self.members.get_mut(n) else {
                 continue;
             };
-            if event.is_writable()
-                && let Some(link) = &mut member.link
-            {
-                link.writable();
+            let Some(link) = &mut member.link else { continue };
+            let readable = link.note(event);
+            if event.is_writable() {
                 self.dirty.push(n);
             }
-            if event.is_readable() && !member.more {
+            if readable && !member.more {
                 self.receive(n);
             }
         }
@@ -470,9 +462,17 @@ impl<'t> Traffic<'t> {
     fn flush(&mut self) {
         let mut dirty = std::mem::take(&mut self.dirty);
         for n in dirty.drain(..) {
-            let link = self.members.get_mut(n).and_then(|member| member.link.as_mut());
-            if let Some(Err(e)) = link.map(Link::flush) {
-                self.lose(n, &e);
+            let Some(member) = self.members.get_mut(n) else {
+                continue;
+            };
+            let Some(link) = &mut member.link else { continue };
+            match link.flush() {
+                Err(e) => self.lose(n, &e),
+                Ok(()) if member.held_back && link.unsent() == 0 => {
+                    member.held_back = false;
+                    self.touched.push(n);
+                }
+                Ok(()) => {}
             }
         }
         self.dirty = dirty;
@@ -484,7 +484,7 @@ impl<'t> Traffic<'t> {
         };
         // Whoever sleeps finds it when he wakes up.
         member.more = false;
-        let (false, Some(link)) = (member.asleep, &mut member.link) else {
+        let (false, Some(link), pings) = (member.asleep, &mut member.link, &mut member.pings) else {
             return;
         };
         let (clock, plan) = (self.clock, &self.plan);
@@ -494,7 +494,11 @@ impl<'t> Traffic<'t> {
                 None => {
                     let publisher = self.publishers.get_mut(n);
                     let Some(publisher) = publisher else { return };
-                    link.read(&mut self.scratch, || 0, |frame, _, out| publisher.answer(frame, out))
+                    let answer = |frame: Frame<'_>, _, out: &mut Vec<u8>| {
+                        publisher.answer(frame, out);
+                        *pings = pings.saturating_sub(pongs(frame));
+                    };
+                    link.read(&mut self.scratch, || 0, answer)
                 }
                 Some(subscriber) => {
                     let (ledger, publishers, tally) = (&mut self.ledger, &self.publishers, &mut self.tally);
@@ -505,6 +509,8 @@ impl<'t> Traffic<'t> {
                             acknowledge(qos, id, out);
                         } else if let Frame::PubRel(id) = frame {
                             wire::put_ack(out, wire::PUBCOMP, id);
+                        } else {
+                            *pings = pings.saturating_sub(pongs(frame));
                         }
                     };
                     link.read(&mut self.scratch, || clock.now(), read)
@@ -555,6 +561,11 @@ impl<'t> Traffic<'t> {
         let subscribers = self.members.iter().skip(self.publishers.len());
         self.over = !publishers || subscribers.filter(|member| member.link.is_some()).count() == 0;
     }
+}
+
+/// Whether this answers a ping, as a number.
+fn pongs(frame: Frame<'_>) -> u32 {
+    u32::from(frame == Frame::Other(PINGRESP))
 }
 
 fn acknowledge(qos: u8, id: u16, out: &mut Vec<u8>) {

@@ -116,3 +116,29 @@ fn a_packet_larger_than_expected_is_refused_before_it_has_come() {
     assert_eq!(refused.kind(), io::ErrorKind::InvalidData);
     assert!(link.large.buffer.is_empty());
 }
+
+#[test]
+fn an_end_that_comes_with_the_last_bytes_is_seen() {
+    for payload in [64, 40_000] {
+        let (mut link, mut other, mut poll) = pair();
+        let mut bytes = Vec::new();
+        message(0, payload, &mut bytes);
+        // Of the second message only a part ever comes.
+        message(1, payload, &mut bytes);
+        other.write_all(&bytes[..bytes.len() - 10]).unwrap();
+        drop(other);
+        let (mut events, mut scratch, begun) = (Events::with_capacity(8), vec![0; SCRATCH], Instant::now());
+        let mut ended = None;
+        // One event tells of both: none comes after it.
+        while begun.elapsed() < Duration::from_secs(5) && ended.is_none() {
+            poll.poll(&mut events, Some(Duration::from_millis(100))).unwrap();
+            let told = events.iter().find(|event| event.is_read_closed());
+            if told.is_some_and(|event| link.note(event)) {
+                let mut count = 0;
+                ended = Some((link.receive(&mut scratch, |_, _| count += 1), count));
+            }
+        }
+        let (end, count) = ended.unwrap();
+        assert_eq!((end.unwrap_err().kind(), count), (io::ErrorKind::UnexpectedEof, 1));
+    }
+}

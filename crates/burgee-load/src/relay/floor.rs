@@ -41,6 +41,8 @@ pub(super) struct Floor {
     mischief: Mischief,
     counts: Arc<Counts>,
     silent: bool,
+    /// Does not even answer a ping.
+    frozen: bool,
 }
 
 #[derive(Debug)]
@@ -81,6 +83,7 @@ impl Floor {
             mischief,
             counts,
             silent: mischief == Mischief::Mute,
+            frozen: mischief == Mischief::Mute,
         })
     }
 
@@ -128,7 +131,7 @@ impl Floor {
     }
 
     fn serve(&mut self, n: usize, writable: bool, readable: bool) {
-        let (silent, code) = (self.silent, self.code());
+        let (silent, frozen, code) = (self.silent, self.frozen, self.code());
         let mut deeds = Vec::new();
         let finished = &self.counts.finished;
         let Some(peer) = self.peers.get_mut(n).and_then(Option::as_mut) else {
@@ -139,7 +142,7 @@ impl Floor {
         }
         let read = if readable {
             peer.link.receive(&mut self.scratch, |frame, out| {
-                if !silent {
+                if !silent || (frame == Frame::PingReq && !frozen) {
                     answer(frame, code, out);
                 }
                 if let Frame::PubAck(_) | Frame::PubComp(_) = frame {
@@ -178,16 +181,18 @@ impl Floor {
             self.counts.injected.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        if let Some(peer) = self.peer(from) {
+        let ignored = self.mischief == Mischief::Ignore;
+        if let Some(peer) = self.peer(from).filter(|_| !ignored) {
             match message.qos {
                 0 => {}
                 1 => wire::put_ack(peer.link.out(), wire::PUBACK, id),
                 _ => wire::put_ack(peer.link.out(), wire::PUBREC, id),
             }
         }
+        let degraded = self.mischief == Mischief::Degrade;
         for (subscriber, granted) in self.topics.get(&message.topic).cloned().unwrap_or_default() {
             let copy = Message {
-                qos: message.qos.min(granted),
+                qos: message.qos.min(if degraded { 0 } else { granted }),
                 ..message.clone()
             };
             self.deliver(subscriber, number, copy);
@@ -207,8 +212,8 @@ impl Floor {
         if let Mischief::Stall(time) = self.mischief {
             self.counts.injected.fetch_add(1, Ordering::Relaxed);
             std::thread::sleep(time);
-        } else if self.mischief == Mischief::FallSilent {
-            self.silent = true;
+        } else if matches!(self.mischief, Mischief::FallSilent | Mischief::Freeze) {
+            (self.silent, self.frozen) = (true, self.mischief == Mischief::Freeze);
         } else if self.mischief == Mischief::Close {
             let receivers = self.topics.get(&message.topic).cloned().unwrap_or_default();
             if let Some((receiver, _)) = receivers.first() {
@@ -255,6 +260,9 @@ impl Floor {
             | Mischief::Stall(_)
             | Mischief::Close
             | Mischief::FallSilent
+            | Mischief::Freeze
+            | Mischief::Degrade
+            | Mischief::Ignore
             | Mischief::Die
             | Mischief::Refuse(_)
             | Mischief::Mute => return peer.put(&copy),

@@ -53,6 +53,8 @@ pub(crate) struct Cost {
     pub(crate) worked: Option<Duration>,
     /// The broker's process; messages are not known yet.
     pub(crate) process: Option<Process>,
+    /// The process that was to be read and ended meanwhile.
+    pub(crate) gone: Option<u32>,
 }
 
 impl Meter {
@@ -89,6 +91,7 @@ impl Meter {
             own: own.saturating_sub(self.begin.own),
             worked: None,
             process,
+            gone: self.process.filter(|_| process.is_none()),
         }
     }
 }
@@ -135,6 +138,7 @@ pub(crate) struct Outline {
     figures: BTreeMap<&'static str, f64>,
     warnings: Vec<String>,
     limited: bool,
+    broken: bool,
 }
 
 /// What was found out about the messages of a run.
@@ -164,6 +168,7 @@ impl Outline {
             figures: BTreeMap::new(),
             warnings: Vec::new(),
             limited: false,
+            broken: false,
         }
     }
 
@@ -191,9 +196,32 @@ impl Outline {
         self.warn(why)
     }
 
+    /// The broker broke its promise in a way that is no fault of a single message.
+    pub(crate) fn broken(&mut self, how: impl Into<String>) -> &mut Self {
+        self.broken = true;
+        self.warn(how)
+    }
+
+    /// Whether that was said.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken
+    }
+
     /// Puts everything together; judges the promise and the generator.
     pub(crate) fn finish(mut self, found: &Found, cost: &Cost) -> Outcome {
+        if let Some(process) = cost.gone {
+            self.warn(format!(
+                "process {process} ended during the run: its costs are not known"
+            ));
+        }
         let generator = self.judge(cost);
+        if found.qos > 0 && found.faults.lost > 0 {
+            self.warn(format!(
+                "{} messages of QoS {} were not delivered: a limit of the broker's queues may be why (burgee serve: \
+                 --queue-messages, --queue-bytes; Mosquitto: max_queued_messages)",
+                found.faults.lost, found.qos
+            ));
+        }
         let seconds = cost.elapsed.as_secs_f64();
         let rate = per(float(found.measured), seconds);
         let process = cost.process.map(|process| Process {
@@ -214,7 +242,7 @@ impl Outline {
             },
             latency_us: found.latency,
             faults: found.faults,
-            promise_kept: !found.faults.break_promise(found.qos),
+            promise_kept: !self.broken && !found.faults.break_promise(found.qos),
             figures: self.figures,
             process,
             generator,
@@ -224,7 +252,8 @@ impl Outline {
 
     fn judge(&mut self, cost: &Cost) -> Generator {
         let seconds = cost.elapsed.as_secs_f64();
-        let busy = per(cost.worked.unwrap_or(cost.own).as_secs_f64(), seconds);
+        // Two clocks were read, one after the other.
+        let busy = per(cost.worked.unwrap_or(cost.own).as_secs_f64(), seconds).min(1.0);
         let broker = cost.process.map(|process| per(process.cpu_seconds, seconds));
         if busy > BUSY && broker.is_none_or(|busy| busy < BUSY) {
             let of_broker = broker.map_or_else(
@@ -267,6 +296,7 @@ mod tests {
             elapsed: Duration::from_secs(1),
             own: Duration::from_millis(own),
             worked: None,
+            gone: None,
             process: broker.map(|cpu_seconds| Process {
                 id: 1,
                 cpu_seconds,
@@ -309,6 +339,33 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_busier_than_a_core_allows() {
+        let outcome = Outline::new("p2p").finish(&found(), &cost(1001, None));
+        assert!((outcome.generator.busy - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_is_no_fault_of_a_message_breaks_the_promise_too() {
+        let mut outline = Outline::new("p2p");
+        outline.broken("a wrong QoS");
+        let outcome = outline.finish(&found(), &cost(1, None));
+        assert!(!outcome.promise_kept && outcome.warnings == ["a wrong QoS"]);
+    }
+
+    #[test]
+    fn a_process_that_ends_meanwhile_is_told_of() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let mut target = Target::new(([127, 0, 0, 1], 1).into());
+        target.process = Some(child.id());
+        let meter = Meter::begin(&target).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let outcome = Outline::new("p2p").finish(&found(), &meter.end());
+        assert!(outcome.process.is_none());
+        assert!(outcome.warnings[0].contains(&child.id().to_string()), "{outcome:?}");
+    }
+
+    #[test]
     fn cost_is_shared_by_what_was_delivered_meanwhile() {
         let outcome = Outline::new("p2p").finish(&found(), &cost(10, Some(0.5)));
         let process = outcome.process.unwrap();
@@ -329,7 +386,10 @@ mod tests {
                 faults: lost,
                 ..found()
             };
-            assert_eq!(Outline::new("p2p").finish(&found, &cost(1, None)).promise_kept, kept);
+            let outcome = Outline::new("p2p").finish(&found, &cost(1, None));
+            assert_eq!(outcome.promise_kept, kept);
+            let hint = outcome.warnings.iter().any(|text| text.contains("max_queued"));
+            assert_eq!(hint, !kept, "a loss that is one may be that of a queue");
         }
     }
 

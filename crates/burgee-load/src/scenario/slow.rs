@@ -65,8 +65,8 @@ impl Slow {
         let phase = (self.load.duration, &mut ticker);
         let (stalled, cost, measured) = self.phase(&mut traffic, "some stall", target, phase)?;
         traffic.wake_up();
-        let owed = traffic.sent();
         traffic.drain(&mut ticker)?;
+        let owed = traffic.sent();
         let late = traffic.delivered_to(0..self.stalled);
         let mut outline = Outline::new("slow");
         outline

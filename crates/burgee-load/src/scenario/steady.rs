@@ -7,7 +7,7 @@ use crate::load::Load;
 use crate::outcome::Outcome;
 use crate::scenario::outline::{Cost, Found, Meter, Outline, float};
 use crate::target::{Target, Ticker, Watch};
-use crate::traffic::{Plan, Shape, Summary, Traffic};
+use crate::traffic::{GaveUp, Plan, Shape, Summary, Traffic};
 
 /// Above this lateness, in microseconds, the generator blurs what it measures.
 const LATE: f64 = 1000.0;
@@ -69,9 +69,19 @@ pub(super) fn finish(
             during: "the run",
         });
     }
+    let stopped = traffic.stopped();
     let summary = traffic.end();
     settings(&mut outline, load);
     tell(&mut outline, load, &summary);
+    let faults = summary.account.faults;
+    if measured == 0 && !faults.any() && !outline.is_broken() {
+        return Err(nothing(stopped));
+    }
+    if measured == 0 {
+        outline.warn("no message arrived in the measured time");
+    } else if summary.latency.is_none() {
+        outline.warn("messages arrived in the measured time, and none of them could be timed");
+    }
     let found = Found {
         qos: load.qos,
         payload: load.payload,
@@ -79,9 +89,20 @@ pub(super) fn finish(
         delivered: summary.delivered,
         measured,
         latency: summary.latency,
-        faults: summary.account.faults,
+        faults,
     };
     Ok(outline.finish(&found, cost))
+}
+
+/// Nothing was measured, and there is nothing to say against the broker either.
+fn nothing(stopped: bool) -> Error {
+    if stopped {
+        return Error::Interrupted;
+    }
+    Error::Silent {
+        client: "every subscriber".to_owned(),
+        awaited: "a message in the measured time",
+    }
 }
 
 fn settings(outline: &mut Outline, load: &Load) {
@@ -100,16 +121,19 @@ fn tell(outline: &mut Outline, load: &Load, summary: &Summary) {
     outline.figure("connections_lost", float(summary.connections_lost));
     if let Some(first) = &summary.first_loss {
         outline.warn(format!(
-            "{} connections were lost; the first was {first}; {} messages under way then are in doubt, not lost",
-            summary.connections_lost, summary.account.in_doubt
+            "{} connections were lost; the first was {first}",
+            summary.connections_lost
         ));
-        outline.figure("in_doubt", float(summary.account.in_doubt));
     }
+    doubts(outline, summary);
     if load.qos > 0 {
         outline.figure("unacknowledged", float(summary.unacknowledged));
     }
     if summary.unacknowledged > 0 {
-        outline.warn(format!("{} messages were never acknowledged", summary.unacknowledged));
+        outline.broken(format!(
+            "{} messages were never acknowledged, on connections that stood to the end",
+            summary.unacknowledged
+        ));
     }
     if summary.written_off > 0 {
         outline.warn(format!(
@@ -118,11 +142,42 @@ fn tell(outline: &mut Outline, load: &Load, summary: &Summary) {
         ));
     }
     if summary.wrong_qos > 0 {
-        outline.warn(format!(
-            "{} messages came with another QoS than was granted",
+        outline.broken(format!(
+            "{} messages came with another QoS than they were sent with and granted",
             summary.wrong_qos
         ));
     }
+    lateness(outline, summary);
+}
+
+/// What nobody can say of the broker, and why.
+fn doubts(outline: &mut Outline, summary: &Summary) {
+    let why = match summary.gave_up {
+        None => None,
+        Some(GaveUp::Interrupted) => Some("the run was ended with messages under way".to_owned()),
+        Some(GaveUp::Stalled(connections, time)) => Some(format!(
+            "the broker stalled: {connections} connections had no answer to a ping, and nothing came for {:.0} s; then \
+             the generator gave up waiting",
+            time.as_secs_f64()
+        )),
+        Some(GaveUp::Endless(time)) => Some(format!(
+            "messages still arrived {:.0} s after the last one was sent; then the generator gave up waiting",
+            time.as_secs_f64()
+        )),
+    };
+    if let Some(why) = why {
+        outline.warn(why);
+    }
+    let in_doubt = summary.account.in_doubt;
+    if in_doubt > 0 {
+        outline.figure("in_doubt", float(in_doubt)).warn(format!(
+            "{in_doubt} messages then under way are in doubt: they are not counted as lost"
+        ));
+    }
+}
+
+/// Whether an open loop sent in time, and whose fault it is if not.
+fn lateness(outline: &mut Outline, summary: &Summary) {
     if let Some(late) = summary.late {
         outline.figure("late_us_p99", late.p99).figure("late_us_max", late.max);
         if late.p99 > LATE {
@@ -139,9 +194,11 @@ fn tell(outline: &mut Outline, load: &Load, summary: &Summary) {
     }
     if summary.unsent > 0 {
         outline.figure("unsent", float(summary.unsent));
-        outline.limited(format!(
-            "{} messages were due and could not be sent in time",
-            summary.unsent
-        ));
+        let unsent = format!("{} messages were due and could not be sent in time", summary.unsent);
+        if summary.held {
+            outline.warn(format!("{unsent}: the broker did not take them"));
+        } else {
+            outline.limited(unsent);
+        }
     }
 }

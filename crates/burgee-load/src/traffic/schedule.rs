@@ -12,7 +12,7 @@ pub(super) struct Schedule {
     every: f64,
     begun: u64,
     next: u64,
-    /// Lateness that is the generator's own, of messages due in the measured time.
+    /// Lateness that is the generator's own, of messages sent in the measured time.
     late: Latencies,
     from: u64,
     /// The broker did not take what was due; until all is caught up with, being late is its fault.
@@ -46,7 +46,7 @@ impl Schedule {
     /// The next message has been sent, at this time.
     pub(super) fn sent(&mut self, now: u64) {
         let (_, due) = self.next();
-        if !self.held && due >= self.from {
+        if !self.held && now >= self.from {
             self.late.note(clock::stamp(now.saturating_sub(due)));
         }
         self.next += 1;
@@ -63,6 +63,11 @@ impl Schedule {
     /// The broker does not take the next message.
     pub(super) fn hold(&mut self) {
         self.held = true;
+    }
+
+    /// Whether it is the broker that does not take what is due.
+    pub(super) fn held(&self) -> bool {
+        self.held
     }
 
     /// Messages due before `end` that have not been sent.
