@@ -36,6 +36,9 @@ impl Default for Load {
     }
 }
 
+/// No part of a run is longer, so that numbers and stamps of messages stay unique.
+pub const LONGEST: Duration = Duration::from_secs(50 * 60);
+
 /// Connections that one run may have: more do not fit into the ports of one address.
 const CONNECTIONS: usize = 60_000;
 
@@ -43,7 +46,7 @@ impl Load {
     /// Whether this can be done, by so many connections.
     pub(crate) fn check(&self, connections: usize) -> Result<(), Error> {
         let refuse = |what: String| Err(Error::Option(what));
-        let (longest, largest) = (Duration::from_secs(3000), 256 << 20);
+        let largest = 256 << 20;
         if self.qos > 2 {
             return refuse(format!("QoS {} does not exist", self.qos));
         }
@@ -53,8 +56,8 @@ impl Load {
         if !(1..=60_000).contains(&self.window) {
             return refuse("a window has 1 to 60000 messages".to_owned());
         }
-        if self.duration.is_zero() || self.duration > longest || self.warm_up > longest {
-            return refuse("a run lasts longer than nothing and less than 50 minutes".to_owned());
+        if self.duration.is_zero() || self.duration > LONGEST || self.warm_up > LONGEST {
+            return refuse("a run lasts longer than nothing, and at most 50 minutes".to_owned());
         }
         if self.rate.is_some_and(|rate| !(0.001..=1e8).contains(&rate)) {
             return refuse("a rate is positive, and not more than 100 million a second".to_owned());

@@ -30,8 +30,8 @@ use scenarios::Job;
 
 /// For the `--help` of all scenarios.
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 the broker broke a promise: at QoS 1 a message was lost, at QoS 2 lost or doubled, at any QoS \
-changed, out of order, or delivered to the wrong client; 2 the run could not be made; 130 interrupted.";
+Exit codes: 0 done; 1 the broker broke a promise: a message was lost at QoS 1 or 2, doubled at QoS 0 or 2, or at any \
+QoS changed, out of order, or delivered to the wrong client; 2 the run could not be made; 130 interrupted.";
 
 /// Ending by this signal number is told to the parent as 128 and the number, as shells do.
 const BY_SIGNAL: u8 = 128;

@@ -274,13 +274,6 @@ impl<'a> Drain<'a> {
         if self.open > 0 {
             outline.warn(format!("{} handshakes of QoS 2 were not finished", self.open));
         }
-        let lost = self.faults().lost;
-        if lost > 0 {
-            outline.warn(format!(
-                "{lost} messages were confirmed by the broker and never delivered: a limit of its queues may be why \
-                 (burgee serve: --queue-messages, --queue-bytes; Mosquitto: max_queued_messages)"
-            ));
-        }
     }
 
     fn found(&self) -> Found {

@@ -275,7 +275,8 @@ impl<'a> Reading<'a> {
             }
             let now = Instant::now();
             if self.delivered > before {
-                worked += now - turn;
+                // Up to its last message, as the time that it is a part of.
+                worked += (begun + self.last).saturating_duration_since(turn);
             }
             seen.look(self.delivered);
             ticker.tick(now, self.delivered, || None);
@@ -333,13 +334,6 @@ impl<'a> Reading<'a> {
             outline.warn(format!(
                 "{} messages were not marked as retained, which counts as corrupted",
                 self.unmarked
-            ));
-        }
-        let lost = self.found().faults.lost;
-        if lost > 0 {
-            outline.warn(format!(
-                "{lost} retained messages were confirmed by the broker and not delivered to who subscribed: a limit of \
-                 its queues may be why (burgee serve: --queue-messages, --queue-bytes; Mosquitto: max_queued_messages)"
             ));
         }
         if self.cut_off > 0 {

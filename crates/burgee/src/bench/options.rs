@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use burgee_load::Load;
+use burgee_load::load::LONGEST;
 use clap::{Args, Subcommand};
 
 use super::EXIT_CODES;
@@ -440,8 +441,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .parse()
         .ok()
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    let hour = Duration::from_secs(3600);
     seconds
-        .filter(|seconds| *seconds <= hour)
-        .ok_or_else(|| "a time is a number of seconds, as in 5 or 0.5, up to an hour".to_owned())
+        .filter(|seconds| *seconds <= LONGEST)
+        .ok_or_else(|| "a time is a number of seconds, as in 5 or 0.5, up to 3000: 50 minutes".to_owned())
 }

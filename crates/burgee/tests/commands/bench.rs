@@ -113,6 +113,13 @@ fn connections_are_measured() {
             assert_eq!(count(&outcome, "/figures/refused"), 0);
             assert_eq!(count(&outcome, "/figures/sessions_missing"), 0);
             assert!(number(&outcome, "/figures/bystander_p99_us") > 0.0);
+            // To make the storm is not counted as being slower than the broker.
+            let seconds = number(&outcome, "/messages/seconds");
+            let rest = seconds - number(&outcome, "/figures/launch_seconds");
+            assert!(
+                number(&outcome, "/generator/busy") * seconds <= rest + 1e-9,
+                "{outcome}"
+            );
         }
     }
 }
@@ -171,6 +178,8 @@ fn retained_messages_are_read_once_and_taken_away() {
             .code
     };
     assert_eq!(left(&broker), Some(27), "nothing is left");
+    let outcome = self::outcome(&broker, &["retained", "--count", "1"]);
+    assert!(number(&outcome, "/generator/busy") <= 1.0, "{outcome}");
     let kept = run(&[
         "bench",
         "retained",
@@ -239,10 +248,18 @@ fn what_cannot_be_run_is_2_and_says_what_to_do() {
         &["bench", "p2p", "--payload", "1.5M"],
         &["bench", "p2p", "--rate", "0"],
         &["bench", "p2p", "--duration", "-1"],
+        &["bench", "p2p", "--duration", "3000.1"],
+        &["bench", "p2p", "--warm-up", "3000.1"],
         &["bench", "offline", "--qos", "0"],
         &["bench", "subscriptions", "--mix", "80,12,9"],
     ] {
-        assert_eq!(run(wrong).code, Some(2), "{wrong:?}");
+        let ended = run(wrong);
+        assert_eq!(ended.code, Some(2), "{wrong:?}");
+        assert!(
+            !wrong.contains(&"3000.1") || ended.err.contains("50 minutes"),
+            "{}",
+            ended.err
+        );
     }
     let ended = run(&["bench", "p2p", "--payload", "15", "--address", &broker.address()]);
     assert_eq!(ended.code, Some(2), "{}", ended.err);
