@@ -128,6 +128,17 @@ impl Filters {
     }
 }
 
+/// Which client has a filter. From round to round everybody moves on by one: numbers at regular distances, such as those
+/// of one kind or of the topics that are published, must not all fall to the same few clients.
+pub(super) fn owner(number: usize, clients: usize) -> usize {
+    (number + number / clients) % clients
+}
+
+/// The filter that a client has of a round: the other way round.
+pub(super) fn of_round(round: usize, client: usize, clients: usize) -> usize {
+    round * clients + (client + clients - round % clients) % clients
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -155,6 +166,19 @@ mod tests {
             let plus = all.iter().filter(|f| f.contains("/+") && !f.ends_with('#')).count();
             assert_eq!([10_000 - plus - hash, plus, hash], mix.map(|part| part as usize * 100));
         }
+    }
+
+    #[test]
+    fn each_has_one_owner_and_no_client_has_only_one_kind() {
+        for clients in [1, 2, 7, 100] {
+            for (round, client) in (0..300).flat_map(|round| (0..clients).map(move |client| (round, client))) {
+                let number = of_round(round, client, clients);
+                assert_eq!((number / clients, owner(number, clients)), (round, client));
+            }
+        }
+        let filters = filters(10_000, [80, 12, 8]);
+        let hash = |client| (0..100).any(|round| filters.filter(of_round(round, client, 100)).ends_with('#'));
+        assert!((0..100).all(hash));
     }
 
     #[test]

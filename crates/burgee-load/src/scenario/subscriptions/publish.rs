@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::super::outline::{Cost, Found, Meter, Outline, float, per};
-use super::filters::Filters;
+use super::filters::{Filters, owner};
 use super::matcher::Matcher;
 use super::{SILENCE, Subscriptions};
 use crate::check::{Faults, Stream};
@@ -62,7 +62,7 @@ impl<'a> Publishing<'a> {
             let matching = matcher.matching(&name).into_iter();
             let clients: Vec<usize> = matching
                 .filter(|number| !refused.contains(number))
-                .map(|number| number % plan.clients)
+                .map(|number| owner(number, plan.clients))
                 .collect();
             let different: BTreeSet<usize> = clients.iter().copied().collect();
             let usable = !clients.is_empty() && different.len() == clients.len();
@@ -227,5 +227,25 @@ impl<'a> Publishing<'a> {
             latency: self.latencies.percentiles(),
             faults,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Mix;
+    use super::*;
+
+    #[test]
+    fn messages_go_to_clients_of_every_number() {
+        let plan = Subscriptions::default();
+        let filters = Filters::new("x".to_owned(), plan.filters, Mix::default()).unwrap();
+        let publishing = Publishing::new(&filters, &plan, &BTreeSet::new()).unwrap();
+        let receivers = publishing.topics.iter().flat_map(|topic| &topic.receivers);
+        let mut copies = vec![0; plan.clients];
+        for (client, _) in receivers {
+            copies[*client] += 1;
+        }
+        let (least, most) = (copies.iter().min().unwrap(), copies.iter().max().unwrap());
+        assert!(*least > 0 && *most < 10 * least, "{copies:?}");
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::super::outline::{Outline, float, per};
-use super::filters::Filters;
+use super::filters::{Filters, of_round};
 use super::{SILENCE, Subscriptions};
 use crate::crowd::{Crowd, News};
 use crate::error::Error;
@@ -39,24 +39,24 @@ pub(super) struct Subscribing<'a> {
 
 #[derive(Debug, Clone, Copy)]
 struct Client {
-    /// The next filter to ask for: the client's number, and then one for each round.
-    next: usize,
-    /// The first filter of the SUBSCRIBE under way, and how many it has.
+    /// The round of which it asks for its filter next.
+    round: usize,
+    /// The first round of the SUBSCRIBE under way, and how many filters it has.
     asked: (usize, usize),
     id: u16,
 }
 
 impl<'a> Subscribing<'a> {
     pub(super) fn new(filters: &'a Filters, plan: &'a Subscriptions) -> Self {
-        let client = |number| Client {
-            next: number,
+        let client = Client {
+            round: 0,
             asked: (0, 0),
             id: 0,
         };
         Self {
             filters,
             plan,
-            clients: (0..plan.clients).map(client).collect(),
+            clients: vec![client; plan.clients],
             answered: 0,
             refused: BTreeSet::new(),
             other_qos: 0,
@@ -117,12 +117,16 @@ impl<'a> Subscribing<'a> {
         let Some(client) = self.clients.get_mut(number) else {
             return;
         };
-        let (mut filters, mut bytes, first) = (Vec::new(), 0, client.next);
-        while client.next < to && filters.len() < self.plan.per_packet && bytes < PACKET {
-            let filter = self.filters.filter(client.next);
+        let (mut filters, mut bytes, first) = (Vec::new(), 0, client.round);
+        while filters.len() < self.plan.per_packet && bytes < PACKET {
+            let next = of_round(client.round, number, self.plan.clients);
+            if next >= to {
+                break;
+            }
+            let filter = self.filters.filter(next);
             bytes += filter.len() + 3;
             filters.push(filter);
-            client.next += self.plan.clients;
+            client.round += 1;
         }
         if filters.is_empty() {
             return;
@@ -162,7 +166,7 @@ impl<'a> Subscribing<'a> {
         }
         for (n, &code) in codes.iter().enumerate() {
             if code > 2 {
-                self.refused.insert(first + n * self.plan.clients);
+                self.refused.insert(of_round(first + n, number, self.plan.clients));
             } else if code != self.plan.qos {
                 self.other_qos += 1;
             }
