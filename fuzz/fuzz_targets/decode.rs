@@ -1,11 +1,13 @@
-//! Any bytes, in any version: no panic, and what is a packet can be written and read again as the same.
+//! Any bytes, in any version: no panic, what is a packet can be written and read again as the same,
+//! and what is found at a glance is what decoding finds.
 //!
 //! The first byte of the input chooses the version.
 #![no_main]
 
 use burgee_codec::{
-    Auth, ConnAck, Connect, DecodeError, Decoded, Disconnect, EncodeError, FilterList, Filters, Limits, Packet,
-    Properties, Publish, Subscribe, Unsubscribe, Version, Will, decode,
+    Ack, AckKind, Auth, BareAck, ConnAck, Connect, DecodeError, Decoded, Disconnect, EncodeError, FilterList, Filters,
+    Limits, MAX_REMAINING_LENGTH, Packet, Properties, Publish, Subscribe, TopicName, UnreadPublish, Unsubscribe,
+    Version, Will, decode,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -14,13 +16,50 @@ fuzz_target!(|input: &[u8]| {
         return;
     };
     let version = [Version::V31, Version::V311, Version::V5][usize::from(choice % 3)];
-    match decode(bytes, version, &Limits::default()) {
+    let decoded = decode(bytes, version, &Limits::default());
+    glance(bytes, version, &decoded);
+    match decoded {
         Ok(Decoded::Packet { packet, len }) => write_and_read(&packet, len, bytes, version),
         Ok(Decoded::Incomplete { needed }) => assert!(needed > bytes.len()),
         Err(DecodeError::TooLarge { size, limit }) => unreachable!("{size} is above {limit}"),
         Err(error) => assert!(!error.to_string().is_empty()),
     }
 });
+
+/// What is found without decoding is what decoding would find.
+fn glance(bytes: &[u8], version: Version, decoded: &Result<Decoded<'_>, DecodeError>) {
+    let packet = match decoded {
+        Ok(Decoded::Packet { packet, len }) => Some((packet, *len)),
+        Ok(Decoded::Incomplete { .. }) | Err(_) => None,
+    };
+    if let Some(ack) = BareAck::find(bytes) {
+        let packet_id = ack.packet_id;
+        let same = |ack: &Ack<'_>| *ack == Ack::new(packet_id);
+        let agreed = match (ack.kind, packet) {
+            (AckKind::PubAck, Some((Packet::PubAck(ack), BareAck::LEN)))
+            | (AckKind::PubRec, Some((Packet::PubRec(ack), BareAck::LEN)))
+            | (AckKind::PubRel, Some((Packet::PubRel(ack), BareAck::LEN)))
+            | (AckKind::PubComp, Some((Packet::PubComp(ack), BareAck::LEN))) => same(ack),
+            _ => false,
+        };
+        assert!(agreed, "{ack:?} {decoded:?}");
+    }
+    if version == Version::V5 {
+        return;
+    }
+    match (UnreadPublish::find(bytes, MAX_REMAINING_LENGTH), packet) {
+        (Some(found), Some((Packet::Publish(publish), len))) => {
+            assert!(found.packet.len() == len && found.topic_bytes() == publish.topic.as_str().as_bytes());
+            assert!(found.qos == publish.qos && found.dup == publish.dup && found.retain == publish.retain);
+            assert!(found.packet_id == publish.packet_id && found.payload == publish.payload);
+        }
+        (Some(found), _) => {
+            let topic = std::str::from_utf8(found.topic_bytes()).ok();
+            assert!(decoded.is_err() && topic.and_then(|topic| TopicName::parse(topic).ok()).is_none());
+        }
+        (None, packet) => assert!(!matches!(packet, Some((Packet::Publish(_), _)))),
+    }
+}
 
 fn write_and_read(packet: &Packet<'_>, len: usize, bytes: &[u8], version: Version) {
     assert!(len <= bytes.len());
