@@ -153,8 +153,8 @@ fn tell(outline: &mut Outline, load: &Load, summary: &Summary) {
 /// What nobody can say of the broker, and why.
 fn doubts(outline: &mut Outline, summary: &Summary) {
     let why = match summary.gave_up {
-        None => None,
-        Some(GaveUp::Interrupted) => Some("the run was ended with messages under way".to_owned()),
+        // Whoever interrupts it knows that.
+        None | Some(GaveUp::Interrupted) => None,
         Some(GaveUp::Stalled(connections, time)) => Some(format!(
             "the broker stalled: {connections} connections had no answer to a ping, and nothing came for {:.0} s; then \
              the generator gave up waiting",
@@ -171,7 +171,8 @@ fn doubts(outline: &mut Outline, summary: &Summary) {
     let in_doubt = summary.account.in_doubt;
     if in_doubt > 0 {
         outline.figure("in_doubt", float(in_doubt)).warn(format!(
-            "{in_doubt} messages then under way are in doubt: they are not counted as lost"
+            "{in_doubt} messages were still under way when a connection or the run ended: they are in doubt, and not \
+             counted as lost"
         ));
     }
 }
@@ -199,6 +200,55 @@ fn lateness(outline: &mut Outline, summary: &Summary) {
             outline.warn(format!("{unsent}: the broker did not take them"));
         } else {
             outline.limited(unsent);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::traffic::Account;
+
+    fn late(held: bool) -> Summary {
+        Summary {
+            sent: 10,
+            delivered: 10,
+            account: Account::default(),
+            unacknowledged: 0,
+            gave_up: None,
+            latency: None,
+            late: None,
+            unsent: 5,
+            held,
+            written_off: 0,
+            connections_lost: 0,
+            first_loss: None,
+            wrong_qos: 0,
+        }
+    }
+
+    #[test]
+    fn a_generator_held_by_the_broker_is_not_blamed() {
+        for held in [true, false] {
+            let mut outline = Outline::new("latency");
+            tell(&mut outline, &Load::default(), &late(held));
+            let found = Found {
+                qos: 0,
+                payload: 64,
+                sent: 10,
+                delivered: 10,
+                measured: 10,
+                latency: None,
+                faults: crate::check::Faults::default(),
+            };
+            let meter = Meter::begin(&Target::new(([127, 0, 0, 1], 1).into())).unwrap();
+            let cost = Cost {
+                own: Duration::ZERO,
+                ..meter.end()
+            };
+            let outcome = outline.finish(&found, &cost);
+            assert_eq!(outcome.generator.limited, !held, "{outcome:?}");
+            assert!((outcome.figures["unsent"] - 5.0).abs() < 0.5 && outcome.warnings.len() == 1);
         }
     }
 }
