@@ -140,12 +140,15 @@ impl<M: Machine> ShardLoop<M> {
     }
 
     fn sleep(&mut self, events: &mut Events) -> io::Result<()> {
-        let mut timeout = self.timeout();
-        if timeout != Some(Duration::ZERO) && !self.hub.may_sleep(self.id, self.stopping.is_some()) {
-            timeout = Some(Duration::ZERO);
+        let timeout = self.timeout();
+        // Only who said that it sleeps has to say that it is awake: that is a write which others may look at.
+        let sleeps = timeout != Some(Duration::ZERO) && self.hub.may_sleep(self.id, self.stopping.is_some());
+        let polled = self
+            .poll
+            .poll(events, if sleeps { timeout } else { Some(Duration::ZERO) });
+        if sleeps {
+            self.hub.awake(self.id);
         }
-        let polled = self.poll.poll(events, timeout);
-        self.hub.awake(self.id);
         match polled {
             Err(error) if error.kind() != ErrorKind::Interrupted => Err(error),
             _ => Ok(()),
