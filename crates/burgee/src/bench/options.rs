@@ -101,9 +101,20 @@ impl Common {
     }
 }
 
-/// How hard to press.
+/// How hard to press, where a window holds the publishers.
 #[derive(Args, Debug)]
 pub(super) struct Pressure {
+    #[command(flatten)]
+    paced: Paced,
+
+    /// Messages that one publisher may have under way [default: 64; fanout and others that deliver to many: 4]
+    #[arg(long, value_name = "N", value_parser = window(), conflicts_with = "rate")]
+    window: Option<u32>,
+}
+
+/// How hard to press, whatever holds the publishers.
+#[derive(Args, Debug)]
+pub(super) struct Paced {
     /// QoS of publishers and subscriptions: 0, 1 or 2 [default: 0]
     #[arg(short, long, value_name = "QOS", value_parser = qos())]
     qos: Option<u8>,
@@ -111,10 +122,6 @@ pub(super) struct Pressure {
     /// Bytes of a payload, 16 or more; may carry KiB or MiB [default: 64; large: 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     payload: Option<usize>,
-
-    /// Messages that one publisher may have under way [default: 64; fanout and others that deliver to many: 4]
-    #[arg(long, value_name = "N", value_parser = window(), conflicts_with = "rate")]
-    window: Option<u32>,
 
     /// Messages a second, published by all together at times set beforehand: a broker that stalls cannot hide it
     /// [default: as many as the window allows; latency: 20000]
@@ -134,16 +141,22 @@ impl Pressure {
     /// What was given, and for the rest what the scenario has.
     pub(super) fn over(&self, default: Load) -> Load {
         Load {
+            window: self.window.unwrap_or(default.window),
+            ..self.paced.over(default)
+        }
+    }
+}
+
+impl Paced {
+    /// What was given, and for the rest what the scenario has.
+    pub(super) fn over(&self, default: Load) -> Load {
+        Load {
             qos: self.qos.unwrap_or(default.qos),
             payload: self.payload.unwrap_or(default.payload),
-            window: self.window.unwrap_or(default.window),
             warm_up: self.warm_up.unwrap_or(default.warm_up),
             duration: self.duration.unwrap_or(default.duration),
-            rate: if self.window.is_some() {
-                None
-            } else {
-                self.rate.or(default.rate)
-            },
+            rate: self.rate.or(default.rate),
+            ..default
         }
     }
 }
@@ -204,7 +217,7 @@ pub(super) struct Latency {
     pub(super) pairs: u32,
 
     #[command(flatten)]
-    pub(super) pressure: Pressure,
+    pub(super) pressure: Paced,
 
     #[command(flatten)]
     pub(super) common: Common,

@@ -250,11 +250,15 @@ fn what_cannot_be_run_is_2_and_says_what_to_do() {
         &["bench", "p2p", "--duration", "-1"],
         &["bench", "p2p", "--duration", "3000.1"],
         &["bench", "p2p", "--warm-up", "3000.1"],
+        &["bench", "latency", "--window", "10"],
         &["bench", "offline", "--qos", "0"],
         &["bench", "subscriptions", "--mix", "80,12,9"],
     ] {
         let ended = run(wrong);
         assert_eq!(ended.code, Some(2), "{wrong:?}");
+        // Without a broker it would be 2 anyway.
+        let refused = !wrong.contains(&"--window") || ended.err.contains("--window");
+        assert!(refused, "{}", ended.err);
         assert!(
             !wrong.contains(&"3000.1") || ended.err.contains("50 minutes"),
             "{}",
