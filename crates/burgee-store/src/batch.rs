@@ -73,8 +73,8 @@ pub enum Op {
         /// As sent.
         filter: TopicFilterBuf,
     },
-    /// A message is owed to sessions: one record for all of them. Unknown ones are left out, and where none is left,
-    /// so is the message. Of a session that is named twice the last word counts. The number of a message that is
+    /// A message is owed to sessions, whoever owns them: one record for all. Unknown ones are left out, and where none
+    /// is left, so is the message. Of a session that is named twice the last word counts. The number of a message that is
     /// there is a false claim: the commit fails.
     Owed {
         /// Its number.
@@ -148,6 +148,12 @@ pub enum Op {
 }
 
 impl Op {
+    /// Bytes that it holds in memory, its body included.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        size_of::<Self>() + self.heap()
+    }
+
     /// Bytes that it owns on the heap, bodies included.
     fn heap(&self) -> usize {
         match self {
@@ -188,6 +194,6 @@ impl Batch {
     /// Bytes that it holds in memory until it is committed, bodies included (they may be shared with others).
     #[must_use]
     pub fn weight(&self) -> usize {
-        self.ops.iter().map(|op| size_of::<Op>() + op.heap()).sum()
+        self.ops.iter().map(Op::weight).sum()
     }
 }

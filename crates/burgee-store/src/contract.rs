@@ -101,7 +101,7 @@ impl<S: Store + 'static, M: FnMut() -> S> Contract<M, S> {
         self
     }
 
-    /// How the store is made to fail in its next commit. After a crash it works again.
+    /// How the store is made to fail in its next commit that changes anything. After a crash it works again.
     #[must_use]
     pub const fn fail_with(mut self, fail: fn(&mut S)) -> Self {
         self.fail = Some(fail);

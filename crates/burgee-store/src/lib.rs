@@ -2,10 +2,12 @@
 //!
 //! # The verbs
 //!
-//! [`Store`] has six. Two change: [`submit`](Store::submit) hands a batch over and costs no waiting;
+//! [`Store`] has eight. Two change: [`submit`](Store::submit) hands a batch over and costs no waiting;
 //! [`commit`](Store::commit) makes everything submitted durable in one transaction and says how far each source has
-//! come. Four read: [`recover`](Store::recover) once after opening, then pages of [`sessions`](Store::sessions), of a
-//! session's [`backlog`](Store::backlog) and of [`retained`](Store::retained) messages.
+//! come. Six read: [`recover`](Store::recover) once after opening, then pages of [`sessions`](Store::sessions) and of
+//! [`retained`](Store::retained) messages; of what a session is owed either everything, its
+//! [`backlog`](Store::backlog), or first what is [`owed`](Store::owed), without bodies, and the
+//! [`bodies`](Store::bodies) when their turn has come.
 //!
 //! # What must hold
 //!
@@ -16,16 +18,24 @@
 //!   was read.
 //! - **A failed commit is the end.** It is never tried again; `submit` and `commit` answer with the same [`Failure`]
 //!   until the store is opened again. Reads go on.
-//! - **One record for each message**, whatever the fan-out. It is gone when the last session that is owed it has
-//!   settled; deleting a session settles all of its messages.
+//! - **One record for each message**, whatever the fan-out and whoever owns the sessions. It is gone when the last
+//!   session that is owed it has settled; deleting a session settles all of its messages.
 //! - **Numbers never come back**: not after a deletion, not after a restart. [`Recovered`] says where to go on.
 //!
 //! # What the caller owes
 //!
-//! - One source (a shard) writes for a session: the one that owns it. A message that is owed to sessions of three
-//!   shards is three records, one from each. Hence an acknowledgement can never overtake its message.
+//! - Two kinds of words, two writers. What is about **one session** ([`Op::SessionCreated`], [`Op::SessionDeleted`],
+//!   subscriptions, identifiers, wills, [`Op::Delivery`] and [`Op::Settled`]) is written by the source (a shard) that
+//!   owns the session. [`Op::Owed`] is written by the source that took the message over, once, and names sessions of
+//!   any source.
+//! - A batch with [`Op::Owed`] is submitted before anybody else hears of the message. Batches become durable in the
+//!   order of their submission; so an acknowledgement, whoever writes it, can never overtake its message, nor a message
+//!   the session that it is owed to.
 //! - Batch numbers of a source count 1, 2, 3 from the moment the store was opened. Session and message numbers of a
 //!   source ascend, and no two sources give the same one: [`Numbers`]. [`Intake`] refuses what breaks this.
+//! - The numbers of two sources have no order between them: a session may have settled number 900 of one source before
+//!   it is owed number 17 of another. So "settled up to here" is never true of a session, only of a session **and** the
+//!   source of the messages. After a restart another source may go on with a source's number, above all that was.
 //! - It bounds what is under way: [`Batch::weight`] is what a batch holds in memory until its commit.
 //!
 //! # Late words and false claims
@@ -37,7 +47,7 @@
 //!
 //! # Limits and units
 //!
-//! Numbers are below 2^63 and begin at 1. Client identifiers, filters and topic names have at most 65,535 bytes, a
+//! Numbers are below 2^60 and begin at 1. Client identifiers, filters and topic names have at most 65,535 bytes, a
 //! [`Body`] fits into one MQTT packet. Pages are limited in items and bytes, and hold one item at least. All orders are
 //! by number or by bytes; nothing depends on chance.
 //!
@@ -62,5 +72,7 @@ pub use intake::Intake;
 pub use memory::MemoryStore;
 pub use numbers::Numbers;
 pub use page::{Filling, Limit, Page};
-pub use record::{Backlog, Delivery, Durable, OwedMessage, Recovered, RetainedMessage, SessionRecord, Subscription};
+pub use record::{
+    Backlog, Delivery, Durable, OwedMessage, OwedRef, Recovered, RetainedMessage, SessionRecord, Subscription,
+};
 pub use store::Store;

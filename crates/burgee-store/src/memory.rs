@@ -13,10 +13,11 @@ use burgee_codec::TopicName;
 
 use self::state::State;
 use crate::batch::{Batch, MessageNo, SessionNo, Source};
+use crate::body::Body;
 use crate::error::{Failure, Fault, SubmitError};
 use crate::intake::Intake;
 use crate::page::{Limit, Page};
-use crate::record::{Durable, OwedMessage, Recovered, RetainedMessage, SessionRecord};
+use crate::record::{Durable, OwedMessage, OwedRef, Recovered, RetainedMessage, SessionRecord};
 use crate::store::Store;
 
 /// See the module. A clone is another store with the same content.
@@ -134,6 +135,22 @@ impl Store for MemoryStore {
             OwedMessage::weight,
             out,
         ))
+    }
+
+    fn owed(
+        &mut self,
+        session: SessionNo,
+        after: MessageNo,
+        limit: Limit,
+        out: &mut Vec<OwedRef>,
+    ) -> Result<Page, Failure> {
+        Ok(fill(limit, self.state.owed(session, after), OwedRef::weight, out))
+    }
+
+    fn bodies(&mut self, messages: &[MessageNo], out: &mut Vec<(MessageNo, Body)>) -> Result<(), Failure> {
+        let held = |&message| self.state.body(message).map(|body| (message, body.clone()));
+        out.extend(messages.iter().filter_map(held));
+        Ok(())
     }
 
     fn retained(

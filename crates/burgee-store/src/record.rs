@@ -122,6 +122,29 @@ impl OwedMessage {
     }
 }
 
+/// A message that a session is owed, without its body.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub struct OwedRef {
+    /// Its number.
+    pub message: MessageNo,
+    /// Length of its body.
+    pub bytes: u32,
+    /// With which QoS it is delivered.
+    pub qos: QoS,
+    /// Whether it is delivered with RETAIN set.
+    pub retain: bool,
+    /// Identifier and stage of a QoS 2 delivery under way.
+    pub delivery: Option<(PacketId, Stage)>,
+}
+
+impl OwedRef {
+    /// Bytes that it counts for on a page: its own.
+    #[must_use]
+    pub const fn weight(&self) -> usize {
+        size_of::<Self>()
+    }
+}
+
 /// A retained message.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RetainedMessage {

@@ -1,4 +1,4 @@
-//! The port: six verbs. See the crate's page for what holds between them.
+//! The port: eight verbs. See the crate's page for what holds between them.
 //!
 //! Whoever owns a store drives it from one thread: submit what has come, commit, hand the notices out, answer reads. A
 //! verb may wait for a device, so no shard calls one. Deliberately absent: opening and closing; engines differ there.
@@ -6,9 +6,10 @@
 use burgee_codec::TopicName;
 
 use crate::batch::{Batch, MessageNo, SessionNo};
+use crate::body::Body;
 use crate::error::{Failure, SubmitError};
 use crate::page::{Limit, Page};
-use crate::record::{Durable, OwedMessage, Recovered, RetainedMessage, SessionRecord};
+use crate::record::{Durable, OwedMessage, OwedRef, Recovered, RetainedMessage, SessionRecord};
 
 /// See the module.
 pub trait Store {
@@ -51,6 +52,26 @@ pub trait Store {
         limit: Limit,
         out: &mut Vec<OwedMessage>,
     ) -> Result<Page, Failure>;
+
+    /// Appends what a session is owed behind `after`, by number, without bodies. A session that is not there is owed
+    /// nothing.
+    ///
+    /// # Errors
+    /// It cannot be read. What was appended before is good.
+    fn owed(
+        &mut self,
+        session: SessionNo,
+        after: MessageNo,
+        limit: Limit,
+        out: &mut Vec<OwedRef>,
+    ) -> Result<Page, Failure>;
+
+    /// Appends the bodies of these messages in the order asked, one that is asked twice twice. Those that nobody is
+    /// owed are left out.
+    ///
+    /// # Errors
+    /// They cannot be read. What was appended before is good.
+    fn bodies(&mut self, messages: &[MessageNo], out: &mut Vec<(MessageNo, Body)>) -> Result<(), Failure>;
 
     /// Appends the retained messages behind the topic `after`, by the bytes of their topics. From the start: `None`.
     ///

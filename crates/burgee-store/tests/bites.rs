@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, VecDeque};
 use burgee_codec::TopicName;
 use burgee_store::contract::{Contract, Effort, Finding};
 use burgee_store::{
-    Batch, Durable, Failure, Fault, Limit, MemoryStore, MessageNo, Op, OwedMessage, Page, Recovered, RetainedMessage,
-    SessionNo, SessionRecord, Source, Stage, Store, SubmitError,
+    Batch, Body, Durable, Failure, Fault, Limit, MemoryStore, MessageNo, Op, OwedMessage, OwedRef, Page, Recovered,
+    RetainedMessage, SessionNo, SessionRecord, Source, Stage, Store, SubmitError,
 };
 
 /// What a wrapper does wrong.
@@ -33,6 +33,8 @@ enum Wrong {
     KeepsTheFirstRetained,
     DropsRetainFlags,
     SettlesOnlyForTheFirst,
+    TakesTheHighestSettledForACursor,
+    OwesOnlyToOneSource,
     // With batches and commits.
     SwapsSources,
     TakesAnyNumber,
@@ -48,12 +50,17 @@ enum Wrong {
     KeepsAMiddleBatch,
     KeepsHalfABatch,
     GivesNumbersAgain,
+    HasOneCursorForAllSources,
     // While reading.
     SkipsAtAPageBreak,
     EndsTooEarly,
     NeverForgetsAMessage,
     ExceedsTheLimit,
     MiscountsRetained,
+    RefsWithoutDelivery,
+    RefsSkipAtAPageBreak,
+    SortsBodies,
+    KeepsBodiesOfTheSettled,
 }
 
 const ALL: &[Wrong] = &[
@@ -67,6 +74,8 @@ const ALL: &[Wrong] = &[
     Wrong::KeepsTheFirstRetained,
     Wrong::DropsRetainFlags,
     Wrong::SettlesOnlyForTheFirst,
+    Wrong::TakesTheHighestSettledForACursor,
+    Wrong::OwesOnlyToOneSource,
     Wrong::SwapsSources,
     Wrong::TakesAnyNumber,
     Wrong::CommitsAtOnce,
@@ -80,11 +89,16 @@ const ALL: &[Wrong] = &[
     Wrong::KeepsAMiddleBatch,
     Wrong::KeepsHalfABatch,
     Wrong::GivesNumbersAgain,
+    Wrong::HasOneCursorForAllSources,
     Wrong::SkipsAtAPageBreak,
     Wrong::EndsTooEarly,
     Wrong::NeverForgetsAMessage,
     Wrong::ExceedsTheLimit,
     Wrong::MiscountsRetained,
+    Wrong::RefsWithoutDelivery,
+    Wrong::RefsSkipAtAPageBreak,
+    Wrong::SortsBodies,
+    Wrong::KeepsBodiesOfTheSettled,
 ];
 
 /// Wrongs that only a crash brings to light.
@@ -95,6 +109,7 @@ fn needs_a_crash(wrong: Wrong) -> bool {
         Wrong::LosesAReceivedIdentifier,
         Wrong::KeepsAMiddleBatch,
         Wrong::KeepsHalfABatch,
+        Wrong::HasOneCursorForAllSources,
     ]
     .contains(&wrong)
 }
@@ -103,6 +118,11 @@ fn needs_a_crash(wrong: Wrong) -> bool {
 fn needs_a_failure(wrong: Wrong) -> bool {
     [Wrong::RetriesAFailedCommit].contains(&wrong)
 }
+
+const EVERYTHING: Limit = Limit {
+    items: usize::MAX,
+    bytes: usize::MAX,
+};
 
 struct Bent {
     wrong: Wrong,
@@ -115,6 +135,13 @@ struct Bent {
     deleted: Option<SessionRecord>,
     crashed: bool,
     numbers: BTreeMap<Source, u64>,
+    /// The highest number that a session has settled.
+    settled: BTreeMap<SessionNo, MessageNo>,
+    /// The number up to which a session had settled everything when it settled last.
+    cursors: BTreeMap<SessionNo, MessageNo>,
+    /// The source that created a session.
+    owners: BTreeMap<SessionNo, Source>,
+    bodies: BTreeMap<MessageNo, Body>,
 }
 
 impl Bent {
@@ -129,6 +156,10 @@ impl Bent {
             deleted: None,
             crashed: false,
             numbers: BTreeMap::new(),
+            settled: BTreeMap::new(),
+            cursors: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            bodies: BTreeMap::new(),
         }
     }
 
@@ -157,11 +188,53 @@ impl Bent {
             let _ = self.live.commit(&mut Vec::new());
             self.live.crash(0);
         }
+        if self.is(Wrong::HasOneCursorForAllSources) {
+            self.settle_below_the_cursors();
+        }
         self.crashed = true;
         self.numbers.clear();
     }
 
-    fn bend(&mut self, mut ops: Vec<Op>) -> Vec<Op> {
+    fn settle_below_the_cursors(&mut self) {
+        let mut ops = Vec::new();
+        for (&session, &cursor) in &self.cursors {
+            let mut owed = Vec::new();
+            let _ = self.live.owed(session, MessageNo(0), EVERYTHING, &mut owed);
+            let below = owed
+                .into_iter()
+                .map(|owed| owed.message)
+                .filter(|message| *message <= cursor);
+            ops.extend(below.map(|message| Op::Settled { session, message }));
+        }
+        let source = Source::default();
+        let _ = self.live.submit(Batch { source, number: 1, ops });
+        let _ = self.live.commit(&mut Vec::new());
+        self.live.crash(0);
+    }
+
+    /// Takes note of who owns a session, and of what it has settled.
+    fn note(&mut self, source: Source, op: &Op) {
+        if let Op::SessionCreated { session, .. } = op {
+            self.owners.insert(*session, source);
+        }
+        if let Op::Owed { message, body, .. } = op {
+            self.bodies.insert(*message, body.clone());
+        }
+        if let Op::Settled { session, message } = op {
+            let mut owed = Vec::new();
+            let _ = self.live.owed(*session, MessageNo(0), EVERYTHING, &mut owed);
+            if !owed.iter().any(|owed| owed.message == *message) {
+                return;
+            }
+            let highest = self.settled.entry(*session).or_default();
+            *highest = (*highest).max(*message);
+            if owed.first().is_some_and(|first| first.message == *message) {
+                self.cursors.insert(*session, *message);
+            }
+        }
+    }
+
+    fn bend(&mut self, source: Source, mut ops: Vec<Op>) -> Vec<Op> {
         match self.wrong {
             Wrong::LosesTheLastOp if ops.len() > 3 => drop(ops.pop()),
             Wrong::ReversesABatch => ops.reverse(),
@@ -174,12 +247,13 @@ impl Bent {
             _ => {}
         }
         for op in &mut ops {
-            self.bend_op(op);
+            self.note(source, op);
+            self.bend_op(source, op);
         }
         ops
     }
 
-    fn bend_op(&mut self, op: &mut Op) {
+    fn bend_op(&mut self, source: Source, op: &mut Op) {
         match op {
             Op::Settled { message, .. } if self.wrong == Wrong::ForgetsASettle => {
                 self.settles += 1;
@@ -192,6 +266,15 @@ impl Bent {
             }
             Op::Delivery { stage, .. } if self.wrong == Wrong::ForgetsAStage => *stage = Stage::Published,
             Op::Owed { retain, .. } if self.wrong == Wrong::DropsRetainFlags => *retain = false,
+            Op::Owed { message, owing, .. } if self.wrong == Wrong::TakesTheHighestSettledForACursor => {
+                let number = *message;
+                let above = |session: &SessionNo| self.settled.get(session).is_none_or(|settled| *settled < number);
+                *owing = owing.iter().copied().filter(|(session, _)| above(session)).collect();
+            }
+            Op::Owed { owing, .. } if self.wrong == Wrong::OwesOnlyToOneSource => {
+                let own = |session: &SessionNo| self.owners.get(session) == Some(&source);
+                *owing = owing.iter().copied().filter(|(session, _)| own(session)).collect();
+            }
             Op::Retained { body, .. } if self.wrong == Wrong::KeepsTheFirstRetained => {
                 let mut there = Vec::new();
                 let all = Limit {
@@ -229,7 +312,7 @@ impl Store for Bent {
             *last += 1;
             number = *last;
         }
-        let ops = self.bend(ops);
+        let ops = self.bend(source, ops);
         let batch = Batch { source, number, ops };
         if self.is(Wrong::SwapsSources) {
             // Judged now, taken over at the commit.
@@ -356,6 +439,42 @@ impl Store for Bent {
             }
             _ => self.live.backlog(session, after, limit, out),
         }
+    }
+
+    fn owed(
+        &mut self,
+        session: SessionNo,
+        after: MessageNo,
+        limit: Limit,
+        out: &mut Vec<OwedRef>,
+    ) -> Result<Page, Failure> {
+        let from = out.len();
+        let page = self.live.owed(session, after, limit, out)?;
+        if self.is(Wrong::RefsWithoutDelivery) {
+            for owed in out.iter_mut().skip(from) {
+                owed.delivery = None;
+            }
+        }
+        if self.is(Wrong::RefsSkipAtAPageBreak) && after.0 > 0 && out.len() > from {
+            out.remove(from);
+        }
+        Ok(page)
+    }
+
+    fn bodies(&mut self, messages: &[MessageNo], out: &mut Vec<(MessageNo, Body)>) -> Result<(), Failure> {
+        let from = out.len();
+        self.live.bodies(messages, out)?;
+        if self.is(Wrong::SortsBodies) {
+            let mut asked = out.split_off(from);
+            asked.sort_by_key(|(message, _)| *message);
+            out.append(&mut asked);
+        }
+        if self.is(Wrong::KeepsBodiesOfTheSettled) {
+            out.truncate(from);
+            let kept = |message: &MessageNo| self.bodies.get(message).map(|body| (*message, body.clone()));
+            out.extend(messages.iter().filter_map(kept));
+        }
+        Ok(())
     }
 
     fn retained(

@@ -24,10 +24,12 @@ const LAYERS: &[(&str, u8)] = &[
 /// Crates that stand beside the house: nobody may depend on them. With the highest layer that each may use.
 const BESIDE: &[(&str, u8)] = &[
     ("burgee-sim", 2),
+    ("burgee-faulty-disk", 0),
     ("burgee-conformance", 5),
     ("burgee-benches", 4),
     ("burgee-floor", 0),
     ("burgee-compare", 0),
+    ("burgee-bench-durable", 3),
     ("burgee-fuzz", 2),
     ("xtask", 0),
 ];

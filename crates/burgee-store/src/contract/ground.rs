@@ -7,9 +7,10 @@ use burgee_codec::TopicName;
 use super::image::Image;
 use super::told::{ALL, Told, same, unreadable};
 use crate::batch::{Batch, MessageNo, Op, SessionNo, Source};
+use crate::body::Body;
 use crate::error::{Failure, SubmitError};
 use crate::page::{Limit, Page};
-use crate::record::{Durable, OwedMessage, Recovered, RetainedMessage, SessionRecord};
+use crate::record::{Durable, OwedMessage, OwedRef, Recovered, RetainedMessage, SessionRecord};
 use crate::store::Store;
 
 /// A store that may be able to crash and to fail.
@@ -66,6 +67,20 @@ impl<S: Store> Store for Held<S> {
         self.store.backlog(session, after, limit, out)
     }
 
+    fn owed(
+        &mut self,
+        session: SessionNo,
+        after: MessageNo,
+        limit: Limit,
+        out: &mut Vec<OwedRef>,
+    ) -> Result<Page, Failure> {
+        self.store.owed(session, after, limit, out)
+    }
+
+    fn bodies(&mut self, messages: &[MessageNo], out: &mut Vec<(MessageNo, Body)>) -> Result<(), Failure> {
+        self.store.bodies(messages, out)
+    }
+
     fn retained(
         &mut self,
         after: Option<TopicName<'_>>,
@@ -112,25 +127,31 @@ impl Ground {
 
     /// A commit that succeeds and tells exactly what it did.
     pub(super) fn commit(&mut self) -> Told {
-        let mut notices = Vec::new();
-        self.store
-            .commit(&mut notices)
-            .map_err(|failure| format!("a commit failed: {failure}"))?;
-        let expected: Vec<Durable> = std::mem::take(&mut self.expected)
-            .into_iter()
-            .map(|(source, upto)| Durable { source, upto })
-            .collect();
-        same("the notices of a commit", &expected, &notices)
+        match self.attempt()? {
+            None => Ok(()),
+            Some(failure) => Err(format!("a commit failed: {failure}")),
+        }
     }
 
     /// A commit that fails and tells nothing.
     pub(super) fn commit_fails(&mut self) -> Result<Failure, String> {
+        let failure = self.attempt()?;
+        failure.ok_or_else(|| "a commit that had to fail succeeded".to_owned())
+    }
+
+    /// A commit that tells exactly what it did, or fails and tells nothing.
+    pub(super) fn attempt(&mut self) -> Result<Option<Failure>, String> {
         let mut notices = Vec::new();
-        let Err(failure) = self.store.commit(&mut notices) else {
-            return Err("a commit that had to fail succeeded".to_owned());
-        };
-        same("the notices of a failed commit", &Vec::new(), &notices)?;
-        Ok(failure)
+        if let Err(failure) = self.store.commit(&mut notices) {
+            same("the notices of a failed commit", &Vec::new(), &notices)?;
+            return Ok(Some(failure));
+        }
+        let expected: Vec<Durable> = std::mem::take(&mut self.expected)
+            .into_iter()
+            .map(|(source, upto)| Durable { source, upto })
+            .collect();
+        same("the notices of a commit", &expected, &notices)?;
+        Ok(None)
     }
 
     /// Submits and commits.

@@ -1,11 +1,14 @@
-//! Everything that can be read from a store, for comparison. On the way, each page is held against its limit.
+//! Everything that can be read from a store, for comparison. On the way, each page is held against its limit, and the
+//! two ways to read what is owed, with bodies and without, against each other.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use super::told::{Told, same, unreadable};
 use crate::batch::{MessageNo, SessionNo};
+use crate::body::Body;
 use crate::page::{Limit, Page};
-use crate::record::{OwedMessage, Recovered, RetainedMessage, SessionRecord};
+use crate::record::{OwedMessage, OwedRef, Recovered, RetainedMessage, SessionRecord};
 use crate::store::Store;
 
 /// See the module. The numbers that come next are no part: they may be greater than necessary.
@@ -32,6 +35,12 @@ impl Image {
                 let after = last.map_or(MessageNo(0), |last| last.message);
                 store.backlog(session, after, limit, out)
             })?;
+            let refs = pages(limit, OwedRef::weight, |last: Option<&OwedRef>, out| {
+                let after = last.map_or(MessageNo(0), |last| last.message);
+                store.owed(session, after, limit, out)
+            })?;
+            let expected: Vec<_> = owed.iter().map(without_body).collect();
+            each("what is owed, without bodies", &expected, &refs)?;
             backlogs.push((session, owed));
         }
         let retained = pages(limit, RetainedMessage::weight, |last: Option<&RetainedMessage>, out| {
@@ -44,7 +53,32 @@ impl Image {
             messages: (recovered.messages, recovered.message_bytes),
         };
         image.agrees_with(&recovered)?;
+        image.has_these_bodies(store, recovered.next_message)?;
         Ok(image)
+    }
+
+    /// Asks for the body of each message that somebody is owed, and of some that nobody is owed: the last first.
+    fn has_these_bodies<S: Store + ?Sized>(&self, store: &mut S, next: MessageNo) -> Told {
+        let owed = self.backlogs.iter().flat_map(|(_, owed)| owed);
+        let mut known: BTreeMap<MessageNo, Option<&Body>> = (next.0.saturating_sub(NUMBERS_ASKED)..=next.0)
+            .map(|number| (MessageNo(number), None))
+            .collect();
+        known.extend(owed.map(|owed| (owed.message, Some(&owed.body))));
+        let mut asked: Vec<_> = known.keys().rev().copied().collect();
+        asked.extend(known.keys().next());
+        let held = |message: &MessageNo| {
+            known
+                .get(message)
+                .copied()
+                .flatten()
+                .map(|body| (*message, body.clone()))
+        };
+        let expected: Vec<_> = asked.iter().filter_map(held).collect();
+        let mut found = Vec::new();
+        store
+            .bodies(&asked, &mut found)
+            .map_err(|failure| unreadable(&failure))?;
+        each("bodies", &expected, &found)
     }
 
     fn agrees_with(&self, recovered: &Recovered) -> Told {
@@ -68,6 +102,19 @@ impl Image {
             &self.messages,
             &found.messages,
         )
+    }
+}
+
+/// So many of the numbers given last are asked for, whether somebody is owed them or not.
+const NUMBERS_ASKED: u64 = 64;
+
+fn without_body(owed: &OwedMessage) -> OwedRef {
+    OwedRef {
+        message: owed.message,
+        bytes: u32::try_from(owed.body.len()).unwrap_or(u32::MAX),
+        qos: owed.qos,
+        retain: owed.retain,
+        delivery: owed.delivery,
     }
 }
 

@@ -4,7 +4,8 @@
 use super::rng::Rng;
 use crate::page::Limit;
 
-/// How many sources submit; client `n` belongs to source `n % SOURCES`.
+/// How many sources submit; client `n` belongs to source `n % SOURCES`, which writes what is about it. Messages are owed
+/// to clients of all sources.
 pub(super) const SOURCES: u8 = 3;
 const CLIENTS_OF_A_SOURCE: u8 = 2;
 
@@ -32,7 +33,7 @@ pub(super) enum Act {
     /// Filter, QoS.
     Subscribe(u8, u8, u8),
     Unsubscribe(u8, u8),
-    /// A message for these clients, of this size, with RETAIN or without.
+    /// A message for these clients, whoever owns them, of this size, with RETAIN or without.
     Owe(Vec<(u8, u8)>, u8, bool),
     /// The n-th that it is owed.
     Settle(u8, u8),
@@ -97,7 +98,7 @@ fn act(rng: &mut Rng, source: u8) -> Act {
         2 => Act::Delete(client),
         3..=5 => Act::Subscribe(client, rng.below(4), rng.below(3)),
         6..=7 => Act::Unsubscribe(client, rng.below(4)),
-        8..=16 => owe(rng, source),
+        8..=16 => owe(rng),
         17..=22 => Act::Settle(client, rng.below(4)),
         23..=27 => Act::Deliver(client, rng.below(4), rng.below(4), rng.one_in(2)),
         28..=29 => Act::Receive(client, rng.below(4)),
@@ -114,7 +115,8 @@ fn client(rng: &mut Rng, source: u8) -> u8 {
     source + SOURCES * rng.below(CLIENTS_OF_A_SOURCE)
 }
 
-fn owe(rng: &mut Rng, source: u8) -> Act {
-    let owing = (0..rng.below(4)).map(|_| (client(rng, source), rng.below(3))).collect();
+fn owe(rng: &mut Rng) -> Act {
+    let anybody = |rng: &mut Rng| rng.below(SOURCES * CLIENTS_OF_A_SOURCE);
+    let owing = (0..rng.below(4)).map(|_| (anybody(rng), rng.below(3))).collect();
     Act::Owe(owing, rng.below(30), rng.one_in(4))
 }

@@ -12,7 +12,7 @@ use super::session::Session;
 use crate::batch::{Batch, MessageNo, Op, SessionNo};
 use crate::body::Body;
 use crate::intake::Intake;
-use crate::record::{OwedMessage, Recovered, RetainedMessage, SessionRecord};
+use crate::record::{OwedMessage, OwedRef, Recovered, RetainedMessage, SessionRecord};
 
 /// A message and how many sessions are owed it.
 #[derive(Clone, Debug)]
@@ -188,6 +188,25 @@ impl State {
                 delivery: debt.delivery,
             })
         })
+    }
+
+    pub(super) fn owed(&self, session: SessionNo, after: MessageNo) -> impl Iterator<Item = OwedRef> {
+        let debts = self.sessions.get(&session).map(|session| session.debts(after));
+        debts.into_iter().flatten().filter_map(|(message, debt)| {
+            let held = self.messages.get(&message)?;
+            Some(OwedRef {
+                message,
+                // A body fits into one MQTT packet.
+                bytes: u32::try_from(held.body.len()).unwrap_or(u32::MAX),
+                qos: debt.qos,
+                retain: held.retain,
+                delivery: debt.delivery,
+            })
+        })
+    }
+
+    pub(super) fn body(&self, message: MessageNo) -> Option<&Body> {
+        self.messages.get(&message).map(|held| &held.body)
     }
 
     pub(super) fn retained(&self, after: Option<TopicName<'_>>) -> impl Iterator<Item = RetainedMessage> {

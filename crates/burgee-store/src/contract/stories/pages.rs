@@ -2,8 +2,8 @@
 
 use super::super::ground::Ground;
 use super::super::image::Image;
-use super::super::ops::{ONE, created, owed, retained, settled, subscribed};
-use super::super::told::{Told, same};
+use super::super::ops::{ONE, body, created, owed, retained, settled, subscribed};
+use super::super::told::{ALL, Told, same, unreadable};
 use super::Story;
 use crate::batch::{MessageNo, SessionNo};
 use crate::page::{Limit, Page};
@@ -13,6 +13,10 @@ pub(super) const STORIES: &[Story] = &[
     ("a page holds one item at least, however small the limit", one_at_least),
     ("a page may begin behind a number that is not there", behind_a_gap),
     ("a session that is not there is owed nothing", nobody),
+    (
+        "bodies come in the order asked, without those that nobody is owed",
+        bodies_as_asked,
+    ),
     ("reads show nothing that is not committed", nothing_uncommitted),
 ];
 
@@ -83,7 +87,34 @@ fn behind_a_gap(ground: &mut Ground) -> Told {
 
 fn nobody(ground: &mut Ground) -> Told {
     fill(ground)?;
-    same("owed to nobody", &vec![], &ground.owed(99)?)
+    same("owed to nobody", &vec![], &ground.owed(99)?)?;
+    let mut refs = Vec::new();
+    let page = ground
+        .store
+        .owed(SessionNo(99), MessageNo(0), ALL, &mut refs)
+        .map_err(|failure| unreadable(&failure))?;
+    same("owed to nobody, without bodies", &(Page::End, 0), &(page, refs.len()))
+}
+
+fn bodies_as_asked(ground: &mut Ground) -> Told {
+    ground.put(vec![
+        created(1, "a"),
+        owed(3, "three", &[1]),
+        owed(5, "five", &[1]),
+        owed(7, "seven", &[1]),
+    ])?;
+    ground.put(vec![settled(1, 5)])?;
+    ground.submit(0, vec![owed(9, "nine", &[1]), settled(1, 3)])?;
+    let mut found = Vec::new();
+    ground
+        .store
+        .bodies(&[7, 9, 3, 5, 0, 7].map(MessageNo), &mut found)
+        .map_err(|failure| unreadable(&failure))?;
+    let expected = [(7, "seven"), (3, "three"), (7, "seven")];
+    let expected: Vec<_> = expected
+        .map(|(number, payload)| (MessageNo(number), body("t", payload)))
+        .into();
+    same("bodies", &expected, &found)
 }
 
 fn nothing_uncommitted(ground: &mut Ground) -> Told {

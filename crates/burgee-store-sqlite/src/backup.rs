@@ -1,0 +1,103 @@
+//! Copies a store, page by page, into a directory of its own.
+//!
+//! What must hold: the copy gets its name when it is whole and on the device. What is committed between two steps is
+//! copied, too, because it goes through the same connection.
+
+use std::path::{Path, PathBuf};
+
+use burgee_store::{Failure, Fault};
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::{OpenError, TransferError};
+use crate::faults::Doing;
+use crate::files::{DATABASE, Lock, NEW, create_file, finish, make_directory, remove_unfinished};
+use crate::reader::Reader;
+
+/// Pages of one step: 1 MiB.
+pub(crate) const PAGES: i32 = 256;
+
+const COPYING: &str = "copying the store";
+
+/// Copies the store of a directory, which nobody may have open, into the directory `to`, which must not hold one.
+///
+/// # Errors
+/// The copy could not be made; nothing is left of it.
+pub fn backup(directory: &Path, to: &Path) -> Result<(), TransferError> {
+    let reader = Reader::open(directory)?;
+    let copy = BackupTo::new(to)?;
+    copy.fill(&reader.conn, PAGES, || Ok(()))
+}
+
+/// A copy that is not finished.
+pub(crate) struct BackupTo {
+    directory: PathBuf,
+    _lock: Lock,
+}
+
+impl BackupTo {
+    pub(crate) fn new(directory: &Path) -> Result<Self, TransferError> {
+        make_directory(directory)?;
+        let lock = Lock::take(directory)?;
+        if directory.join(DATABASE).exists() {
+            return Err(TransferError::Exists {
+                path: directory.to_owned(),
+            });
+        }
+        let new = directory.join(NEW);
+        remove_unfinished(directory)
+            .and_then(|()| create_file(&new))
+            .map_err(|error| OpenError::of_io(&new, &error))?;
+        Ok(Self {
+            directory: directory.to_owned(),
+            _lock: lock,
+        })
+    }
+
+    /// Copies everything; `between` is called between two steps.
+    pub(crate) fn fill(
+        self,
+        from: &Connection,
+        pages: i32,
+        between: impl FnMut() -> Result<(), Failure>,
+    ) -> Result<(), TransferError> {
+        let copied = copy(from, &self.directory.join(NEW), pages, between);
+        let finished = copied.map_err(TransferError::Store).and_then(|()| {
+            finish(&self.directory).map_err(|error| TransferError::Write {
+                path: Some(self.directory.clone()),
+                error,
+            })
+        });
+        if finished.is_err() {
+            drop(remove_unfinished(&self.directory));
+        }
+        finished
+    }
+}
+
+fn copy(
+    from: &Connection,
+    to: &Path,
+    pages: i32,
+    mut between: impl FnMut() -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut to = Connection::open_with_flags(to, flags).doing(COPYING)?;
+    // It is synced as a whole before it gets its name.
+    to.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")
+        .doing(COPYING)?;
+    {
+        let backup = Backup::new(from, &mut to).doing(COPYING)?;
+        loop {
+            let step = backup.step(pages).doing(COPYING)?;
+            if step == StepResult::Done {
+                break;
+            }
+            if step != StepResult::More {
+                return Err(Failure::new(Fault::Device, format!("{COPYING}: somebody else uses it")));
+            }
+            between()?;
+        }
+    }
+    to.close().map_err(|(_, error)| error).doing(COPYING)
+}

@@ -1,0 +1,171 @@
+//! Writes what the operations of a commit came to.
+//!
+//! What must hold: afterwards the file says what memory says. A cursor is written only where a message outlives the
+//! commit that one of its sessions has settled: whatever else was settled is gone with its message's row.
+
+use burgee_store::Failure;
+
+use crate::faults::{Doing, corrupt};
+use crate::rows::{encode_runs, row_sum};
+use crate::schema::{self, letter};
+use crate::tables::{cursor_sum, out_sum, received_sum, stage_bits};
+use crate::totals::Totals;
+use crate::write::{Writer, int};
+
+const WRITING: &str = "writing a commit";
+
+impl Writer<'_> {
+    /// See the module. `before` is what `meta` says.
+    pub(crate) fn flush(&mut self, before: &Totals) -> Result<(), Failure> {
+        self.remove_messages()?;
+        self.add_messages()?;
+        self.write_cursors()?;
+        self.write_received()?;
+        self.write_deliveries()?;
+        if self.state.totals != *before {
+            self.write_meta()?;
+        }
+        Ok(())
+    }
+
+    fn remove_messages(&mut self) -> Result<(), Failure> {
+        if self.changes.gone.is_empty() {
+            return Ok(());
+        }
+        self.changes.gone.sort_unstable();
+        let mut statement = self.conn.prepare_cached(schema::MSG_REMOVE).doing(WRITING)?;
+        let mut rest = self.changes.gone.as_slice();
+        let mut nexts = vec![Some(0); self.state.lanes.len()];
+        while let Some((&first, more)) = rest.split_first() {
+            // As far as nobody stands between. Numbers ascend, so what was found for one lane holds until it is passed.
+            for (lane, next) in self.state.lanes.iter().zip(&mut nexts) {
+                if next.is_some_and(|next| next <= first) {
+                    *next = lane.first_behind(first);
+                }
+            }
+            let next = nexts.iter().flatten().min().copied();
+            let adjacent = next.map_or(more.len(), |next| more.partition_point(|gone| *gone < next));
+            let (run, behind) = more.split_at(adjacent);
+            let last = run.last().copied().unwrap_or(first);
+            statement.raw_bind_parameter(1, int(first)).doing(WRITING)?;
+            statement.raw_bind_parameter(2, int(last)).doing(WRITING)?;
+            let removed = statement.raw_execute().doing(WRITING)?;
+            if removed != run.len() + 1 {
+                let rows = format!("{first} to {last}");
+                let what = format!("{} should be there, and {removed} are", run.len() + 1);
+                return Err(corrupt("msg", rows, &what));
+            }
+            rest = behind;
+        }
+        Ok(())
+    }
+
+    fn add_messages(&mut self) -> Result<(), Failure> {
+        if self.changes.fresh.is_empty() {
+            return Ok(());
+        }
+        let mut statement = self.conn.prepare_cached(schema::MSG_ADD).doing(WRITING)?;
+        let mut targets_from = 0;
+        for fresh in &self.changes.fresh {
+            let targets = self.changes.targets.get(targets_from..fresh.targets_end);
+            targets_from = fresh.targets_end;
+            let Some(entry) = self.state.lane(fresh.lane).and_then(|lane| lane.at(fresh.place)) else {
+                // Everybody has settled it already.
+                continue;
+            };
+            let scratch = &mut self.changes.scratch;
+            scratch.clear();
+            fresh.head.encode(entry.number, targets.unwrap_or_default(), scratch);
+            statement.raw_bind_parameter(1, int(entry.number)).doing(WRITING)?;
+            statement.raw_bind_parameter(2, scratch.as_slice()).doing(WRITING)?;
+            statement.raw_bind_parameter(3, &**fresh.body.bytes()).doing(WRITING)?;
+            statement.raw_execute().doing(WRITING)?;
+        }
+        Ok(())
+    }
+
+    fn write_cursors(&mut self) -> Result<(), Failure> {
+        let (state, changes) = (&mut *self.state, &mut *self.changes);
+        for &(session, lane, place) in &changes.settled {
+            let outlives = state.lanes.get(usize::from(lane)).and_then(|lane| lane.at(place));
+            if outlives.is_some() && changes.cursors.last() != Some(&(session, lane)) {
+                changes.cursors.push((session, lane));
+            }
+        }
+        changes.cursors.sort_unstable();
+        changes.cursors.dedup();
+        if changes.cursors.is_empty() {
+            return Ok(());
+        }
+        let mut statement = self.conn.prepare_cached(schema::CURSOR_WRITE).doing(WRITING)?;
+        for &(number, lane) in &changes.cursors {
+            let refs = state
+                .sessions
+                .get_mut(&number)
+                .and_then(|session| session.lane_mut(lane));
+            let source = state.lanes.get(usize::from(lane)).map(|lane| lane.source);
+            // A session that was deleted later in this commit has no cursors.
+            let (Some(refs), Some(source)) = (refs, source) else {
+                continue;
+            };
+            changes.scratch.clear();
+            encode_runs(refs.floor(), refs.runs(), &mut changes.scratch);
+            let done = changes.scratch.as_slice();
+            let sum = cursor_sum(number, source, refs.floor(), done);
+            let row = (int(number.0), source, int(refs.floor()), done, sum);
+            statement.execute(row).doing(WRITING)?;
+            state.totals.cursors += u64::from(!refs.stored);
+            refs.stored = true;
+        }
+        Ok(())
+    }
+
+    fn write_received(&mut self) -> Result<(), Failure> {
+        let mut changed = std::mem::take(&mut self.changes.received);
+        // The first word about an identifier says what the file says.
+        changed.sort_by_key(|(session, id, _)| (*session, *id));
+        changed.dedup_by_key(|(session, id, _)| (*session, *id));
+        for &(number, id, before) in &changed {
+            let Some(session) = self.state.sessions.get(&number) else {
+                continue;
+            };
+            let now = session.received().binary_search(&id).is_ok();
+            if now && !before {
+                let sum = received_sum(number, id);
+                self.run(schema::QOS2IN_ADD, (int(number.0), id.get(), sum))?;
+            } else if before && !now {
+                self.run(schema::QOS2IN_REMOVE, (int(number.0), id.get()))?;
+            }
+        }
+        self.changes.received = changed;
+        Ok(())
+    }
+
+    fn write_deliveries(&mut self) -> Result<(), Failure> {
+        let mut changed = std::mem::take(&mut self.changes.deliveries);
+        // The first word about a delivery says what the file says.
+        changed.sort_by_key(|(session, message, _)| (*session, *message));
+        changed.dedup_by_key(|(session, message, _)| (*session, *message));
+        for &(number, message, before) in &changed {
+            let Some(session) = self.state.sessions.get(&number) else {
+                continue;
+            };
+            if let Some(out) = session.delivery(message) {
+                let stage = int(stage_bits(out.stage));
+                let row = (int(number.0), int(message.0), out.id.get(), stage, out_sum(number, out));
+                self.run(schema::OUT_WRITE, row)?;
+            } else if before {
+                self.run(schema::OUT_REMOVE, (int(number.0), int(message.0)))?;
+            }
+        }
+        self.changes.deliveries = changed;
+        Ok(())
+    }
+
+    pub(crate) fn write_meta(&self) -> Result<(), Failure> {
+        let fields = self.state.totals.fields();
+        let sum = row_sum(letter::META, &fields, &[]);
+        let row = fields.into_iter().map(int).chain([sum]);
+        self.run(schema::META_WRITE, rusqlite::params_from_iter(row)).map(drop)
+    }
+}

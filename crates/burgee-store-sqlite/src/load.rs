@@ -1,0 +1,235 @@
+//! Reads the whole file once, but for the bodies, and rebuilds what is kept in memory.
+//!
+//! What must hold: every row is judged: its sum, its numbers, whether what it speaks of is there. In the end all tables
+//! are counted and must agree with `meta`. Nothing is changed, nothing is left out.
+
+use std::collections::HashMap;
+
+use burgee_codec::QoS;
+use burgee_store::{Failure, MessageNo, SessionNo, Stage};
+use rusqlite::Connection;
+
+use crate::faults::{Cells, corrupt};
+use crate::lane::Entry;
+use crate::refs::Refs;
+use crate::rows::{Head, TargetsOf, decode_runs, is_number, row_sum};
+use crate::schema::{self, letter};
+use crate::session::{Out, Session};
+use crate::state::State;
+use crate::tables::{cursor_sum, each, out_sum, packet_id, received_sum, session_row, sub_row, will_row};
+use crate::totals::{FIELDS, NAMES, Totals};
+
+/// See the module.
+pub(crate) fn load(conn: &Connection) -> Result<State, Failure> {
+    let told = meta(conn)?;
+    let mut loading = Loading {
+        state: State::new(),
+        runs: HashMap::new(),
+        told,
+    };
+    loading.state.totals = Totals {
+        next_session: told.next_session,
+        next_message: told.next_message,
+        ..Totals::EMPTY
+    };
+    loading.sessions(conn)?;
+    loading.subs(conn)?;
+    loading.received(conn)?;
+    loading.wills(conn)?;
+    loading.cursors(conn)?;
+    loading.messages(conn)?;
+    loading.deliveries(conn)?;
+    loading.retained(conn)?;
+    let mut state = loading.state;
+    let counted = state.totals.fields().into_iter().zip(told.fields());
+    for ((counted, told), name) in counted.zip(NAMES) {
+        if counted != told {
+            let what = format!("{name} should be {told}, and {counted} are there");
+            return Err(corrupt("meta", 1, &what));
+        }
+    }
+    state.clean();
+    Ok(state)
+}
+
+fn meta(conn: &Connection) -> Result<Totals, Failure> {
+    let mut found = None;
+    each(conn, ("meta", schema::META_READ), |cells| {
+        let mut fields = [0; FIELDS];
+        for (column, field) in fields.iter_mut().enumerate() {
+            *field = cells.number(column)?;
+        }
+        cells.sums_to(FIELDS, row_sum(letter::META, &fields, &[]))?;
+        if found.replace(Totals::of(fields)).is_some() {
+            return Err(corrupt("meta", 1, "there are two rows"));
+        }
+        Ok(())
+    })?;
+    found.ok_or_else(|| corrupt("meta", 1, "it is missing"))
+}
+
+struct Loading {
+    state: State,
+    /// Settled runs of cursors, while messages are read.
+    runs: HashMap<(SessionNo, u16), Vec<(u64, u64)>>,
+    told: Totals,
+}
+
+impl Loading {
+    fn sessions(&mut self, conn: &Connection) -> Result<(), Failure> {
+        each(conn, ("session", schema::SESSION_ALL), |cells| {
+            let (session, _) = session_row(cells)?;
+            if session.0 >= self.told.next_session {
+                return Err(cells.odd("its number was never given"));
+            }
+            self.state.sessions.insert(session, Session::default());
+            self.state.totals.sessions += 1;
+            Ok(())
+        })
+    }
+
+    /// The session that a row belongs to.
+    fn session(&mut self, cells: Cells<'_>) -> Result<(SessionNo, &mut Session), Failure> {
+        let number = SessionNo(cells.number(0)?);
+        let session = self.state.sessions.get_mut(&number);
+        Ok((number, session.ok_or_else(|| cells.odd("its session is not there"))?))
+    }
+
+    fn subs(&mut self, conn: &Connection) -> Result<(), Failure> {
+        each(conn, ("sub", schema::SUB_ALL), |cells| {
+            let (session, ..) = sub_row(cells)?;
+            if !self.state.sessions.contains_key(&session) {
+                return Err(cells.odd("its session is not there"));
+            }
+            self.state.totals.subs += 1;
+            Ok(())
+        })
+    }
+
+    fn received(&mut self, conn: &Connection) -> Result<(), Failure> {
+        each(conn, ("qos2in", schema::QOS2IN_ALL), |cells| {
+            let id = packet_id(cells, 1)?;
+            let (number, session) = self.session(cells)?;
+            cells.sums_to(2, received_sum(number, id))?;
+            session.receive(id);
+            self.state.totals.received += 1;
+            Ok(())
+        })
+    }
+
+    fn wills(&mut self, conn: &Connection) -> Result<(), Failure> {
+        each(conn, ("will", schema::WILL_ALL), |cells| {
+            self.session(cells)?;
+            will_row(cells)?;
+            self.state.totals.wills += 1;
+            Ok(())
+        })
+    }
+
+    fn cursors(&mut self, conn: &Connection) -> Result<(), Failure> {
+        each(conn, ("cursor", schema::CURSOR_ALL), |cells| {
+            let source: u16 = cells.small(1)?;
+            let (floor, done) = (cells.number(2)?, cells.bytes(3)?);
+            let lane = self.state.lane_of(source);
+            let (number, session) = self.session(cells)?;
+            cells.sums_to(4, cursor_sum(number, source, floor, done))?;
+            let runs = decode_runs(floor, done).map_err(|odd| cells.odd(odd))?;
+            session.add_lane(Refs::loaded(lane, floor, true));
+            if !runs.is_empty() {
+                self.runs.insert((number, lane), runs);
+            }
+            self.state.totals.cursors += 1;
+            Ok(())
+        })
+    }
+
+    fn messages(&mut self, conn: &Connection) -> Result<(), Failure> {
+        each(conn, ("msg", schema::MSG_ALL), |cells| {
+            let message = cells.number(0)?;
+            if !is_number(message) || message >= self.told.next_message {
+                return Err(cells.odd("its number was never given"));
+            }
+            let (head, targets) = Head::decode(message, cells.bytes(1)?).map_err(|odd| cells.odd(odd))?;
+            let lane = self.state.lane_of(head.source);
+            let mut owing = 0;
+            for target in TargetsOf::new(targets) {
+                let (session, qos) = target.map_err(|odd| cells.odd(odd))?;
+                if session.0 >= self.told.next_session {
+                    return Err(cells.odd("it is owed to a session that never was"));
+                }
+                owing += u32::from(self.owe(session, lane, (message, qos), head.bytes));
+            }
+            if owing == 0 {
+                return Err(cells.odd("nobody is owed it"));
+            }
+            let entry = Entry::new(message, head.bytes, head.retain).owed_to(owing);
+            let messages = self.state.lanes.get_mut(usize::from(lane));
+            messages
+                .and_then(|messages| messages.push(entry))
+                .ok_or_else(|| cells.odd("it is not in order"))?;
+            self.state.totals.messages += 1;
+            self.state.totals.message_bytes += u64::from(head.bytes);
+            Ok(())
+        })
+    }
+
+    /// Whether the session is there, has not settled the message, and was not named before.
+    fn owe(&mut self, number: SessionNo, lane: u16, message: (u64, QoS), bytes: u32) -> bool {
+        let (message, qos) = message;
+        let Some(session) = self.state.sessions.get_mut(&number) else {
+            // It is gone: its messages are settled.
+            return false;
+        };
+        if let Some(refs) = session.lane_mut(lane).filter(|refs| refs.stored) {
+            if message <= refs.floor() {
+                return false;
+            }
+            let runs = self.runs.get(&(number, lane)).map(Vec::as_slice).unwrap_or_default();
+            let at = runs.partition_point(|(_, last)| *last < message);
+            if runs.get(at).is_some_and(|(first, _)| *first <= message) {
+                refs.settled_before(message);
+                return false;
+            }
+        }
+        let new = session.owe(lane, MessageNo(message), qos);
+        if new {
+            session.messages += 1;
+            session.bytes += u64::from(bytes);
+        }
+        new
+    }
+
+    fn deliveries(&mut self, conn: &Connection) -> Result<(), Failure> {
+        each(conn, ("out", schema::OUT_ALL), |cells| {
+            let message = MessageNo(cells.number(1)?);
+            let id = packet_id(cells, 2)?;
+            let stage = match cells.number(3)? {
+                0 => Stage::Published,
+                1 => Stage::Released,
+                _ => return Err(cells.odd("its stage is unknown")),
+            };
+            let (number, session) = self.session(cells)?;
+            let out = Out { message, id, stage };
+            cells.sums_to(4, out_sum(number, out))?;
+            if !session.owes(message) {
+                return Err(cells.odd("its session is not owed the message"));
+            }
+            if session.delivery_with(id).is_some() {
+                return Err(cells.odd("its identifier is in use twice"));
+            }
+            session.deliver(out);
+            self.state.totals.deliveries += 1;
+            Ok(())
+        })
+    }
+
+    fn retained(&mut self, conn: &Connection) -> Result<(), Failure> {
+        each(conn, ("retained", schema::RETAINED_SIZES), |cells| {
+            let bytes = cells.number(0)?.checked_add(cells.number(1)?);
+            let bytes = bytes.and_then(|bytes| bytes.checked_add(2));
+            self.state.totals.retained += 1;
+            self.state.totals.retained_bytes += bytes.ok_or_else(|| cells.odd("its size cannot be"))?;
+            Ok(())
+        })
+    }
+}

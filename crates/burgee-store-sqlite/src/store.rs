@@ -1,0 +1,396 @@
+//! The face: [`SqliteStore`] is the port. It holds what waits for the commit, and what failed.
+//!
+//! What must hold: after a failed commit nothing is written any more, and reads show the last commit that succeeded.
+
+use std::path::Path;
+
+use burgee_codec::TopicName;
+use burgee_store::{
+    Batch, Body, Durable, Failure, Intake, Limit, MessageNo, OwedMessage, OwedRef, Page, Recovered, RetainedMessage,
+    SessionNo, SessionRecord, Store, SubmitError,
+};
+use rusqlite::Connection;
+
+use crate::Settings;
+use crate::backup::{self, BackupTo};
+use crate::changes::Changes;
+use crate::connect;
+use crate::error::{OpenError, TransferError};
+use crate::faults::Doing;
+use crate::files::{DATABASE, Lock, make_directory};
+use crate::load::load;
+use crate::read;
+use crate::space::Space;
+use crate::state::State;
+use crate::write::Writer;
+
+/// A store in a directory.
+pub struct SqliteStore {
+    conn: Connection,
+    inner: Inner,
+    /// Let go last.
+    _lock: Option<Lock>,
+}
+
+/// Everything but the connection, so that both can be used at once.
+struct Inner {
+    state: State,
+    changes: Changes,
+    waiting: Vec<Batch>,
+    intake: Intake,
+    space: Space,
+    failed: Option<Failure>,
+    /// Why nothing can be read any more.
+    unreadable: Option<Failure>,
+}
+
+/// A store while its connection is shared with a backup.
+struct Shared<'a> {
+    conn: &'a Connection,
+    inner: &'a mut Inner,
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteStore")
+            .field("totals", &self.inner.state.totals)
+            .field("waiting", &self.inner.waiting.len())
+            .field("failed", &self.inner.failed)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SqliteStore {
+    /// Opens the store of a directory, which is created with an empty store where there is none. Nobody else can open
+    /// it until this one is dropped.
+    ///
+    /// # Errors
+    /// It cannot be used as it is; the error says why and what to do. Nothing was changed.
+    pub fn open(directory: &Path, settings: Settings) -> Result<Self, OpenError> {
+        connect::check_library()?;
+        make_directory(directory)?;
+        let lock = Lock::take(directory)?;
+        connect::create_if_missing(directory)?;
+        let database = directory.join(DATABASE);
+        let conn = connect::connect(&database, settings)?;
+        Self::over(conn, Some(lock)).map_err(|failure| OpenError::of_failure(directory, failure))
+    }
+
+    /// The store of an open database.
+    pub(crate) fn over(conn: Connection, lock: Option<Lock>) -> Result<Self, Failure> {
+        let state = load(&conn)?;
+        let Recovered {
+            next_session,
+            next_message,
+            ..
+        } = state.totals.recovered();
+        let inner = Inner {
+            intake: Intake::new(next_session, next_message),
+            space: Space::of(&conn)?,
+            state,
+            changes: Changes::default(),
+            waiting: Vec::new(),
+            failed: None,
+            unreadable: None,
+        };
+        Ok(Self {
+            conn,
+            inner,
+            _lock: lock,
+        })
+    }
+
+    /// Gives room back, for when nothing else is to be done: a commit does as much by itself. A step is bounded; `true`
+    /// asks for another one. Where nothing is to be given back this costs next to nothing.
+    ///
+    /// # Errors
+    /// As those of a commit: from now on nothing becomes durable.
+    pub fn give_back(&mut self) -> Result<bool, Failure> {
+        self.shared().give_back()
+    }
+
+    /// Copies the store into the directory `to`, which must not hold one, a few hundred pages at a time. Between two of
+    /// them `between` may submit, commit and read; what it commits is in the copy or not, as whole commits. Where
+    /// `between` fails, or the copy, nothing is left of the copy, and the store goes on.
+    ///
+    /// # Errors
+    /// The copy could not be made.
+    pub fn backup(
+        &mut self,
+        to: &Path,
+        mut between: impl FnMut(&mut dyn Store) -> Result<(), Failure>,
+    ) -> Result<(), TransferError> {
+        let Self { conn, inner, .. } = self;
+        let conn = &*conn;
+        let copy = BackupTo::new(to)?;
+        copy.fill(conn, backup::PAGES, || {
+            between(&mut Shared {
+                conn,
+                inner: &mut *inner,
+            })
+        })
+    }
+
+    /// Raises the numbers that come next.
+    pub(crate) fn raise_numbers(&mut self, session: SessionNo, message: MessageNo) -> Result<(), Failure> {
+        let doing = "writing the next numbers";
+        let totals = &mut self.inner.state.totals;
+        totals.next_session = totals.next_session.max(session.0);
+        totals.next_message = totals.next_message.max(message.0);
+        let writer = Writer {
+            conn: &self.conn,
+            state: &mut self.inner.state,
+            changes: &mut self.inner.changes,
+        };
+        self.conn.execute_batch("BEGIN IMMEDIATE").doing(doing)?;
+        writer.write_meta()?;
+        self.conn.execute_batch("COMMIT").doing(doing)
+    }
+
+    /// Everything into the database, and no log left.
+    pub(crate) fn close(mut self) -> Result<(), Failure> {
+        self.inner.space.empty_log(&self.conn)?;
+        self.conn.close().map_err(|(_, error)| error).doing("closing the store")
+    }
+
+    const fn shared(&mut self) -> Shared<'_> {
+        Shared {
+            conn: &self.conn,
+            inner: &mut self.inner,
+        }
+    }
+}
+
+impl Shared<'_> {
+    /// Everything that waits, in one transaction.
+    fn write(&mut self) -> Result<(), Failure> {
+        let Inner {
+            state,
+            changes,
+            waiting,
+            space,
+            ..
+        } = &mut *self.inner;
+        let before = state.totals;
+        run(self.conn, "BEGIN IMMEDIATE")?;
+        let mut writer = Writer {
+            conn: self.conn,
+            state,
+            changes,
+        };
+        for batch in waiting.drain(..) {
+            writer.batch(batch)?;
+        }
+        writer.flush(&before)?;
+        space.step(self.conn)?;
+        run(self.conn, "COMMIT")
+    }
+
+    /// Nothing becomes durable any more. What memory says was changed by what was not written.
+    fn fail(&mut self, failure: Failure) -> Failure {
+        self.inner.waiting = Vec::new();
+        self.inner.changes = Changes::default();
+        self.inner.failed = Some(failure.clone());
+        // An error may have rolled back already; then there is nothing to roll back.
+        drop(self.conn.execute_batch("ROLLBACK"));
+        // What is on the disk is not touched any more, not even by closing.
+        let option = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        drop(self.conn.set_db_config(option, true));
+        match load(self.conn) {
+            Ok(state) => self.inner.state = state,
+            Err(why) => self.inner.unreadable = Some(why),
+        }
+        failure
+    }
+
+    fn give_back(&mut self) -> Result<bool, Failure> {
+        if let Some(failure) = &self.inner.failed {
+            return Err(failure.clone());
+        }
+        self.step_back().map_err(|failure| self.fail(failure))
+    }
+
+    fn step_back(&mut self) -> Result<bool, Failure> {
+        let space = &mut self.inner.space;
+        if !space.is_due(self.conn)? {
+            return Ok(false);
+        }
+        run(self.conn, "BEGIN IMMEDIATE")?;
+        let more = space.step(self.conn)?;
+        run(self.conn, "COMMIT")?;
+        if more {
+            space.tend_log(self.conn)?;
+        } else {
+            space.empty_log(self.conn)?;
+        }
+        Ok(more)
+    }
+
+    fn readable(&self) -> Result<&State, Failure> {
+        self.inner.unreadable.clone().map_or(Ok(&self.inner.state), Err)
+    }
+}
+
+fn run(conn: &Connection, sql: &str) -> Result<(), Failure> {
+    let mut statement = conn.prepare_cached(sql).doing(sql)?;
+    statement.raw_execute().doing(sql).map(drop)
+}
+
+impl Store for Shared<'_> {
+    fn submit(&mut self, batch: Batch) -> Result<(), SubmitError> {
+        if let Some(failure) = &self.inner.failed {
+            return Err(SubmitError::Failed(failure.clone()));
+        }
+        self.inner.intake.take(&batch)?;
+        self.inner.waiting.push(batch);
+        Ok(())
+    }
+
+    fn commit(&mut self, notices: &mut Vec<Durable>) -> Result<(), Failure> {
+        if let Some(failure) = &self.inner.failed {
+            return Err(failure.clone());
+        }
+        if self.inner.waiting.is_empty() {
+            return Ok(());
+        }
+        let from = notices.len();
+        for batch in &self.inner.waiting {
+            let known = notices
+                .iter_mut()
+                .skip(from)
+                .find(|notice| notice.source == batch.source);
+            match known {
+                Some(notice) => notice.upto = batch.number,
+                None => notices.push(Durable {
+                    source: batch.source,
+                    upto: batch.number,
+                }),
+            }
+        }
+        if let Err(failure) = self.write() {
+            notices.truncate(from);
+            return Err(self.fail(failure));
+        }
+        if let Some(new) = notices.get_mut(from..) {
+            new.sort_unstable_by_key(|notice| notice.source);
+        }
+        self.inner.state.clean();
+        self.inner.changes.clear();
+        // The commit is durable. Where the log cannot be tended, the next one will not be.
+        if let Err(failure) = self.inner.space.tend_log(self.conn) {
+            self.fail(failure);
+        }
+        Ok(())
+    }
+
+    fn recover(&mut self) -> Result<Recovered, Failure> {
+        self.readable().map(|state| state.totals.recovered())
+    }
+
+    fn sessions(&mut self, after: SessionNo, limit: Limit, out: &mut Vec<SessionRecord>) -> Result<Page, Failure> {
+        read::sessions(self.conn, self.readable()?, after, limit, out)
+    }
+
+    fn backlog(
+        &mut self,
+        session: SessionNo,
+        after: MessageNo,
+        limit: Limit,
+        out: &mut Vec<OwedMessage>,
+    ) -> Result<Page, Failure> {
+        let owed = self.readable()?.owed(session, after);
+        read::backlog(self.conn, owed, limit, out)
+    }
+
+    fn owed(
+        &mut self,
+        session: SessionNo,
+        after: MessageNo,
+        limit: Limit,
+        out: &mut Vec<OwedRef>,
+    ) -> Result<Page, Failure> {
+        Ok(read::owed(self.readable()?, session, after, limit, out))
+    }
+
+    fn bodies(&mut self, messages: &[MessageNo], out: &mut Vec<(MessageNo, Body)>) -> Result<(), Failure> {
+        let state = self.readable()?;
+        for &message in messages {
+            if state.message(message).is_some() {
+                out.push((message, read::body(self.conn, message)?));
+            }
+        }
+        Ok(())
+    }
+
+    fn retained(
+        &mut self,
+        after: Option<TopicName<'_>>,
+        limit: Limit,
+        out: &mut Vec<RetainedMessage>,
+    ) -> Result<Page, Failure> {
+        self.readable()?;
+        read::retained(self.conn, after, limit, out)
+    }
+}
+
+impl Store for SqliteStore {
+    fn submit(&mut self, batch: Batch) -> Result<(), SubmitError> {
+        self.shared().submit(batch)
+    }
+
+    fn commit(&mut self, notices: &mut Vec<Durable>) -> Result<(), Failure> {
+        self.shared().commit(notices)
+    }
+
+    fn recover(&mut self) -> Result<Recovered, Failure> {
+        self.shared().recover()
+    }
+
+    fn sessions(&mut self, after: SessionNo, limit: Limit, out: &mut Vec<SessionRecord>) -> Result<Page, Failure> {
+        self.shared().sessions(after, limit, out)
+    }
+
+    fn backlog(
+        &mut self,
+        session: SessionNo,
+        after: MessageNo,
+        limit: Limit,
+        out: &mut Vec<OwedMessage>,
+    ) -> Result<Page, Failure> {
+        self.shared().backlog(session, after, limit, out)
+    }
+
+    fn owed(
+        &mut self,
+        session: SessionNo,
+        after: MessageNo,
+        limit: Limit,
+        out: &mut Vec<OwedRef>,
+    ) -> Result<Page, Failure> {
+        self.shared().owed(session, after, limit, out)
+    }
+
+    fn bodies(&mut self, messages: &[MessageNo], out: &mut Vec<(MessageNo, Body)>) -> Result<(), Failure> {
+        self.shared().bodies(messages, out)
+    }
+
+    fn retained(
+        &mut self,
+        after: Option<TopicName<'_>>,
+        limit: Limit,
+        out: &mut Vec<RetainedMessage>,
+    ) -> Result<Page, Failure> {
+        self.shared().retained(after, limit, out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_can_be_handed_to_the_thread_that_owns_it() {
+        fn sent<T: Send>() {}
+        sent::<SqliteStore>();
+    }
+}

@@ -1,0 +1,150 @@
+//! Room: what was drained is given back while the store is open, and what is small stays small.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests: a panic is how they speak"
+)]
+
+mod common;
+
+use std::path::Path;
+
+use burgee_codec::{QoS, TopicName};
+use burgee_store::{Batch, Body, MessageNo, Op, SessionNo, Source, Store};
+use burgee_store_sqlite::SqliteStore;
+use common::{DATABASE, LOG, TempDir, open};
+
+const MIB: u64 = 1 << 20;
+
+struct Queue {
+    store: SqliteStore,
+    directory: TempDir,
+    number: u64,
+}
+
+impl Queue {
+    fn new(sessions: u64) -> Self {
+        let directory = TempDir::new();
+        let mut queue = Self {
+            store: open(directory.path()),
+            directory,
+            number: 0,
+        };
+        let created = |session: u64| Op::SessionCreated {
+            session: SessionNo(session),
+            client_id: session.to_string().into(),
+        };
+        queue.put((1..=sessions).map(created).collect());
+        queue
+    }
+
+    fn put(&mut self, ops: Vec<Op>) {
+        self.number += 1;
+        let (source, number) = (Source(0), self.number);
+        self.store.submit(Batch { source, number, ops }).unwrap();
+        self.store.commit(&mut Vec::new()).unwrap();
+    }
+
+    /// Messages of a KiB, so many in a commit.
+    fn fill(&mut self, numbers: std::ops::Range<u64>, sessions: &[u64], together: usize) {
+        let body = Body::of(TopicName::trusted("t"), &[7; 1000]);
+        let all: Vec<u64> = numbers.collect();
+        for some in all.chunks(together) {
+            let owed = |message: &u64| Op::Owed {
+                message: MessageNo(*message),
+                body: body.clone(),
+                retain: false,
+                owing: sessions
+                    .iter()
+                    .map(|session| (SessionNo(*session), QoS::AtLeastOnce))
+                    .collect(),
+            };
+            self.put(some.iter().map(owed).collect());
+        }
+    }
+
+    fn drain(&mut self, numbers: std::ops::Range<u64>, session: u64, together: usize) {
+        let all: Vec<u64> = numbers.collect();
+        for some in all.chunks(together) {
+            let settled = |message: &u64| Op::Settled {
+                session: SessionNo(session),
+                message: MessageNo(*message),
+            };
+            self.put(some.iter().map(settled).collect());
+        }
+    }
+
+    fn disk(&self) -> u64 {
+        let len = |name: &str| std::fs::metadata(self.path().join(name)).map_or(0, |found| found.len());
+        len(DATABASE) + len(LOG)
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
+/// What `docs/store.md` promises of a store without messages.
+const BOUND: u64 = 48 * MIB;
+
+#[test]
+fn a_backlog_that_was_drained_leaves_no_more_than_was_promised() {
+    let mut queue = Queue::new(1);
+    queue.fill(1..120_001, &[1], 1000);
+    assert!(queue.disk() > 120 * MIB, "{}", queue.disk());
+    queue.drain(1..120_001, 1, 500);
+    assert!(queue.disk() < BOUND, "{} MiB are left", queue.disk() / MIB);
+    while queue.store.give_back().unwrap() {}
+    assert!(queue.disk() < 5 * MIB, "{} MiB are left when idle", queue.disk() / MIB);
+}
+
+#[test]
+fn a_session_that_is_deleted_with_its_backlog_gives_it_back_step_by_step() {
+    let mut queue = Queue::new(1);
+    queue.fill(1..80_001, &[1], 1000);
+    queue.put(vec![Op::SessionDeleted { session: SessionNo(1) }]);
+    assert_eq!(queue.store.recover().unwrap().messages, 0);
+    let mut steps = 0;
+    while queue.store.give_back().unwrap() {
+        steps += 1;
+    }
+    assert!(steps > 3, "a step is bounded");
+    assert!(queue.disk() < 5 * MIB, "{} MiB are left", queue.disk() / MIB);
+}
+
+#[test]
+fn what_flows_through_leaves_nothing_behind() {
+    let mut queue = Queue::new(2);
+    for round in 0..300_u64 {
+        let from = round * 200 + 1;
+        queue.fill(from..from + 200, &[1, 2], 100);
+        queue.drain(from..from + 200, 1, 200);
+        queue.drain(from..from + 200, 2, 200);
+    }
+    assert!(queue.disk() < BOUND, "{} MiB", queue.disk() / MIB);
+    let recovered = queue.store.recover().unwrap();
+    assert_eq!((recovered.messages, recovered.message_bytes), (0, 0));
+}
+
+#[test]
+fn a_message_that_stays_keeps_only_itself() {
+    let mut queue = Queue::new(2);
+    queue.fill(1..2, &[1, 2], 1);
+    for round in 0..100_u64 {
+        let from = round * 500 + 2;
+        queue.fill(from..from + 500, &[1, 2], 500);
+        queue.drain(from..from + 500, 1, 500);
+        queue.drain(from..from + 500, 2, 500);
+    }
+    assert!(queue.disk() < BOUND, "{} MiB", queue.disk() / MIB);
+    assert_eq!(queue.store.recover().unwrap().messages, 1);
+    let owed = |queue: &mut Queue, session| {
+        let mut refs = Vec::new();
+        let page = queue
+            .store
+            .owed(SessionNo(session), MessageNo(0), common::ALL, &mut refs);
+        page.map(|_| refs.len()).unwrap()
+    };
+    assert_eq!((owed(&mut queue, 1), owed(&mut queue, 2)), (1, 1));
+}
