@@ -77,6 +77,7 @@ const fn key(slot: u32) -> SubscriberKey {
         shard: 0,
         slot,
         generation: 1,
+        kept: burgee_router::Kept::NOT,
     }
 }
 

@@ -4,11 +4,13 @@
 //! would wait for ever; unknown PUBACK and PUBCOMP are ignored; the wrong kind for a known identifier is a violation.
 //! Deliberately absent: re-sending; it happens at reconnect only [MQTT-4.4.0-1].
 
-use burgee_codec::{Ack, Packet, PacketId};
+use burgee_codec::{AckKind, PacketId};
 use burgee_protocol::Fault;
 use burgee_protocol::session::Deliverable;
+use burgee_store::{MessageNo, Op, SessionNo, Stage};
 
 use crate::io::{ConnKey, Effects};
+use crate::journal::{Parked, ours};
 use crate::sessions::{Flow, SessionKey};
 use crate::state::Shard;
 
@@ -16,12 +18,14 @@ impl Shard {
     /// # Errors
     /// The identifier belongs to a QoS 2 message.
     pub(crate) fn puback(&mut self, conn: ConnKey, id: PacketId, fx: &mut Effects) -> Result<(), Fault> {
-        let Some((key, flow)) = self.flow_of(conn) else {
+        let Some((key, kept, flow)) = self.flow_of(conn) else {
             return Ok(());
         };
         if let Some(delivery) = flow.outgoing.puback(id)? {
             let waits = flow.waits();
-            self.counters.settled(delivery.weight());
+            self.counters.settled(delivery.weight(), delivery.is_here());
+            // Nobody waits for this: if it is lost, the message is sent again with DUP.
+            self.note_settled(kept, delivery.number());
             if waits {
                 self.pump(key, fx);
             }
@@ -30,44 +34,107 @@ impl Shard {
     }
 
     /// # Errors
-    /// The identifier belongs to a QoS 1 message.
+    /// The identifier belongs to a QoS 1 message; it cannot be kept that it was received.
     pub(crate) fn pubrec(&mut self, conn: ConnKey, id: PacketId, fx: &mut Effects) -> Result<(), Fault> {
-        let delivery = match self.flow_of(conn) {
-            Some((_, flow)) => flow.outgoing.pubrec(id)?,
-            None => None,
-        };
-        if let Some(delivery) = delivery {
-            self.counters.settled(delivery.weight());
+        let mut sealed = false;
+        if let Some((key, session, flow)) = self.flow_of(conn) {
+            sealed = session.0 > 0 && flow.outgoing.is_sealed(id);
+            if let Some(delivery) = flow.outgoing.pubrec(id)? {
+                let number = delivery.number();
+                let waits = number > 0 && !sealed;
+                if waits {
+                    flow.outgoing.seal(id);
+                    sealed = true;
+                }
+                self.counters.settled(delivery.weight(), delivery.is_here());
+                if waits {
+                    self.note_released((key, session), (conn, id), number)?;
+                }
+            }
         }
-        // [MQTT-4.3.3-1] [MQTT-4.6.0-4] at once, so in the order of the PUBRECs.
-        self.send_ack(conn, Packet::PubRel(Ack::new(id)), fx);
+        if !sealed {
+            // [MQTT-4.3.3-1] [MQTT-4.6.0-4] at once, so in the order of the PUBRECs; behind those that wait.
+            self.answer(conn, 0, (AckKind::PubRel, id), fx);
+        }
+        Ok(())
+    }
+
+    /// After a restart PUBREL has to follow, and not PUBLISH again: it goes out once that is certain.
+    fn note_released(
+        &mut self,
+        (key, session): (SessionKey, SessionNo),
+        (conn, id): (ConnKey, PacketId),
+        number: u64,
+    ) -> Result<(), Fault> {
+        if self.journal.has_failed() {
+            return Err(ours());
+        }
+        let released = Op::Delivery {
+            session,
+            message: MessageNo(number),
+            id,
+            stage: Stage::Released,
+        };
+        self.journal.note(released, self.now);
+        let batch = self.journal.needs();
+        self.count_parked(conn);
+        self.journal.park(batch, Parked::Release(key, conn, id));
         Ok(())
     }
 
     /// [MQTT-4.3.3-2] the identifier stands for a new message from now on.
-    pub(crate) fn pubrel(&mut self, conn: ConnKey, id: PacketId, fx: &mut Effects) {
-        if let Some((_, flow)) = self.flow_of(conn)
-            && flow.incoming.release(id)
-        {
-            self.counters.unreleased -= 1;
+    ///
+    /// # Errors
+    /// It cannot be kept that it does.
+    pub(crate) fn pubrel(&mut self, conn: ConnKey, id: PacketId, fx: &mut Effects) -> Result<(), Fault> {
+        let mut need = 0;
+        let key = self.conns.open_mut(conn).map(|open| open.session);
+        if let Some(session) = key.and_then(|key| self.sessions.get_mut(key)) {
+            let kept = SessionNo(session.kept.number());
+            let held = session.flow_if_any().is_some_and(|flow| flow.incoming.release(id));
+            self.counters.unreleased -= u64::from(held);
+            if kept.0 > 0 {
+                need = self.free(kept, id, held)?;
+            }
         }
-        self.send_ack(conn, Packet::PubComp(Ack::new(id)), fx);
+        self.answer(conn, need, (AckKind::PubComp, id), fx);
+        Ok(())
+    }
+
+    /// A kept session's identifier is free. Returns the batch behind which it is so for good.
+    fn free(&mut self, session: SessionNo, id: PacketId, held: bool) -> Result<u64, Fault> {
+        if self.journal.has_failed() {
+            return Err(ours());
+        }
+        Ok(if held {
+            self.note_freed(session, id)
+        } else {
+            // Perhaps it was freed just now, and that is not durable yet.
+            self.journal.so_far()
+        })
     }
 
     /// # Errors
     /// The identifier belongs to a message that was not released.
     pub(crate) fn pubcomp(&mut self, conn: ConnKey, id: PacketId, fx: &mut Effects) -> Result<(), Fault> {
-        let Some((key, flow)) = self.flow_of(conn) else {
+        let Some((key, kept, flow)) = self.flow_of(conn) else {
             return Ok(());
         };
-        if flow.outgoing.pubcomp(id)? && flow.waits() {
+        let Some(number) = flow.outgoing.pubcomp(id)? else {
+            return Ok(());
+        };
+        let waits = flow.waits();
+        self.note_settled(kept, number);
+        if waits {
             self.pump(key, fx);
         }
         Ok(())
     }
 
-    fn flow_of(&mut self, conn: ConnKey) -> Option<(SessionKey, &mut Flow)> {
+    fn flow_of(&mut self, conn: ConnKey) -> Option<(SessionKey, SessionNo, &mut Flow)> {
         let key = self.conns.open_mut(conn)?.session;
-        Some((key, self.sessions.get_mut(key)?.flow_if_any()?))
+        let session = self.sessions.get_mut(key)?;
+        let kept = SessionNo(session.kept.number());
+        Some((key, kept, session.flow_if_any()?))
     }
 }

@@ -4,11 +4,14 @@
 //! ends with its connection, any other stays with all that is unfinished [MQTT-4.1.0-1]. What the client published last
 //! is with everybody before its will is. Deliberately absent: sockets; the event loop closes them.
 
-use burgee_codec::{SharedFilter, code};
+use burgee_codec::{QoS, SharedFilter, code};
 use burgee_protocol::Fault;
+use burgee_protocol::session::Deliverable;
+use burgee_store::{Op, SessionNo};
 
 use crate::conns::{Open, State};
 use crate::io::{CloseMode, ConnKey, Effects, Event, Reason};
+use crate::message::Message;
 use crate::sessions::{SessionKey, shown};
 use crate::state::Shard;
 use crate::subscribe::unroute;
@@ -42,7 +45,16 @@ impl Shard {
                     .get_mut(open.session)
                     .map(|session| shown(&session.client_id));
             }
+            let id = self.sessions.client_id(open.session);
+            let client = id.map(|id| self.trace_of(id));
+            let (mut last, before) = (open.last_fan_out, self.journal.parked_so_far());
             self.leave(open, &reason, fx);
+            if self.journal.parked_so_far() > before {
+                last = self.journal.parked_so_far();
+            }
+            if let Some(client) = client {
+                self.journal.note_leaving(client, last);
+            }
         }
         if fx.debug {
             fx.events.push(Event::Closed {
@@ -53,11 +65,22 @@ impl Shard {
         }
     }
 
+    /// A client identifier as the journal remembers it; 0 without a store.
+    pub(crate) fn trace_of(&self, client_id: &str) -> u64 {
+        if self.config.durable {
+            self.chance.hash_one(client_id)
+        } else {
+            0
+        }
+    }
+
     fn leave(&mut self, open: Open, reason: &Reason, fx: &mut Effects) {
         let Some(session) = self.sessions.get_mut(open.session) else {
             return;
         };
         session.conn = None;
+        session.ready = false;
+        let kept = SessionNo(session.kept.number());
         if session.clean {
             // [MQTT-4.1.0-2] not before its connection ends.
             self.forget_session(open.session);
@@ -66,51 +89,89 @@ impl Shard {
             if let Some(flow) = session.flow_if_any() {
                 flow.outgoing.disconnected();
                 // They stay until the client comes back.
-                flow.outgoing
-                    .messages_mut()
-                    .for_each(|delivery| delivery.message.settle());
+                for delivery in flow.outgoing.all_mut() {
+                    if delivery.let_go() {
+                        self.counters.let_go(delivery.weight());
+                    }
+                    delivery.message.settle();
+                }
             }
             session.trim();
             self.set_online(open.session, false);
+            self.begin_to_expire(open.session);
         }
-        // [MQTT-3.14.4-3] DISCONNECT discards the will; [MQTT-3.1.2-12] without a will there is nothing to do.
-        if *reason != Reason::Disconnect
-            && let Some(will) = open.will
-        {
+        // [MQTT-3.1.2-12] without a will there is nothing to do.
+        let Some(will) = open.will else { return };
+        // [MQTT-3.14.4-3] DISCONNECT discards the will.
+        self.note_no_will(open.session, kept);
+        if *reason != Reason::Disconnect {
             // [MQTT-3.1.2-16] [MQTT-3.1.2-17] like any PUBLISH with that RETAIN; [MQTT-3.1.2-10] it is gone then.
-            self.publish_own(&will.message, will.retain, fx);
+            if self.journal.has_failed() && is_once(&will.message, kept) {
+                // The store still has it, and publishes it after the restart.
+                return;
+            }
+            let park = open.parked > 0 || is_once(&will.message, kept);
+            self.publish_own(&will.message, will.retain, park, fx);
         }
     }
 
-    /// Removes a session and all that it holds.
-    pub(crate) fn forget_session(&mut self, key: SessionKey) {
+    /// The store forgets a will in the batch in which it is published. Nobody waits for that, but it must not come late:
+    /// a crash would publish the will of a client that left in peace.
+    pub(crate) fn note_no_will(&mut self, key: SessionKey, session: SessionNo) {
+        if session.0 > 0 && self.journal.is_on() {
+            self.journal.note(Op::WillCleared { session }, self.now);
+            let batch = self.journal.needs();
+            self.touch(key, batch);
+        }
+    }
+
+    /// That a session is there, or its will, depends on this batch.
+    pub(crate) fn touch(&mut self, key: SessionKey, batch: u64) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.touched = batch;
+        }
+    }
+
+    /// Removes a session and all that it holds. Returns the batch behind which a kept one is gone for good; 0: none.
+    pub(crate) fn forget_session(&mut self, key: SessionKey) -> u64 {
         // [MQTT-3.1.2-7] retained messages are no part of it.
         let Some(mut session) = self.sessions.remove(key) else {
-            return;
+            return 0;
         };
-        let subscriber = self.subscriber(key);
+        let subscriber = self.subscriber(key, session.kept);
         for filter in session.filters.iter() {
             unroute(&self.shared, &mut self.counters, subscriber, filter);
         }
         if let Some(flow) = session.flow_if_any() {
             self.counters.unreleased -= flow.incoming.len() as u64;
-            for weight in flow.outgoing.weights() {
-                self.counters.settled(weight);
+            for delivery in flow.outgoing.all_mut() {
+                self.counters.settled(delivery.weight(), delivery.is_here());
             }
         }
         self.counters.sessions = self.sessions.len() as u64;
+        if !session.kept.is_kept() || !self.journal.is_on() {
+            return 0;
+        }
+        let client = self.trace_of(&session.client_id);
+        let number = SessionNo(session.kept.number());
+        self.journal.note_deleted((number, client), self.now)
     }
 
     /// Tells shared groups whether a member is there: messages go to present members first.
     pub(crate) fn set_online(&mut self, key: SessionKey, online: bool) {
-        let subscriber = self.subscriber(key);
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };
+        let subscriber = key.in_shard(self.id, session.kept);
         for filter in session.filters.iter() {
             if let Some(Ok(shared)) = SharedFilter::parse(filter) {
                 self.shared.router.set_online(subscriber, shared, online);
             }
         }
     }
+}
+
+/// Whether a will has to wait until the store has forgotten it: after a crash it would be published again.
+pub(crate) fn is_once(will: &Message, session: SessionNo) -> bool {
+    will.qos() == QoS::ExactlyOnce && session.0 > 0
 }

@@ -40,6 +40,17 @@ pub struct Config {
     pub fanout_slice: usize,
     /// Entries of the retained index looked at for one subscription in one turn.
     pub retained_slice: usize,
+    /// Whether there is a store that keeps the sessions of clean session 0 and retained messages.
+    pub durable: bool,
+    /// Bytes of one shard on their way to the store; beyond, publishers of QoS 1 and 2 are not read.
+    pub store_bytes: usize,
+    /// Bytes that what clients send may take in memory, in all shards; `usize::MAX`: no limit. Near it the slowest clients
+    /// get no more, at it nobody new is let in.
+    pub memory_limit: usize,
+    /// Milliseconds after which a session ends whose client is away; 0: never.
+    pub session_expiry_ms: u64,
+    /// Milliseconds, counted in whole seconds, after which a message is dropped that waits in a queue; 0: never.
+    pub message_expiry_ms: u64,
     /// Whether clients of MQTT 3.1 are served.
     pub serve_mqtt31: bool,
     /// Milliseconds between two rounds of `$SYS` messages; 0: none.
@@ -71,6 +82,11 @@ impl Default for Config {
             mail_bytes: 4 << 20,
             fanout_slice: 4096,
             retained_slice: 1024,
+            durable: false,
+            store_bytes: 16 << 20,
+            memory_limit: usize::MAX,
+            session_expiry_ms: 0,
+            message_expiry_ms: 0,
             serve_mqtt31: true,
             sys_interval_ms: 10_000,
             version: concat!("burgee ", env!("CARGO_PKG_VERSION")),

@@ -6,9 +6,12 @@
 
 use burgee_codec::{ConnAck, Connect, Packet, Version, code};
 use burgee_protocol::connection::{KeepAlive, check_client_id};
+use burgee_router::Kept;
+use burgee_store::{Op, SessionNo};
 
-use crate::conns::{Open, State, Will};
+use crate::conns::{Hold, Open, State, Will};
 use crate::io::{CloseMode, ConnKey, Effects, Event, Reason};
+use crate::journal::{Parked, Resumed};
 use crate::message::{Message, is_ours};
 use crate::outbound::append;
 use crate::sessions::{MADE, SessionKey, shown};
@@ -35,8 +38,34 @@ impl Shard {
             self.refuse(conn, code::SERVER_UNAVAILABLE, fx);
             return Next::Gone;
         }
-        self.welcome(conn, connect, client_id, fx);
-        Next::Go
+        if self.journal.is_full() && !connect.clean_session {
+            return Next::Wait(Hold::Store);
+        }
+        // Who comes back may be just whose return frees memory.
+        let known = self.sessions.find(client_id).is_some();
+        if (self.is_out_of_memory() && !known) || !self.has_store_for(connect, client_id) {
+            self.refuse(conn, code::SERVER_UNAVAILABLE, fx);
+            return Next::Gone;
+        }
+        self.welcome(conn, connect, client_id, fx)
+    }
+
+    /// After the store has failed: whether this CONNECT needs none.
+    fn has_store_for(&mut self, connect: &Connect<'_>, client_id: &str) -> bool {
+        if !self.journal.has_failed() {
+            return true;
+        }
+        let known = self.sessions.find(client_id);
+        let kept = known.and_then(|key| self.sessions.kept(key)).is_some();
+        if connect.clean_session {
+            // [MQTT-3.1.2-6] the old one would come back after a restart.
+            !kept && !self.journal.is_in_doubt(self.trace_of(client_id))
+        } else {
+            let touched = known
+                .and_then(|key| self.sessions.get_mut(key))
+                .map(|session| session.touched);
+            kept && connect.will.is_none() && touched.is_some_and(|batch| self.journal.is_durable(batch))
+        }
     }
 
     /// # Errors
@@ -73,8 +102,8 @@ impl Shard {
         self.close(conn, Reason::Refused(code), CloseMode::AfterFlush, fx);
     }
 
-    fn welcome(&mut self, conn: ConnKey, connect: &Connect<'_>, client_id: &str, fx: &mut Effects) {
-        let (session, resumed) = self.session_for(client_id, connect.clean_session, fx);
+    fn welcome(&mut self, conn: ConnKey, connect: &Connect<'_>, client_id: &str, fx: &mut Effects) -> Next {
+        let (session, resumed, mut need) = self.session_for(client_id, connect.clean_session, fx);
         if let Some(state) = self.sessions.get_mut(session) {
             state.conn = Some(conn);
             state.version = connect.version;
@@ -86,6 +115,10 @@ impl Shard {
                 retain: will.retain,
             })
         });
+        if let (Some(will), Some(kept)) = (&will, self.sessions.kept(session)) {
+            need = self.note_will(kept, will);
+            self.touch(session, need);
+        }
         if let Some(state) = self.conns.get_mut(conn) {
             state.state = State::Open(Open {
                 session,
@@ -93,24 +126,14 @@ impl Shard {
                 keep_alive: KeepAlive::new(connect.keep_alive, self.now),
                 will,
                 cache: burgee_router::RouteCache::default(),
+                parked: 0,
+                last_fan_out: 0,
             });
         }
         if let Some(deadline) = self.conns.deadline(conn) {
             self.wheel.insert(deadline, conn);
         }
         self.counters.clients_connected += 1;
-        // [MQTT-3.2.2-1] [MQTT-3.2.2-2] [MQTT-3.2.2-3] MQTT 3.1 has no such flag.
-        let present = resumed && connect.version != Version::V31;
-        // [MQTT-3.1.4-4] [MQTT-3.2.0-1] before anything else goes out.
-        if let Some(outbox) = fx.outboxes.writer(conn) {
-            let before = outbox.len();
-            append(
-                outbox,
-                Packet::ConnAck(ConnAck::new(present, code::ACCEPTED)),
-                connect.version,
-            );
-            self.counters.sent_packet(outbox.len() - before);
-        }
         if fx.debug {
             let clean = connect.clean_session;
             fx.events.push(Event::Connected {
@@ -120,6 +143,40 @@ impl Shard {
                 resumed,
             });
         }
+        // What an earlier connection said, its will included, must not come after what this one says.
+        if self.journal.is_durable(need) && !self.journal.is_leaving(self.trace_of(client_id)) {
+            self.greet(conn, Resumed(resumed), fx);
+            return Next::Go;
+        }
+        // [MQTT-3.2.0-1] nothing goes out before CONNACK, and nothing is read: what would be answered is not there yet.
+        self.count_parked(conn);
+        self.journal.park(need, Parked::Welcome(conn, Resumed(resumed)));
+        Next::Held(Hold::Welcome)
+    }
+
+    /// CONNACK, and what a session that goes on was owed.
+    pub(crate) fn greet(&mut self, conn: ConnKey, Resumed(resumed): Resumed, fx: &mut Effects) {
+        let Some(open) = self.conns.get(conn).and_then(|conn| conn.open()) else {
+            return;
+        };
+        let (session, version) = (open.session, open.version);
+        let now = self.now;
+        if let Some(open) = self.conns.open_mut(conn) {
+            // It was we who were silent.
+            open.keep_alive.touch(now);
+        }
+        // [MQTT-3.2.2-1] [MQTT-3.2.2-2] [MQTT-3.2.2-3] MQTT 3.1 has no such flag.
+        let present = resumed && version != Version::V31;
+        // [MQTT-3.1.4-4] [MQTT-3.2.0-1] before anything else goes out.
+        if let Some(outbox) = fx.outboxes.writer(conn) {
+            let before = outbox.len();
+            let connack = Packet::ConnAck(ConnAck::new(present, code::ACCEPTED));
+            append(outbox, connack, version);
+            self.counters.sent_packet(outbox.len() - before);
+        }
+        if let Some(state) = self.sessions.get_mut(session) {
+            state.ready = true;
+        }
         if resumed {
             self.set_online(session, true);
             // [MQTT-4.4.0-1] what was unfinished goes out again.
@@ -127,8 +184,20 @@ impl Shard {
         }
     }
 
-    /// The session that a CONNECT begins or goes on with, and whether it goes on.
-    fn session_for(&mut self, client_id: &str, clean: bool, fx: &mut Effects) -> (SessionKey, bool) {
+    /// The will of a kept session outlives the broker, too.
+    fn note_will(&mut self, session: SessionNo, will: &Will) -> u64 {
+        let kept = burgee_store::Will {
+            body: will.message.to_body(),
+            qos: will.message.qos(),
+            retain: will.retain,
+        };
+        self.journal.note(Op::WillSet { session, will: kept }, self.now);
+        self.journal.needs()
+    }
+
+    /// The session that a CONNECT begins or goes on with, whether it goes on, and the batch that makes it so for good.
+    fn session_for(&mut self, client_id: &str, clean: bool, fx: &mut Effects) -> (SessionKey, bool, u64) {
+        let mut need = 0;
         if let Some(old) = self.sessions.find(client_id) {
             // [MQTT-3.1.4-2] the older connection ends now; if its session was to end with it, it is gone then.
             if let Some(conn) = self.sessions.get_mut(old).and_then(|session| session.conn) {
@@ -139,15 +208,28 @@ impl Shard {
             if self.sessions.get_mut(old).is_some() {
                 if !clean {
                     // [MQTT-3.1.2-4]
-                    return (old, true);
+                    let touched = self.sessions.get_mut(old).map_or(0, |session| session.touched);
+                    return (old, true, touched);
                 }
                 // [MQTT-3.1.2-6] nothing of it is ever used again.
                 self.forget_session(old);
             }
         }
-        let session = self.sessions.create(client_id, clean);
+        // It may also be that an old one is going just now: that has to be certain before CONNACK says that it is gone.
+        need = need.max(self.journal.deletion_of(self.trace_of(client_id)));
+        let number = if clean { 0 } else { self.journal.session_number() };
+        if number > 0 {
+            let created = Op::SessionCreated {
+                session: SessionNo(number),
+                client_id: client_id.into(),
+            };
+            self.journal.note(created, self.now);
+            need = self.journal.needs();
+        }
+        let session = self.sessions.create(client_id, clean, Kept::new(number));
+        self.touch(session, need);
         self.counters.sessions = self.sessions.len() as u64;
-        (session, false)
+        (session, false, need)
     }
 
     fn make_client_id(&mut self) -> String {

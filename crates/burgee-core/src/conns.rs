@@ -23,6 +23,12 @@ pub(crate) enum Hold {
     Mail(ShardId),
     /// The copies of its last message are still being made.
     FanOut,
+    /// Its CONNACK waits for the store.
+    Welcome,
+    /// Too much is on its way to the store.
+    Store,
+    /// The broker ends.
+    Ending,
 }
 
 /// The will message of a connection [MQTT-3.1.2-8].
@@ -40,6 +46,10 @@ pub(crate) struct Open {
     pub(crate) keep_alive: KeepAlive,
     pub(crate) will: Option<Box<Will>>,
     pub(crate) cache: RouteCache,
+    /// Its answers, and messages on their way to everybody, that wait for the store.
+    pub(crate) parked: u32,
+    /// How many things were parked in all when its last message was; 0: none.
+    pub(crate) last_fan_out: u64,
 }
 
 /// How far a connection has come.

@@ -30,6 +30,20 @@ pub struct Counters {
     pub dropped_retained_full: u64,
     /// PUBLISH packets acknowledged and dropped because their topic is not for clients.
     pub dropped_denied: u64,
+    /// Copies dropped because the memory limit was near.
+    pub dropped_memory: u64,
+    /// Connections closed because they held the most at the memory limit.
+    pub closed_for_memory: u64,
+    /// Messages dropped because they had waited too long.
+    pub dropped_expired: u64,
+    /// Sessions ended because their clients were away too long.
+    pub sessions_expired: u64,
+    /// Messages that the store did not have any more when they were to be sent.
+    pub dropped_not_kept: u64,
+    /// Shards whose store has failed.
+    pub store_failed: u64,
+    /// Bytes on their way to the store now.
+    pub store_bytes: u64,
     /// Connections accepted by the listener.
     pub connections: u64,
     /// Connections refused with a CONNACK code.
@@ -48,6 +62,10 @@ pub struct Counters {
     pub queued_messages: u64,
     /// Bytes of those.
     pub queued_bytes: u64,
+    /// Bytes of those that are in memory, as the queue limit counts them.
+    pub held_bytes: u64,
+    /// Bytes that count in the memory limit now.
+    pub memory_held: u64,
     /// Shared subscriptions held now.
     pub shared_subscriptions: u64,
     /// Identifiers of received QoS 2 messages held now.
@@ -69,6 +87,15 @@ impl Counters {
         self.dropped_queue_full += other.dropped_queue_full;
         self.dropped_retained_full += other.dropped_retained_full;
         self.dropped_denied += other.dropped_denied;
+        self.dropped_memory += other.dropped_memory;
+        self.closed_for_memory += other.closed_for_memory;
+        self.held_bytes += other.held_bytes;
+        self.memory_held += other.memory_held;
+        self.dropped_expired += other.dropped_expired;
+        self.sessions_expired += other.sessions_expired;
+        self.dropped_not_kept += other.dropped_not_kept;
+        self.store_failed += other.store_failed;
+        self.store_bytes += other.store_bytes;
         self.connections += other.connections;
         self.refused += other.refused;
         self.faults += other.faults;
@@ -97,15 +124,34 @@ impl Counters {
         self.publish_bytes_sent += payload as u64;
     }
 
-    /// A message of `weight` bytes waits no more for one session.
-    pub(crate) const fn settled(&mut self, weight: usize) {
+    /// A message of `weight` bytes waits no more for one session; `here` says that its bytes were in memory.
+    pub(crate) const fn settled(&mut self, weight: usize, here: bool) {
         self.queued_messages = self.queued_messages.saturating_sub(1);
         self.queued_bytes = self.queued_bytes.saturating_sub(weight as u64);
+        if here {
+            self.let_go(weight);
+        }
+    }
+
+    /// Bytes of a message that waits are in memory.
+    #[inline]
+    pub(crate) const fn hold(&mut self, weight: usize) {
+        self.held_bytes += weight as u64;
+    }
+
+    /// They are no more.
+    pub(crate) const fn let_go(&mut self, weight: usize) {
+        self.held_bytes = self.held_bytes.saturating_sub(weight as u64);
     }
 
     /// Messages and copies of them that somebody did not get, for any reason.
     #[must_use]
     pub const fn dropped(&self) -> u64 {
-        self.dropped_outbox_full + self.dropped_queue_full + self.dropped_denied
+        self.dropped_outbox_full
+            + self.dropped_queue_full
+            + self.dropped_denied
+            + self.dropped_not_kept
+            + self.dropped_expired
+            + self.dropped_memory
     }
 }

@@ -5,7 +5,8 @@
 
 use burgee_protocol::Time;
 
-use crate::conns::Open;
+use crate::close::is_once;
+use crate::conns::Hold;
 use crate::io::{CloseMode, Effects, Reason};
 use crate::state::Shard;
 
@@ -22,15 +23,39 @@ impl Shard {
         self.ending = Some(self.now.plus_millis(travel));
         for conn in self.conns.keys() {
             // [MQTT-3.1.2-8] this end is not the clients' wish either.
-            if let Some(will) = self.conns.open_mut(conn).and_then(take_will) {
-                self.publish_own(&will.message, will.retain, fx);
+            let Some(open) = self.conns.open_mut(conn) else {
+                continue;
+            };
+            let (key, parked) = (open.session, open.parked > 0);
+            let Some(will) = open.will.take() else { continue };
+            let kept = self.sessions.kept(key).unwrap_or_default();
+            self.note_no_will(key, kept);
+            let park = parked || is_once(&will.message, kept);
+            self.publish_own(&will.message, will.retain, park, fx);
+        }
+    }
+
+    /// Reads nobody any more: what comes now would have to be answered, too.
+    fn hush(&mut self, fx: &mut Effects) {
+        if core::mem::replace(&mut self.hushed, true) {
+            return;
+        }
+        for conn in self.conns.keys() {
+            if self.conns.get(conn).is_some_and(|conn| conn.hold == Hold::None) {
+                self.hold(conn, Hold::Ending, fx);
             }
         }
     }
 
     /// Closes what is left when the wills have travelled and every copy is made.
     pub(crate) fn finish_ending(&mut self, fx: &mut Effects) {
-        if self.ending.is_none_or(|due| due > self.now) || !self.jobs.is_empty() {
+        // What waits for the store is answered before its connection ends.
+        let busy = !self.jobs.is_empty() || !self.journal.is_quiet();
+        if self.ending.is_none_or(|due| due > self.now) {
+            return;
+        }
+        if busy {
+            self.hush(fx);
             return;
         }
         for conn in self.conns.keys() {
@@ -38,8 +63,4 @@ impl Shard {
         }
         self.ending = Some(Time::from_millis(u64::MAX));
     }
-}
-
-fn take_will(open: &mut Open) -> Option<Box<crate::conns::Will>> {
-    open.will.take()
 }

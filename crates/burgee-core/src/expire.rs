@@ -41,10 +41,12 @@ impl Shard {
             self.wheel.insert(deadline, conn);
             return;
         }
-        let held = self
-            .conns
-            .get(conn)
-            .is_some_and(|conn| matches!(conn.hold, Hold::Mail(_) | Hold::FanOut));
+        let held = self.conns.get(conn).is_some_and(|conn| {
+            matches!(
+                conn.hold,
+                Hold::Mail(_) | Hold::FanOut | Hold::Welcome | Hold::Store | Hold::Ending
+            )
+        });
         if held || unread {
             // It may have spoken: what it said is waiting for us, not the other way round.
             self.wheel.insert(self.now.plus_millis(LATER_MS), conn);

@@ -3,9 +3,12 @@
 //! What must hold: DUP of the publisher never travels [MQTT-3.3.1-3]; QoS 0 has neither DUP nor an identifier
 //! [MQTT-3.3.1-2] [MQTT-2.3.1-5]. Deliberately absent: who gets it.
 
-use burgee_codec::{CopyKind, Packet, PacketId, Properties, Publish, PublishCopy, QoS, UnreadPublish, Version};
+use burgee_codec::{
+    Ack, AckKind, CopyKind, Packet, PacketId, Properties, Publish, PublishCopy, QoS, TopicName, UnreadPublish, Version,
+};
 use burgee_protocol::connection::{Outbox, SHARE_FROM};
 use burgee_router::Topical;
+use burgee_store::Body;
 
 use crate::batch::{Batch, Place};
 use crate::message::Message;
@@ -25,6 +28,9 @@ pub(crate) struct Outbound<'a> {
     /// Where it stands in the bytes at hand, if it may live together with others that came with it.
     in_batch: Option<(UnreadPublish<'a>, Place<'a>)>,
     message: Option<Message>,
+    body_for_store: Option<Body>,
+    /// Only one gets it: what is made for that one need not be kept for others.
+    for_one: bool,
 }
 
 impl<'a> Outbound<'a> {
@@ -42,6 +48,8 @@ impl<'a> Outbound<'a> {
             as_it_is: plain.then_some(packet),
             in_batch: None,
             message: None,
+            body_for_store: None,
+            for_one: false,
         }
     }
 
@@ -59,6 +67,8 @@ impl<'a> Outbound<'a> {
             as_it_is: plain.then_some(publish.packet),
             in_batch: small.then_some((*publish, place)),
             message: None,
+            body_for_store: None,
+            for_one: false,
         }
     }
 
@@ -74,6 +84,8 @@ impl<'a> Outbound<'a> {
             as_it_is: None,
             in_batch: None,
             message: Some(message.clone()),
+            body_for_store: None,
+            for_one: false,
         }
     }
 
@@ -98,6 +110,31 @@ impl<'a> Outbound<'a> {
         })
     }
 
+    /// Only one gets it.
+    #[inline]
+    pub(crate) const fn set_for_one(&mut self) {
+        self.for_one = true;
+    }
+
+    /// The same for one of those who get it. Where there are no others, nothing is counted up and down for them.
+    #[inline]
+    pub(crate) fn copy(&mut self, batch: &mut Batch) -> Message {
+        if !self.for_one || self.message.is_some() {
+            return self.message(batch).clone();
+        }
+        let together = self
+            .in_batch
+            .and_then(|(publish, place)| batch.message(&publish, place));
+        together.unwrap_or_else(|| copied(self.body, self.topic_field, self.payload, self.qos))
+    }
+
+    /// The same with its number in the store.
+    pub(crate) fn numbered(&mut self, number: u64, batch: &mut Batch) -> Message {
+        let mut message = self.copy(batch);
+        message.set_number(number);
+        message
+    }
+
     /// The same as one that stays: it keeps no other message's bytes alive.
     pub(crate) fn settled(&mut self) -> &Message {
         let message = self
@@ -105,6 +142,25 @@ impl<'a> Outbound<'a> {
             .get_or_insert_with(|| copied(self.body, self.topic_field, self.payload, self.qos));
         message.settle();
         message
+    }
+
+    /// The message for the store: from now on all that is made of this one shares its bytes.
+    pub(crate) fn body(&mut self) -> Body {
+        if let Some(body) = &self.body_for_store {
+            return body.clone();
+        }
+        let body = if let Some(message) = &self.message {
+            message.to_body()
+        } else {
+            let name = self.topic_field.get(2..).unwrap_or_default();
+            Body::of(
+                TopicName::trusted(str::from_utf8(name).unwrap_or_default()),
+                self.payload,
+            )
+        };
+        self.message = Some(Message::from_store(&body, self.qos));
+        self.body_for_store = Some(body.clone());
+        body
     }
 
     /// The packet as it came, if a subscription of QoS 0 can get it as it is.
@@ -160,6 +216,18 @@ pub(crate) fn write_delivery(delivery: &Delivery, id: PacketId, dup: bool, versi
     write_copy(&delivery.message, kind, delivery.retain, version, outbox);
 }
 
+/// An answer of four bytes.
+#[inline]
+pub(crate) fn packet<'a>(kind: AckKind, id: PacketId) -> Packet<'a> {
+    let ack = Ack::new(id);
+    match kind {
+        AckKind::PubAck => Packet::PubAck(ack),
+        AckKind::PubRec => Packet::PubRec(ack),
+        AckKind::PubRel => Packet::PubRel(ack),
+        AckKind::PubComp => Packet::PubComp(ack),
+    }
+}
+
 /// Writes a packet at the end of an outbox.
 #[inline]
 pub(crate) fn append(outbox: &mut Outbox, packet: Packet<'_>, version: Version) {
@@ -181,8 +249,9 @@ fn write_copy(message: &Message, kind: CopyKind, retain: bool, version: Version,
     };
     if payload.len() < SHARE_FROM {
         let _written = copy.append_to(payload, outbox.tail());
-    } else if copy.append_head_to(payload.len(), outbox.tail()).is_ok() {
-        let (bytes, from) = message.shared_payload();
+    } else if copy.append_head_to(payload.len(), outbox.tail()).is_ok()
+        && let Some((bytes, from)) = message.shared_payload()
+    {
         outbox.append_shared(bytes, from);
     }
 }

@@ -3,37 +3,39 @@
 //! What must hold: the retained message is replaced before the subscribers are looked up, so that whoever subscribes
 //! meanwhile sees one of both; one copy for each session, with the greatest QoS that it asked for; the messages of one
 //! publisher reach a session in order. A turn makes a bounded number of copies: of a huge fan-out the rest waits, and
-//! its publisher is not read until it is done. Deliberately absent: how a copy is sent; see `deliver`.
+//! its publisher is not read until it is done. A QoS 2 message that has to be kept goes to nobody before it is durable.
+//! Deliberately absent: how a copy is sent; see `deliver`.
 
 use std::sync::Arc;
 
-use burgee_codec::{Ack, Packet, PacketId, Publish, QoS};
+use burgee_codec::{AckKind, Publish, QoS};
+use burgee_protocol::Fault;
 use burgee_protocol::session::Arrival;
 use burgee_router::{Recipient, Route, RouteCache, Topical};
 
 use crate::conns::Hold;
 use crate::io::{Bundle, ConnKey, Copy, Effects, Forwarded, Parcel};
+use crate::job::{Answer, Arrived, Job, Plan};
+use crate::journal::{Parked, ours};
 use crate::message::{Message, is_ours};
-use crate::outbound::Outbound;
+use crate::outbound::{Outbound, packet};
 use crate::sessions::SessionKey;
-use crate::state::{Job, Next, Shard};
-
-/// A PUBLISH of a client, as far as it matters once its topic is known.
-#[derive(Copy, Clone)]
-pub(crate) struct Arrived {
-    pub(crate) conn: ConnKey,
-    /// The publisher's session.
-    pub(crate) key: SessionKey,
-    pub(crate) qos: QoS,
-    pub(crate) packet_id: Option<PacketId>,
-    pub(crate) payload_len: usize,
-}
+use crate::state::{Next, Shard};
 
 impl Shard {
     /// A PUBLISH of a client. `packet` are its bytes.
-    pub(crate) fn publish(&mut self, conn: ConnKey, publish: &Publish<'_>, packet: &[u8], fx: &mut Effects) -> Next {
+    ///
+    /// # Errors
+    /// It has to be kept, and cannot be.
+    pub(crate) fn publish(
+        &mut self,
+        conn: ConnKey,
+        publish: &Publish<'_>,
+        packet: &[u8],
+        fx: &mut Effects,
+    ) -> Result<Next, Fault> {
         let Some(open) = self.conns.open_mut(conn) else {
-            return Next::Gone;
+            return Ok(Next::Gone);
         };
         let arrived = Arrived {
             conn,
@@ -42,19 +44,23 @@ impl Shard {
             packet_id: publish.packet_id,
             payload_len: publish.payload.len(),
         };
+        if (publish.qos > QoS::AtMostOnce || publish.retain) && self.journal.is_full() {
+            return Ok(Next::Wait(Hold::Store));
+        }
         if self.is_repeated(&arrived, fx) {
-            return Next::Go;
+            return Ok(Next::Go);
         }
         if is_ours(publish.topic) {
             // [MQTT-3.3.5-2] acknowledged by its QoS and dropped: a device must not reconnect for ever.
+            let plan = self.plan_for_nobody(&arrived)?;
             self.received(&arrived);
             self.counters.dropped_denied += 1;
-            self.accept(&arrived, fx);
-            return Next::Go;
+            self.accept(&arrived, plan.need, fx);
+            return Ok(Next::Go);
         }
         // The cache leaves its connection for the time of the look-up: a route is borrowed from it.
         let Some(mut cache) = self.take_cache(conn) else {
-            return Next::Gone;
+            return Ok(Next::Gone);
         };
         let next = self.publish_routed((&arrived, publish), packet, &mut cache, fx);
         // A long list of recipients is looked up again if there are too many such lists already.
@@ -80,112 +86,181 @@ impl Shard {
         packet: &[u8],
         cache: &mut RouteCache,
         fx: &mut Effects,
-    ) -> Next {
+    ) -> Result<Next, Fault> {
+        let route = self.shared.router.route(publish.topic, cache);
         if self.config.shards > 1
-            && let Some(wait) = self.has_to_wait(self.shared.router.route(publish.topic, cache), fx)
+            && let Some(wait) = self.has_to_wait(route, fx)
         {
-            return wait;
+            return Ok(wait);
+        }
+        if self.lacks_store(route, arrived, publish.retain) {
+            return Err(ours());
         }
         let mut out = Outbound::from_publish(publish, packet);
         // [MQTT-3.3.1-12] without RETAIN the stored message stays as it is.
-        if publish.retain {
-            self.retain(&mut out);
-        }
-        // [MQTT-3.3.2-3] who gets it is decided by matching alone; the topic name goes out as it came in.
+        let retained = publish.retain && self.retain(&mut out);
+        // [MQTT-3.3.2-3] who gets it is decided by matching alone; the topic name goes out as it came in. It is looked up
+        // again: whoever subscribed before it was retained is on this route, whoever comes later finds it retained.
         let route = self.shared.router.route(publish.topic, cache);
-        self.publish_to(route, arrived, &mut out, fx)
+        Ok(self.publish_to((route, retained), arrived, &mut out, fx))
     }
 
     /// A message of a client goes to everybody on its route, and is answered.
     #[inline]
     pub(crate) fn publish_to(
         &mut self,
-        route: &Arc<Route>,
+        (route, retained): (&Arc<Route>, bool),
         arrived: &Arrived,
         out: &mut Outbound<'_>,
         fx: &mut Effects,
     ) -> Next {
         self.received(arrived);
-        if self.start_fan_out(route, out, Some(arrived.conn), fx) {
+        let needs_store = self.journal.is_on() && (retained || route.keeps() || arrived.qos == QoS::ExactlyOnce);
+        if let ([only], [], Some(left)) = (route.recipients(), route.groups(), self.copies_left.checked_sub(1))
+            && !needs_store
+        {
+            // One recipient and no store is what most messages have.
+            self.copies_left = left;
+            out.set_for_one();
+            self.copy_to(core::slice::from_ref(only), 0, out, fx);
+            self.accept(arrived, 0, fx);
+            return Next::Go;
+        }
+        let plan = self.plan(route, arrived, retained, out);
+        let need = plan.need;
+        if arrived.qos == QoS::ExactlyOnce && (need > 0 || self.has_parked(arrived.conn)) {
+            // Nobody gets it before it is durable: sent again after a crash, it would come twice.
+            self.fan_out_later((route, plan), arrived, out);
+            return Next::Go;
+        }
+        if let Some(mut job) = self.start_fan_out(route, plan, out, fx) {
             // The message is ours already; its acknowledgement follows its last copy.
-            self.defer_ack(arrived);
+            job.publisher = Some(arrived.conn);
+            job.answer = self.defer_answer(arrived, need);
+            self.jobs.push_back(job);
             return Next::Held(Hold::FanOut);
         }
-        self.accept(arrived, fx);
+        self.accept(arrived, need, fx);
         Next::Go
     }
 
-    /// A message of the broker itself: a will, or `$SYS`.
-    pub(crate) fn publish_own(&mut self, message: &Message, retain: bool, fx: &mut Effects) {
+    /// A QoS 2 message waits for its batch, or behind others of its publisher that do.
+    fn fan_out_later(&mut self, (route, plan): (&Arc<Route>, Plan), arrived: &Arrived, out: &mut Outbound<'_>) {
+        let (need, answer) = (plan.need, self.defer_answer(arrived, plan.need));
+        let job = Job {
+            message: out.settled().clone(),
+            route: Arc::clone(route),
+            plan,
+            next: 0,
+            publisher: None,
+            answer,
+            was_parked: false,
+        };
+        self.count_parked(arrived.conn);
+        self.journal.park(need, Parked::FanOut(Box::new(job)));
+        let last = self.journal.parked_so_far();
+        if let Some(open) = self.conns.open_mut(arrived.conn) {
+            open.last_fan_out = last;
+        }
+    }
+
+    /// The batch of a QoS 2 message was awaited: it goes out.
+    pub(crate) fn fan_out_now(&mut self, mut job: Job) {
+        if let Some(answer) = &mut job.answer {
+            answer.is_next = true;
+        }
+        job.was_parked = true;
+        self.parked_jobs += 1;
+        self.jobs.push_back(job);
+    }
+
+    /// A message of the broker itself: a will, or `$SYS`. `park` says that nobody may get it before what was noted so far
+    /// is durable.
+    pub(crate) fn publish_own(&mut self, message: &Message, retain: bool, park: bool, fx: &mut Effects) {
         let mut out = Outbound::from_message(message);
         if retain {
             self.retain(&mut out);
         }
         let mut cache = RouteCache::default();
-        let route = self.shared.router.route(message.topic(), &mut cache);
-        self.start_fan_out(route, &mut out, None, fx);
+        let route = Arc::clone(self.shared.router.route(message.topic(), &mut cache));
+        let plan = self.plan_own(&route, &mut out);
+        if self.journal.is_on() && (park || (message.qos() == QoS::ExactlyOnce && plan.is_owed())) {
+            let need = self.journal.so_far();
+            let job = Job {
+                message: out.settled().clone(),
+                route,
+                plan,
+                next: 0,
+                publisher: None,
+                answer: None,
+                was_parked: false,
+            };
+            self.journal.park(need, Parked::FanOut(Box::new(job)));
+            return;
+        }
+        let left = self.start_fan_out(&route, plan, &mut out, fx);
+        self.jobs.extend(left);
     }
 
-    /// Makes the copies that this turn has left. Says whether some are left over, for a job.
+    /// Makes the copies that this turn has left. Returns what is left over, for a later turn.
     fn start_fan_out(
         &mut self,
         route: &Arc<Route>,
+        plan: Plan,
         out: &mut Outbound<'_>,
-        publisher: Option<ConnKey>,
         fx: &mut Effects,
-    ) -> bool {
-        if let (Some(left), [only], []) = (self.copies_left.checked_sub(1), route.recipients(), route.groups()) {
-            // One recipient is what most messages have.
-            self.copies_left = left;
-            self.copy_to(core::slice::from_ref(only), out, fx);
-            return false;
-        }
+    ) -> Option<Job> {
         // Jobs are left over only while the turn has no copies left: nothing overtakes them here.
         let left = if self.copies_left == 0 {
             Some(0)
         } else {
-            self.fan_out(route, 0, out, fx)
+            self.fan_out((route, &plan), 0, out, fx)
         };
-        let Some(next) = left else { return false };
-        let (message, route) = (out.settled().clone(), Arc::clone(route));
-        self.jobs.push_back(Job {
-            message,
-            route,
+        let next = left?;
+        Some(Job {
+            message: out.settled().clone(),
+            route: Arc::clone(route),
+            plan,
             next,
-            publisher,
-        });
-        true
+            publisher: None,
+            answer: None,
+            was_parked: false,
+        })
     }
 
-    /// Makes copies for the groups and recipients of `route` from the `from`th on, as many as this turn has left.
+    /// Makes copies for the groups and recipients of a plan from the `from`th on, as many as this turn has left.
     /// Returns where to go on, or `None` if all are made.
-    fn fan_out(&mut self, route: &Route, from: usize, out: &mut Outbound<'_>, fx: &mut Effects) -> Option<usize> {
-        let groups = route.groups();
+    fn fan_out(
+        &mut self,
+        (route, plan): (&Route, &Plan),
+        from: usize,
+        out: &mut Outbound<'_>,
+        fx: &mut Effects,
+    ) -> Option<usize> {
+        let picks = plan.picks.as_slice();
         let to = from.saturating_add(self.copies_left);
-        for group in groups.get(from..to.min(groups.len())).unwrap_or_default() {
-            if let Some(member) = group.pick() {
-                self.copy_to(&[member], out, fx);
-            }
+        for (member, number) in picks.get(from..to.min(picks.len())).unwrap_or_default() {
+            self.copy_to(core::slice::from_ref(member), *number, out, fx);
         }
         let recipients = route.recipients();
         let (start, end) = (
-            from.saturating_sub(groups.len()),
-            to.saturating_sub(groups.len()).min(recipients.len()),
+            from.saturating_sub(picks.len()),
+            to.saturating_sub(picks.len()).min(recipients.len()),
         );
         // [MQTT-4.5.0-1] every matching session, here or there. [MQTT-4.6.0-5] [MQTT-4.6.0-6] in the order of arrival:
         // this shard handles one message of a publisher at a time, and mail keeps its order.
         // Recipients are in the order of their shards: one parcel for each other shard.
         let now = recipients.get(start..end).unwrap_or_default();
         for same_shard in now.chunk_by(|a, b| a.key.shard == b.key.shard) {
-            self.copy_to(same_shard, out, fx);
+            self.copy_to(same_shard, plan.number, out, fx);
         }
-        let all = groups.len() + recipients.len();
+        let all = picks.len() + recipients.len();
         self.copies_left = self.copies_left.saturating_sub(to.min(all).saturating_sub(from));
         (to < all).then_some(to)
     }
 
-    /// Copies for recipients of one shard.
-    fn copy_to(&mut self, recipients: &[Recipient], out: &mut Outbound<'_>, fx: &mut Effects) {
+    /// Copies for recipients of one shard. The number is that under which kept sessions among them are owed it.
+    fn copy_to(&mut self, recipients: &[Recipient], number: u64, out: &mut Outbound<'_>, fx: &mut Effects) {
         let Some(shard) = recipients.first().map(|recipient| recipient.key.shard) else {
             return;
         };
@@ -198,7 +273,7 @@ impl Shard {
                     generation: recipient.key.generation,
                 };
                 // [MQTT-3.3.1-9] an established subscription sees RETAIN 0.
-                self.deliver(key, (recipient.qos.min(published), false), out, fx);
+                self.deliver(key, (recipient.qos.min(published), false, number), out, fx);
             }
         } else if let Some(mailbox) = fx.mail.get_mut(usize::from(shard)) {
             let copy_for = |recipient: &Recipient| Copy {
@@ -212,9 +287,9 @@ impl Shard {
                     packet,
                     payload_len: out.payload_len(),
                 }),
-                (None, [only]) => mailbox.push_single(out.message(&mut self.batch), copy_for(only)),
+                (None, [only]) => mailbox.push_single(out.numbered(number, &mut self.batch), copy_for(only)),
                 _ => mailbox.push(Parcel::Publish {
-                    message: out.message(&mut self.batch).clone(),
+                    message: out.numbered(number, &mut self.batch),
                     copies: recipients.iter().map(copy_for).collect(),
                 }),
             }
@@ -235,7 +310,7 @@ impl Shard {
                 generation: copy.generation,
             };
             // [MQTT-3.1.2-5] QoS 0 for an absent client need not be stored, and is not.
-            let Some(conn) = self.sessions.get_mut(key).and_then(|session| session.conn) else {
+            let Some(conn) = self.sessions.get_mut(key).and_then(|session| session.line()) else {
                 continue;
             };
             let Some(outbox) = fx.outboxes.writer(conn) else {
@@ -258,7 +333,7 @@ impl Shard {
                 slot: copy.slot,
                 generation: copy.generation,
             };
-            self.deliver(key, (copy.qos, false), &mut out, fx);
+            self.deliver(key, (copy.qos, false, message.number()), &mut out, fx);
         }
     }
 
@@ -268,36 +343,44 @@ impl Shard {
             && let Some(mut job) = self.jobs.pop_front()
         {
             let message = job.message.clone();
-            match self.fan_out(&job.route, job.next, &mut Outbound::from_message(&message), fx) {
-                Some(next) => {
-                    job.next = next;
-                    self.jobs.push_front(job);
+            let mut out = Outbound::from_message(&message);
+            if let Some(next) = self.fan_out((&job.route, &job.plan), job.next, &mut out, fx) {
+                job.next = next;
+                self.jobs.push_front(job);
+            } else {
+                self.parked_jobs -= usize::from(job.was_parked);
+                if let Some(answer) = job.answer {
+                    self.acknowledge(&answer, fx);
                 }
-                None => {
-                    if let Some(conn) = job.publisher {
-                        self.send_deferred_ack(conn, fx);
-                        self.unhold(conn, Hold::FanOut, fx);
-                    }
+                if let Some(conn) = job.publisher {
+                    self.unhold(conn, Hold::FanOut, fx);
                 }
             }
         }
     }
 
-    /// Stores or removes the retained message of a topic.
-    fn retain(&mut self, out: &mut Outbound<'_>) {
+    /// Stores or removes the retained message of a topic. Says whether it did.
+    fn retain(&mut self, out: &mut Outbound<'_>) -> bool {
         // [MQTT-3.3.1-5] [MQTT-3.3.1-7] it replaces what was stored, also with QoS 0.
         // [MQTT-3.3.1-10] [MQTT-3.3.1-11] an empty one removes it and is not stored itself.
-        let empty = out.payload_len() == 0;
+        let (empty, out_of_memory) = (out.payload_len() == 0, self.is_out_of_memory());
+        if self.journal.is_on() {
+            // The store's bytes are the index's: they are held once.
+            out.body();
+        }
         let message = out.settled();
         if empty {
-            self.shared.retained.remove(message.topic());
-        } else if self.shared.retained.len() < self.config.max_retained
+            self.shared.remove_retained(message.topic());
+        } else if (self.shared.retained.len() < self.config.max_retained && !out_of_memory)
             || self.shared.retained.get(message.topic()).is_some()
         {
-            self.shared.retained.set(message.clone());
+            self.shared.set_retained(message.clone());
         } else {
             self.counters.dropped_retained_full += 1;
+            return false;
         }
+        self.note_retained(out);
+        true
     }
 
     /// Whether a QoS 2 message is here already; then it is answered again.
@@ -312,9 +395,10 @@ impl Shard {
         if !flow.is_some_and(|flow| flow.incoming.holds(id)) {
             return false;
         }
-        // [MQTT-4.3.3-2] the same message again: PUBREC, and nobody gets it twice.
+        // [MQTT-4.3.3-2] the same message again: PUBREC, and nobody gets it twice. Not before the first one is durable.
         self.received(arrived);
-        self.acknowledge(arrived.conn, arrived.qos, id, fx);
+        let need = self.journal.so_far();
+        self.answer(arrived.conn, need, (AckKind::PubRec, id), fx);
         true
     }
 
@@ -323,50 +407,62 @@ impl Shard {
         self.counters.publish_bytes_received += arrived.payload_len as u64;
     }
 
-    /// The message is with everybody: takes note of a QoS 2 identifier and answers.
-    fn accept(&mut self, arrived: &Arrived, fx: &mut Effects) {
-        let Some(id) = arrived.packet_id else { return };
-        self.remember(arrived.key, arrived.qos, id);
-        self.acknowledge(arrived.conn, arrived.qos, id, fx);
+    /// The message is with everybody: takes note of a QoS 2 identifier and answers once `need` is durable.
+    #[inline]
+    fn accept(&mut self, arrived: &Arrived, need: u64, fx: &mut Effects) {
+        if let Some(answer) = self.defer_answer(arrived, need) {
+            self.acknowledge(&answer, fx);
+        }
     }
 
-    fn remember(&mut self, key: SessionKey, qos: QoS, id: PacketId) {
-        if qos == QoS::ExactlyOnce
-            && let Some(session) = self.sessions.get_mut(key)
+    /// The answer that is due; a QoS 2 identifier is held from now on.
+    #[inline]
+    fn defer_answer(&mut self, arrived: &Arrived, need: u64) -> Option<Answer> {
+        let id = arrived.packet_id?;
+        if arrived.qos == QoS::ExactlyOnce
+            && let Some(session) = self.sessions.get_mut(arrived.key)
             && session.flow(self.config.window).incoming.publish(id) == Arrival::New
         {
             self.counters.unreleased += 1;
         }
+        Some(Answer {
+            conn: arrived.conn,
+            qos: arrived.qos,
+            id,
+            need,
+            is_next: false,
+        })
     }
 
     /// The answer by QoS [MQTT-3.3.4-1], with the identifier of the PUBLISH.
-    fn acknowledge(&mut self, conn: ConnKey, qos: QoS, id: PacketId, fx: &mut Effects) {
+    #[inline]
+    fn acknowledge(&mut self, answer: &Answer, fx: &mut Effects) {
         // [MQTT-3.3.4-1] [MQTT-2.3.1-6] [MQTT-4.6.0-2] [MQTT-4.6.0-3] in the order of the PUBLISHes: the next one is not
-        // looked at before.
-        match qos {
-            QoS::AtMostOnce => {}
+        // looked at before, or waits behind it.
+        let kind = match answer.qos {
+            QoS::AtMostOnce => return,
             // [MQTT-4.3.2-2] the message is in every session that is owed it.
-            QoS::AtLeastOnce => self.send_ack(conn, Packet::PubAck(Ack::new(id)), fx),
-            QoS::ExactlyOnce => self.send_ack(conn, Packet::PubRec(Ack::new(id)), fx),
-        }
-    }
-
-    /// The answer follows the last copy; a QoS 2 identifier is held from now on.
-    fn defer_ack(&mut self, arrived: &Arrived) {
-        if let Some(id) = arrived.packet_id {
-            self.remember(arrived.key, arrived.qos, id);
-            self.deferred.push((arrived.conn, arrived.qos, id));
-        }
-    }
-
-    fn send_deferred_ack(&mut self, conn: ConnKey, fx: &mut Effects) {
-        if let Some(place) = self.deferred.iter().position(|(waiting, ..)| *waiting == conn) {
-            let (_, qos, id) = self.deferred.swap_remove(place);
-            // A connection that has ended meanwhile is told nothing more.
-            if self.conns.get(conn).is_some() {
-                self.acknowledge(conn, qos, id, fx);
+            QoS::AtLeastOnce => AckKind::PubAck,
+            QoS::ExactlyOnce => AckKind::PubRec,
+        };
+        if answer.is_next {
+            self.uncount_parked(answer.conn);
+            if self.conns.get(answer.conn).is_some() {
+                self.send_ack(answer.conn, packet(kind, answer.id), fx);
             }
+            return;
         }
+        self.answer(answer.conn, answer.need, (kind, answer.id), fx);
+    }
+
+    /// What a message that nobody gets needs: its identifier has to be kept all the same.
+    fn plan_for_nobody(&mut self, arrived: &Arrived) -> Result<Plan, Fault> {
+        let nobody = Route::default();
+        if self.lacks_store(&nobody, arrived, false) {
+            return Err(ours());
+        }
+        let message = Message::new(burgee_codec::TopicName::trusted(""), &[], arrived.qos);
+        Ok(self.plan(&nobody, arrived, false, &mut Outbound::from_message(&message)))
     }
 
     /// Whether a publisher has to wait because a shard that is owed its message has full mail.

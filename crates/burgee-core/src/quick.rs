@@ -13,8 +13,8 @@ use burgee_router::Route;
 
 use crate::batch::Place;
 use crate::io::{ConnKey, Effects};
+use crate::job::Arrived;
 use crate::outbound::Outbound;
-use crate::publish::Arrived;
 use crate::state::{Next, Shard};
 
 /// What became of a packet, and how many bytes it has.
@@ -28,6 +28,9 @@ impl Shard {
             return Some((Ok(self.publish_again(conn, &publish, place, fx)?), publish.packet.len()));
         }
         let ack = BareAck::find(place.rest)?;
+        if self.journal.is_full() {
+            return None;
+        }
         let next = self.acknowledged(conn, ack, fx);
         Some((next, BareAck::LEN))
     }
@@ -40,7 +43,8 @@ impl Shard {
         place: Place<'_>,
         fx: &mut Effects,
     ) -> Option<Next> {
-        if publish.retain || (self.store_failed && publish.qos > QoS::AtMostOnce) {
+        let needs_store = publish.qos > QoS::AtMostOnce && (self.journal.has_failed() || self.journal.is_full());
+        if publish.retain || needs_store {
             return None;
         }
         let now = self.now;
@@ -80,7 +84,7 @@ impl Shard {
         let next = if self.is_repeated(arrived, fx) {
             Next::Go
         } else {
-            self.publish_to(route, arrived, &mut Outbound::from_unread(publish, place), fx)
+            self.publish_to((route, false), arrived, &mut Outbound::from_unread(publish, place), fx)
         };
         if arrived.qos == QoS::AtMostOnce {
             return next;
@@ -99,7 +103,7 @@ impl Shard {
         match ack.kind {
             AckKind::PubAck => self.puback(conn, id, fx)?,
             AckKind::PubRec => self.pubrec(conn, id, fx)?,
-            AckKind::PubRel => self.pubrel(conn, id, fx),
+            AckKind::PubRel => self.pubrel(conn, id, fx)?,
             AckKind::PubComp => self.pubcomp(conn, id, fx)?,
         }
         self.count_packet(BareAck::LEN);

@@ -5,6 +5,7 @@
 //! Deliberately absent: a copy of the index; it is read in pages, as it is at that moment.
 
 use burgee_codec::QoS;
+use burgee_router::{Kept, Recipient};
 
 use crate::io::Effects;
 use crate::outbound::Outbound;
@@ -20,9 +21,10 @@ impl Shard {
         let (limits, window) = (self.outbox_limits(), usize::from(self.config.window.max(1)));
         let mut page = core::mem::take(&mut self.page);
         while let Some(session) = self.sessions.get_mut(key) {
-            let (Some(conn), version) = (session.conn, session.version) else {
+            let (Some(conn), version) = (session.line(), session.version) else {
                 break;
             };
+            let kept = session.kept;
             let Some(flow) = session.flow_if_any() else { break };
             let Some(replay) = flow.replays.front_mut() else { break };
             if fx
@@ -31,7 +33,7 @@ impl Shard {
                 .is_some_and(|outbox| outbox.is_above(limits.0, limits.1))
             {
                 if let Some(outbox) = fx.outboxes.get_mut(conn) {
-                    outbox.wants_room = true;
+                    self.want_room(outbox);
                 }
                 break;
             }
@@ -65,11 +67,21 @@ impl Shard {
                 if qos == QoS::AtMostOnce {
                     self.send_qos0(conn, (true, version), &mut out, fx);
                 } else {
-                    self.deliver(key, (qos, true), &mut out, fx);
+                    let number = self.owe_retained(key, (qos, kept), &mut out);
+                    self.deliver(key, (qos, true, number), &mut out, fx);
                 }
             }
         }
         self.page = page;
+    }
+
+    /// A retained message is owed to one session: if that is kept, so is the debt.
+    fn owe_retained(&mut self, key: SessionKey, (qos, kept): (QoS, Kept), out: &mut Outbound<'_>) -> u64 {
+        if !kept.is_kept() {
+            return 0;
+        }
+        let key = self.subscriber(key, kept);
+        self.owe_to([Recipient { key, qos }].iter(), (qos, true), out)
     }
 
     /// Goes on with the replays that the last turn had no time for.

@@ -7,22 +7,36 @@ use std::collections::VecDeque;
 
 use ahash::RandomState;
 use burgee_codec::{QoS, TopicFilterBuf, Version};
+use burgee_protocol::Time;
 use burgee_protocol::session::{Deliverable, Incoming, Outgoing};
-use burgee_router::RetainedCursor;
+use burgee_router::{Kept, RetainedCursor, SubscriberKey};
+use burgee_store::SessionNo;
 use hashbrown::HashTable;
 
 use crate::filters::Filters;
-use crate::io::ConnKey;
+use crate::io::{ConnKey, ShardId};
 use crate::message::Message;
 
 /// Identifiers that the broker makes begin with this: no client can send it [MQTT-1.5.3-2].
 pub(crate) const MADE: char = '\0';
 
 /// A session's place and generation.
-#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+#[derive(Copy, Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct SessionKey {
     pub(crate) slot: u32,
     pub(crate) generation: u32,
+}
+
+impl SessionKey {
+    /// How the router knows it.
+    pub(crate) const fn in_shard(self, shard: ShardId, kept: Kept) -> SubscriberKey {
+        SubscriberKey {
+            shard,
+            slot: self.slot,
+            generation: self.generation,
+            kept,
+        }
+    }
 }
 
 /// Bytes that a waiting message costs besides its topic and payload.
@@ -34,6 +48,19 @@ pub(crate) struct Delivery {
     pub(crate) message: Message,
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
+    /// It comes from before a restart.
+    pub(crate) again: bool,
+    /// What its age is counted from, in seconds.
+    pub(crate) stamp: u32,
+}
+
+impl Delivery {
+    /// Lets its bytes go if the store has them. Says whether it did.
+    pub(crate) fn let_go(&mut self) -> bool {
+        let here = self.message.is_here();
+        self.message.let_go();
+        here && !self.message.is_here()
+    }
 }
 
 impl Deliverable for Delivery {
@@ -43,6 +70,18 @@ impl Deliverable for Delivery {
 
     fn weight(&self) -> usize {
         self.message.weight() + OVERHEAD
+    }
+
+    fn is_here(&self) -> bool {
+        self.message.is_here()
+    }
+
+    fn is_from_before(&self) -> bool {
+        self.again
+    }
+
+    fn number(&self) -> u64 {
+        self.message.number()
     }
 }
 
@@ -64,6 +103,8 @@ pub(crate) struct Flow {
     pub(crate) replay_queued: bool,
     /// Its queue is above the limit, and somebody was told.
     pub(crate) full: bool,
+    /// The numbers of the messages that were asked of the store, ascending; empty: nothing is asked.
+    pub(crate) asked: Vec<u64>,
 }
 
 impl Flow {
@@ -73,7 +114,8 @@ impl Flow {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.outgoing.is_empty() && self.incoming.is_empty() && self.replays.is_empty()
+        // A read that is under way belongs to it: its answer must not be taken for that of a later one.
+        self.outgoing.is_empty() && self.incoming.is_empty() && self.replays.is_empty() && self.asked.is_empty()
     }
 }
 
@@ -83,7 +125,15 @@ pub(crate) struct Session {
     generation: u32,
     /// It ends with its connection.
     pub(crate) clean: bool,
+    /// When it ends if its client stays away.
+    pub(crate) expires: Option<Time>,
+    /// CONNACK of its connection is out: packets may follow.
+    pub(crate) ready: bool,
     pub(crate) conn: Option<ConnKey>,
+    /// Its number in the store.
+    pub(crate) kept: Kept,
+    /// The last batch that had to do with its being there, or with its will.
+    pub(crate) touched: u64,
     /// The version that its present or last connection speaks.
     pub(crate) version: Version,
     pub(crate) client_id: Box<str>,
@@ -102,8 +152,15 @@ impl Session {
                 replays: VecDeque::new(),
                 replay_queued: false,
                 full: false,
+                asked: Vec::new(),
             })
         })
+    }
+
+    /// The connection that it can be sent to by.
+    #[inline]
+    pub(crate) fn line(&self) -> Option<ConnKey> {
+        if self.ready { self.conn } else { None }
     }
 
     pub(crate) fn flow_if_any(&mut self) -> Option<&mut Flow> {
@@ -160,7 +217,7 @@ impl Sessions {
     }
 
     /// A new session under an identifier that has none.
-    pub(crate) fn create(&mut self, client_id: &str, clean: bool) -> SessionKey {
+    pub(crate) fn create(&mut self, client_id: &str, clean: bool, kept: Kept) -> SessionKey {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot {
                 generation: 0,
@@ -175,7 +232,11 @@ impl Sessions {
             place.session = Some(Session {
                 generation,
                 clean,
+                expires: None,
+                ready: false,
                 conn: None,
+                kept,
+                touched: 0,
                 version: Version::V311,
                 client_id: client_id.into(),
                 filters: Filters::default(),
@@ -205,6 +266,32 @@ impl Sessions {
         }
         self.free.push(key.slot);
         self.slots.get_mut(key.slot as usize)?.session.take()
+    }
+
+    /// The number in the store of a session; none for one that is not kept, or not there.
+    pub(crate) fn kept(&self, key: SessionKey) -> Option<SessionNo> {
+        let session = self.slots.get(key.slot as usize)?.session.as_ref()?;
+        let kept = session.generation == key.generation && session.kept.is_kept();
+        kept.then(|| SessionNo(session.kept.number()))
+    }
+
+    /// The client identifier of a session.
+    pub(crate) fn client_id(&self, key: SessionKey) -> Option<&str> {
+        let session = self.slots.get(key.slot as usize)?.session.as_ref()?;
+        (session.generation == key.generation).then_some(&*session.client_id)
+    }
+
+    /// Places for sessions, taken or not.
+    pub(crate) const fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The session in this place.
+    pub(crate) fn key_at(&self, slot: usize) -> Option<SessionKey> {
+        let place = self.slots.get(slot)?;
+        let generation = place.session.as_ref()?.generation;
+        let slot = u32::try_from(slot).ok()?;
+        Some(SessionKey { slot, generation })
     }
 
     /// How many there are.

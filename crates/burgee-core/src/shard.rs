@@ -4,7 +4,7 @@
 //! What must hold: a turn is bounded (bytes by what the event loop hands in, copies and retained messages by slices);
 //! what is left over is said in `effects.more`. A key that is stale finds nothing. Deliberately absent: waiting.
 
-use burgee_codec::{Decoded, Limits, Packet, QoS, Version, Versions, decode};
+use burgee_codec::{Decoded, Limits, Packet, Version, Versions, decode};
 use burgee_protocol::connection::{FromClient, check_first_byte, first_from_client, from_client};
 use burgee_protocol::{Fault, Time};
 
@@ -20,9 +20,19 @@ impl Shard {
         self.copies_left = self.config.fanout_slice.max(1);
         self.retained_left = self.config.retained_slice.max(1);
         effects.more = false;
-        self.work_off_jobs(effects);
+        self.feel_pressure(effects);
+        // Most turns have nothing of this: they pay for looking and no more.
+        if !self.jobs.is_empty() {
+            self.work_off_jobs(effects);
+        }
+        if !self.journal.is_quiet() {
+            self.let_parked_go(effects);
+        }
         self.replay_again(effects);
         self.resume_mail_waiters(effects);
+        if !self.old_wills.is_empty() {
+            self.publish_old_wills(effects);
+        }
         while let Some(input) = inputs.next() {
             match input {
                 Input::Accepted { conn } => self.accepted(conn, effects),
@@ -35,15 +45,38 @@ impl Shard {
                 Input::Ended { conn, how } => self.ended(conn, how, effects),
                 Input::Room { conn } => self.room(conn, effects),
                 Input::Mail { from, parcel } => self.mail(from, parcel, effects),
-                Input::Durable { .. } => {}
-                Input::StoreFailed => self.store_failed = true,
+                Input::Durable { batch } => self.durable(batch, effects),
+                Input::Bodies { key, bodies } => self.bodies(key, bodies, effects),
+                Input::StoreFailed => self.store_failed(effects),
                 Input::Shutdown => self.end(effects),
             }
         }
         self.expire(inputs, effects);
+        self.relieve(effects);
+        if self.expires() {
+            self.give_up();
+        }
         self.sys_turn(effects);
         self.finish_ending(effects);
+        if !self.journal.is_quiet() {
+            self.let_parked_go(effects);
+        }
+        if !self.store_waiters.is_empty() {
+            self.resume_store_waiters(effects);
+        }
         effects.more |= !self.jobs.is_empty() || !self.replaying.is_empty();
+        if self.journal.has_failed() && !self.journal.is_quiet() {
+            self.give_back(effects);
+        }
+        if self.journal.is_on() {
+            if self.ending.is_some() {
+                // Nothing is left for later any more.
+                self.journal.needs();
+            }
+            let batch = self.journal.take(now, !effects.reads.is_empty());
+            effects.batches.extend(batch);
+            self.counters.store_bytes = self.journal.bytes() as u64;
+        }
         effects.deadline = self.deadline();
     }
 
@@ -127,12 +160,14 @@ impl Shard {
         // [MQTT-3.1.2-24] every complete packet counts, not only PINGREQ [MQTT-3.1.2-23].
         open.keep_alive.touch(now);
         let next = match from_client(packet)? {
+            FromClient::Subscribe(_) | FromClient::Unsubscribe(_) | FromClient::PubRel(_) | FromClient::PubRec(_)
+                if self.journal.is_full() =>
+            {
+                return Ok(Next::Wait(Hold::Store));
+            }
             FromClient::Publish(publish) => {
-                if self.store_failed && publish.qos > QoS::AtMostOnce {
-                    // [MQTT-4.8.0-2] what cannot be kept is not acknowledged. QoS 0 goes on.
-                    return Err(Fault::Ours("the store has failed"));
-                }
-                let next = self.publish(conn, &publish, raw, fx);
+                // [MQTT-4.8.0-2] what cannot be kept is not acknowledged. What needs no store goes on.
+                let next = self.publish(conn, &publish, raw, fx)?;
                 if matches!(next, Next::Wait(_)) {
                     return Ok(next);
                 }
@@ -141,15 +176,9 @@ impl Shard {
             FromClient::PubAck(id) => self.puback(conn, id, fx).map(|()| Next::Go)?,
             FromClient::PubRec(id) => self.pubrec(conn, id, fx).map(|()| Next::Go)?,
             FromClient::PubComp(id) => self.pubcomp(conn, id, fx).map(|()| Next::Go)?,
-            FromClient::PubRel(id) => {
-                self.pubrel(conn, id, fx);
-                Next::Go
-            }
+            FromClient::PubRel(id) => self.pubrel(conn, id, fx).map(|()| Next::Go)?,
             FromClient::Subscribe(subscribe) => self.subscribe(conn, &subscribe, fx).map(|()| Next::Go)?,
-            FromClient::Unsubscribe(unsubscribe) => {
-                self.unsubscribe(conn, &unsubscribe, fx);
-                Next::Go
-            }
+            FromClient::Unsubscribe(unsubscribe) => self.unsubscribe(conn, &unsubscribe, fx).map(|()| Next::Go)?,
             FromClient::Ping => {
                 // [MQTT-3.12.4-1] behind nothing that waits.
                 self.send(conn, Packet::PingResp, fx);
@@ -173,7 +202,7 @@ impl Shard {
             return next;
         }
         if let Some(outbox) = fx.outboxes.get_mut(conn) {
-            outbox.wants_room = true;
+            self.want_room(outbox);
         }
         Next::Held(Hold::Outbox)
     }
@@ -245,9 +274,15 @@ impl Shard {
 
     fn deadline(&self) -> Option<Time> {
         let awaiting = self.awaiting.front().map(|(due, _)| *due);
-        Time::earlier(
+        let usual = Time::earlier(
             Time::earlier(awaiting, self.wheel.next()),
-            Time::earlier(self.sys_deadline(), self.ending),
-        )
+            // Once it is due, it is what is left over or the store that keeps the end waiting, and not the time.
+            Time::earlier(self.sys_deadline(), self.ending.filter(|due| *due > self.now)),
+        );
+        if !self.journal.is_on() && !self.expires() {
+            return usual;
+        }
+        let rare = Time::earlier(self.journal.deadline(), self.expiry_deadline());
+        Time::earlier(usual, rare)
     }
 }

@@ -2,8 +2,12 @@
 //!
 //! What must hold: everything in here may be used by several threads at once. Deliberately absent: sessions.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use ahash::RandomState;
+use burgee_codec::TopicName;
 use burgee_router::{RetainedIndex, Router};
+use burgee_store::RetainedMessage;
 
 use crate::io::ShardId;
 use crate::message::Message;
@@ -13,6 +17,7 @@ use crate::message::Message;
 pub struct Shared {
     pub(crate) router: Router,
     pub(crate) retained: RetainedIndex<Message>,
+    retained_bytes: AtomicUsize,
     homes: RandomState,
 }
 
@@ -24,8 +29,35 @@ impl Shared {
         Self {
             router: Router::new(seeds),
             retained: RetainedIndex::new(),
+            retained_bytes: AtomicUsize::new(0),
             homes: RandomState::with_seeds(d, c, b, a),
         }
+    }
+
+    /// Puts a retained message back that the store has kept.
+    pub fn restore_retained(&self, kept: &RetainedMessage) {
+        self.set_retained(Message::from_store(&kept.body, kept.qos));
+    }
+
+    pub(crate) fn set_retained(&self, message: Message) {
+        self.retained_bytes.fetch_add(message.weight(), Ordering::Relaxed);
+        self.subtract(self.retained.set(message));
+    }
+
+    pub(crate) fn remove_retained(&self, topic: TopicName<'_>) {
+        self.subtract(self.retained.remove(topic));
+    }
+
+    fn subtract(&self, old: Option<Message>) {
+        if let Some(old) = old {
+            self.retained_bytes.fetch_sub(old.weight(), Ordering::Relaxed);
+        }
+    }
+
+    /// Bytes of topics and payloads of retained messages.
+    #[must_use]
+    pub fn retained_bytes(&self) -> usize {
+        self.retained_bytes.load(Ordering::Relaxed)
     }
 
     /// Subscriptions of all clients.
@@ -41,7 +73,8 @@ impl Shared {
     }
 
     /// The shard that owns a client identifier.
-    pub(crate) fn home(&self, client_id: &str, shards: ShardId) -> ShardId {
+    #[must_use]
+    pub fn home(&self, client_id: &str, shards: ShardId) -> ShardId {
         let hash = self.homes.hash_one(client_id) % u64::from(shards.max(1));
         ShardId::try_from(hash).unwrap_or_default()
     }

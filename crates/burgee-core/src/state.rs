@@ -7,16 +7,20 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ahash::RandomState;
-use burgee_codec::{PacketId, QoS};
 use burgee_protocol::Time;
-use burgee_router::{Route, SubscriberKey};
+use burgee_router::{Kept, SubscriberKey};
+use burgee_store::Will;
 
 use crate::batch::Batch;
 use crate::config::Config;
 use crate::conns::{Conns, Hold};
 use crate::counters::Counters;
+use crate::expiry_state::Expiry;
 use crate::io::{ConnKey, Effects, ShardId};
+use crate::job::Job;
+use crate::journal::Journal;
 use crate::message::Message;
+use crate::pressure::Pressure;
 use crate::sessions::{SessionKey, Sessions};
 use crate::shared::Shared;
 use crate::sys_state::Sys;
@@ -39,8 +43,22 @@ pub struct Shard {
     /// Fan-outs that did not fit into a turn, strictly first in, first out: whatever is published while one is left over
     /// goes behind it, so that nothing of one publisher is overtaken. At most one for each connection, and the wills.
     pub(crate) jobs: VecDeque<Job>,
-    /// Answers that follow the last copy of such a fan-out; at most one for each connection.
-    pub(crate) deferred: Vec<(ConnKey, QoS, PacketId)>,
+    /// What is asked of the store, and what waits for it.
+    pub(crate) journal: Journal,
+    /// Connections that wait because too much is on its way to the store.
+    pub(crate) store_waiters: Vec<ConnKey>,
+    /// So many of the jobs were parked.
+    pub(crate) parked_jobs: usize,
+    /// Nobody is read any more: the end waits for the store.
+    pub(crate) hushed: bool,
+    /// When the client that holds most may be asked to go again.
+    pub(crate) relief: Option<Time>,
+    /// How near the memory limit is.
+    pub(crate) pressure: Pressure,
+    /// What is given up when it is too old.
+    pub(crate) expiry: Expiry,
+    /// Wills of clients that were lost with the broker's last run.
+    pub(crate) old_wills: Vec<(SessionKey, Will)>,
     /// Connections that wait for room in another shard's mail.
     pub(crate) mail_waiters: Vec<(ConnKey, ShardId)>,
     /// Sessions whose retained messages did not fit into a turn.
@@ -55,21 +73,9 @@ pub struct Shard {
     pub(crate) page: Vec<Message>,
     /// The broker ends; connections are closed at this time.
     pub(crate) ending: Option<Time>,
-    /// Nothing more can be kept: what needs it is not acknowledged.
-    pub(crate) store_failed: bool,
     pub(crate) sys: Sys,
     pub(crate) chance: RandomState,
     pub(crate) made_ids: u64,
-}
-
-/// A fan-out that goes on in later turns.
-#[derive(Debug)]
-pub(crate) struct Job {
-    pub(crate) message: Message,
-    pub(crate) route: Arc<Route>,
-    pub(crate) next: usize,
-    /// Who is not read until the last copy is made.
-    pub(crate) publisher: Option<ConnKey>,
 }
 
 /// What becomes of a connection's bytes after a packet.
@@ -101,7 +107,14 @@ impl Shard {
             wheel: Wheel::default(),
             awaiting: VecDeque::new(),
             jobs: VecDeque::new(),
-            deferred: Vec::new(),
+            journal: Journal::new(id, config.shards, (config.durable, config.store_bytes)),
+            store_waiters: Vec::new(),
+            parked_jobs: 0,
+            hushed: false,
+            relief: None,
+            pressure: Pressure::default(),
+            expiry: Expiry::default(),
+            old_wills: Vec::new(),
             mail_waiters: Vec::new(),
             replaying: Vec::new(),
             retained_left: 0,
@@ -109,7 +122,6 @@ impl Shard {
             batch: Batch::default(),
             page: Vec::new(),
             ending: None,
-            store_failed: false,
             sys: Sys::default(),
             chance: RandomState::with_seeds(b, a, d, c),
             made_ids: 0,
@@ -131,6 +143,9 @@ impl Shard {
             if let Hold::Mail(shard) = hold {
                 self.mail_waiters.push((conn, shard));
             }
+            if hold == Hold::Store {
+                self.store_waiters.push(conn);
+            }
         }
     }
 
@@ -139,21 +154,16 @@ impl Shard {
             && state.hold == hold
         {
             state.hold = Hold::None;
+            if let Some(open) = state.open_mut() {
+                // What it said meanwhile lay unread: its silence was ours.
+                open.keep_alive.touch(self.now);
+            }
             fx.resumes.push(conn);
         }
     }
 
-    /// The limits of an outbox: what it holds alone, and what it shares.
-    pub(crate) fn outbox_limits(&self) -> (usize, usize) {
-        (self.config.outbox_bytes, self.config.outbox_shared_bytes)
-    }
-
     /// How the router knows a session of this shard.
-    pub(crate) const fn subscriber(&self, key: SessionKey) -> SubscriberKey {
-        SubscriberKey {
-            shard: self.id,
-            slot: key.slot,
-            generation: key.generation,
-        }
+    pub(crate) const fn subscriber(&self, key: SessionKey, kept: Kept) -> SubscriberKey {
+        key.in_shard(self.id, kept)
     }
 }

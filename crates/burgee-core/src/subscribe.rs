@@ -4,15 +4,15 @@
 //! gap [MQTT-3.8.4-3]; the filters of one packet act as if they came alone, in order [MQTT-3.8.4-4].
 //! Deliberately absent: matching; that is the router's.
 
-use burgee_codec::{
-    Packet, QoS, SharedFilter, SubAck, Subscribe, TopicFilter, TopicFilterBuf, UnsubAck, Unsubscribe, code,
-};
+use burgee_codec::{QoS, SharedFilter, Subscribe, TopicFilter, TopicFilterBuf, Unsubscribe, code};
 use burgee_protocol::Fault;
 use burgee_router::{RetainedCursor, SubscriberKey};
+use burgee_store::Op;
 
 use crate::counters::Counters;
 use crate::filters::weight;
 use crate::io::{ConnKey, Effects};
+use crate::journal::{Parked, Subscribed, ours};
 use crate::sessions::{Replay, SessionKey};
 use crate::shared::Shared;
 use crate::state::Shard;
@@ -29,28 +29,53 @@ impl Shard {
         let Some(key) = self.conns.open_mut(conn).map(|open| open.session) else {
             return Ok(());
         };
+        let kept = self.sessions.kept(key);
         let mut codes = Vec::with_capacity(subscribe.filters.len());
+        let mut replays = Vec::new();
         // [MQTT-3.8.4-4] as if each came alone, in order.
         for (filter, options) in &subscribe.filters {
-            codes.push(self.subscribe_one(key, filter, options.qos)?);
+            let code = if kept.is_some() && self.journal.has_failed() {
+                code::SUBSCRIBE_FAILURE
+            } else {
+                self.subscribe_one(key, filter, options.qos, &mut replays)?
+            };
+            if let (Some(session), Some(qos)) = (kept, QoS::from_bits(code)) {
+                let filter = TopicFilterBuf::from(filter);
+                self.journal.note(Op::Subscribed { session, filter, qos }, self.now);
+            }
+            codes.push(code);
         }
-        // [MQTT-3.8.4-1] [MQTT-2.3.1-7] [MQTT-3.8.4-2] [MQTT-3.8.4-5] [MQTT-3.9.3-1] one code for each filter, in their order.
-        let suback = SubAck {
-            packet_id: subscribe.packet_id,
-            codes: &codes,
-            properties: burgee_codec::Properties::default(),
+        let subscribed = Subscribed {
+            conn,
+            id: subscribe.packet_id,
+            codes,
+            replays,
         };
-        self.send(conn, Packet::SubAck(suback), fx);
-        self.pump(key, fx);
+        let waits = kept.is_some() && self.journal.is_on();
+        let need = if waits { self.journal.so_far() } else { 0 };
+        let at_once = self.journal.is_durable(need) && !self.has_parked(conn);
+        self.count_parked(conn);
+        if at_once {
+            self.subscribed(subscribed, fx);
+        } else {
+            self.journal.park(need, Parked::SubAck(Box::new(subscribed)));
+        }
         Ok(())
     }
 
     /// The return code for one filter. [MQTT-3.9.3-2] 0, 1, 2 or 0x80.
-    fn subscribe_one(&mut self, key: SessionKey, filter: TopicFilter<'_>, qos: QoS) -> Result<u8, Fault> {
-        let subscriber = self.subscriber(key);
+    fn subscribe_one(
+        &mut self,
+        key: SessionKey,
+        filter: TopicFilter<'_>,
+        qos: QoS,
+        replays: &mut Vec<Replay>,
+    ) -> Result<u8, Fault> {
+        let own = self.id;
         let Some(session) = self.sessions.get_mut(key) else {
             return Ok(code::SUBSCRIBE_FAILURE);
         };
+        let subscriber = key.in_shard(own, session.kept);
         let weight = weight(filter);
         let full = session.filters_weight + weight > self.config.max_subscriptions;
         if full && !session.filters.contains(filter.as_str()) {
@@ -80,15 +105,15 @@ impl Shard {
             session.filters_weight += weight;
         }
         if !self.shared.retained.is_empty() {
-            let flow = session.flow(self.config.window);
-            if flow.replays.len() > self.config.max_subscriptions {
+            let waiting = session.flow_if_any().map_or(0, |flow| flow.replays.len());
+            if waiting + replays.len() > self.config.max_subscriptions {
                 return Err(Fault::Limit(
                     "more subscriptions wait for retained messages than max_subscriptions",
                 ));
             }
             // [MQTT-3.3.1-6] [MQTT-3.8.4-3] also if the filter was there before.
             let cursor = RetainedCursor::default();
-            flow.replays.push_back(Replay {
+            replays.push(Replay {
                 filter: TopicFilterBuf::from(filter),
                 qos,
                 cursor,
@@ -97,30 +122,49 @@ impl Shard {
         Ok(qos.bits())
     }
 
-    pub(crate) fn unsubscribe(&mut self, conn: ConnKey, unsubscribe: &Unsubscribe<'_>, fx: &mut Effects) {
+    /// # Errors
+    /// It cannot be kept that the subscriptions ended.
+    pub(crate) fn unsubscribe(
+        &mut self,
+        conn: ConnKey,
+        unsubscribe: &Unsubscribe<'_>,
+        fx: &mut Effects,
+    ) -> Result<(), Fault> {
         let Some(key) = self.conns.open_mut(conn).map(|open| open.session) else {
-            return;
+            return Ok(());
         };
-        let subscriber = self.subscriber(key);
+        let kept = self.sessions.kept(key);
+        if kept.is_some() && self.journal.has_failed() {
+            return Err(ours());
+        }
+        let own = self.id;
         if let Some(session) = self.sessions.get_mut(key) {
+            let subscriber = key.in_shard(own, session.kept);
             // [MQTT-3.10.4-6] one after the other.
             for filter in &unsubscribe.filters {
                 // [MQTT-3.10.4-1] an equal filter goes, byte by byte; [MQTT-3.10.4-2] nothing new comes by it.
                 if unroute(&self.shared, &mut self.counters, subscriber, filter) {
                     session.filters.remove(filter.as_str());
                     session.filters_weight -= weight(filter);
+                    if let Some(session) = kept {
+                        let filter = TopicFilterBuf::from(filter);
+                        self.journal.note(Op::Unsubscribed { session, filter }, self.now);
+                    }
                 }
             }
             session.forget_replays();
         }
         // [MQTT-3.10.4-4] [MQTT-3.10.4-5] also if nothing was deleted. What is in flight or queued is completed
         // [MQTT-3.10.4-3].
-        let unsuback = UnsubAck {
-            packet_id: unsubscribe.packet_id,
-            codes: &[],
-            properties: burgee_codec::Properties::default(),
-        };
-        self.send(conn, Packet::UnsubAck(unsuback), fx);
+        let waits = kept.is_some() && self.journal.is_on();
+        let need = if waits { self.journal.so_far() } else { 0 };
+        if self.journal.is_durable(need) && !self.has_parked(conn) {
+            self.send_unsuback(conn, unsubscribe.packet_id, fx);
+        } else {
+            self.count_parked(conn);
+            self.journal.park(need, Parked::UnsubAck(conn, unsubscribe.packet_id));
+        }
+        Ok(())
     }
 }
 

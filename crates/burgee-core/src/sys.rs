@@ -64,7 +64,7 @@ impl Shard {
             }
             let topic = format!("$SYS/broker/{name}");
             let message = Message::new(TopicName::trusted(&topic), value.as_bytes(), QoS::AtMostOnce);
-            self.publish_own(&message, true, fx);
+            self.publish_own(&message, true, false, fx);
             match self.sys.published.get_mut(place) {
                 Some(last) => *last = value,
                 None => self.sys.published.push(value),
@@ -87,7 +87,7 @@ impl Shard {
             ("clients/disconnected", absent),
             ("clients/inactive", absent),
             ("clients/maximum", self.sys.most_clients),
-            ("clients/expired", 0),
+            ("clients/expired", sum.sessions_expired),
             ("messages/received", sum.packets_received),
             ("messages/sent", sum.packets_sent),
             ("messages/stored", self.shared.retained() as u64 + sum.queued_messages),
@@ -107,6 +107,13 @@ impl Shard {
             ("burgee/dropped/queue_full", sum.dropped_queue_full),
             ("burgee/dropped/denied", sum.dropped_denied),
             ("burgee/dropped/retained_full", sum.dropped_retained_full),
+            ("burgee/dropped/memory", sum.dropped_memory),
+            ("burgee/memory/held", sum.memory_held),
+            ("burgee/connections/closed_for_memory", sum.closed_for_memory),
+            ("burgee/dropped/expired", sum.dropped_expired),
+            ("burgee/dropped/not_kept", sum.dropped_not_kept),
+            ("burgee/store/failed", u64::from(sum.store_failed > 0)),
+            ("burgee/store/waiting_bytes", sum.store_bytes),
             ("burgee/connections/total", sum.connections),
             ("burgee/connections/refused", sum.refused),
             ("burgee/connections/faults", sum.faults),

@@ -21,11 +21,11 @@ fn world(shards: u16) -> World {
 #[test]
 fn mqtt_4_8_0_2_transient_error_closes() {
     for shards in [1, 3] {
-        let mut world = world(shards);
+        let mut world = World::durable(shards);
         let (one, other, watcher) = (world.open(0), world.open(0), world.open(0));
         world.send(one, &connect("one", CLEAN));
         world.send(other, &connect("other", CLEAN));
-        world.send(watcher, &connect("watcher", CLEAN));
+        world.send(watcher, &connect("watcher", 0));
         world.send(watcher, &subscribe("t", 1));
         world.recv(watcher);
         world.fail_store();

@@ -13,7 +13,7 @@ use crate::route::Route;
 
 /// The routes known at once.
 const ROUTES: usize = 256;
-/// The recipients of all of them, 16 bytes each.
+/// The recipients of all of them, 24 bytes each.
 const RECIPIENTS: usize = 1 << 20;
 
 /// What a route is right for: as long as the generations are these.

@@ -7,10 +7,10 @@
 use burgee_codec::QoS;
 
 use crate::interest::Interest;
-use crate::records::{Held, Moved, Records};
+use crate::records::{HELD, Held, Moved, Records};
 use crate::route::Route;
 use crate::slab::Slab;
-use crate::subscriber::{Recipient, SubscriberKey};
+use crate::subscriber::{Kept, Recipient, SubscriberKey};
 
 #[derive(Debug)]
 pub(crate) struct Leaves {
@@ -21,7 +21,7 @@ pub(crate) struct Leaves {
 
 /// Where the quality stands for one subscriber, this says that there is a crowd and its number follows.
 const CROWD: u8 = 0xFF;
-const NOBODY: Held = [0xFE; crate::records::HELD];
+const NOBODY: Held = [0xFE; HELD];
 
 impl Leaves {
     pub(crate) fn new() -> Self {
@@ -86,9 +86,9 @@ impl Leaves {
             Interest::Nobody => NOBODY,
             Interest::One(Recipient { key, qos }) => {
                 let number = u128::from(key.generation) << 56 | u128::from(key.slot) << 24 | u128::from(key.shard) << 8;
-                held_of(number | u128::from(qos.bits()))
+                held_of(number | u128::from(qos.bits()), key.kept.number())
             }
-            Interest::Many(_) => held_of(u128::from(self.crowds.insert(interest)) << 8 | u128::from(CROWD)),
+            Interest::Many(_) => held_of(u128::from(self.crowds.insert(interest)) << 8 | u128::from(CROWD), 0),
         }
     }
 
@@ -101,19 +101,27 @@ impl Leaves {
     }
 }
 
-/// The lowest bytes of a number: the quality or [`CROWD`], then the shard, slot and generation or the crowd's number.
-fn held_of(number: u128) -> Held {
-    number.to_le_bytes().first_chunk().copied().unwrap_or(NOBODY)
+/// The lowest bytes of a number: the quality or [`CROWD`], then the shard, slot and generation or the crowd's number;
+/// behind them the number in the store.
+fn held_of(number: u128, kept: u64) -> Held {
+    let mut held = NOBODY;
+    if let Some((front, back)) = held.split_first_chunk_mut::<{ HELD - 8 }>() {
+        *front = number.to_le_bytes().first_chunk().copied().unwrap_or(*front);
+        back.copy_from_slice(&kept.to_le_bytes());
+    }
+    held
 }
 
 fn lone(held: &Held) -> Option<Recipient> {
     let (qos, rest) = held.split_first()?;
     let (shard, rest) = rest.split_first_chunk()?;
     let (slot, rest) = rest.split_first_chunk()?;
+    let (generation, rest) = rest.split_first_chunk()?;
     let key = SubscriberKey {
         shard: u16::from_le_bytes(*shard),
         slot: u32::from_le_bytes(*slot),
-        generation: u32::from_le_bytes(*rest.first_chunk()?),
+        generation: u32::from_le_bytes(*generation),
+        kept: Kept::new(u64::from_le_bytes(*rest.first_chunk()?)),
     };
     QoS::from_bits(*qos).map(|qos| Recipient { key, qos })
 }
@@ -136,6 +144,7 @@ mod tests {
             shard: u16::MAX - 1,
             slot: u32::MAX - 2,
             generation: u32::MAX - 3,
+            kept: Kept::new(u64::MAX - 4),
         };
         let one = Recipient { key, qos: other };
         let id = leaves.insert((b"a", b"/b"), Interest::One(one)).unwrap();

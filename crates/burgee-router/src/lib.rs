@@ -42,4 +42,4 @@ pub use retained::{RetainedIndex, Topical};
 pub use route::Route;
 pub use router::{RouteCache, Router};
 pub use scan::RetainedCursor;
-pub use subscriber::{Recipient, SubscriberKey};
+pub use subscriber::{Kept, Recipient, SubscriberKey};

@@ -110,6 +110,7 @@ mod tests {
             shard: 0,
             slot,
             generation: 0,
+            kept: crate::Kept::NOT,
         }
     }
 

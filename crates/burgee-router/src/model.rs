@@ -151,5 +151,6 @@ pub(crate) fn key(number: u32) -> SubscriberKey {
         shard: u16::from(number.is_multiple_of(2)),
         slot: number,
         generation: number / 3,
+        kept: crate::Kept::new(u64::from(number % 4) << 30),
     }
 }

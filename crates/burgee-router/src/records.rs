@@ -10,7 +10,7 @@
 /// What is held for a record.
 pub(crate) type Held = [u8; HELD];
 
-pub(crate) const HELD: usize = 11;
+pub(crate) const HELD: usize = 19;
 /// Before the bytes of a record stand the number of those that are unused behind it, and what is held.
 const HEAD: usize = 2 + HELD;
 

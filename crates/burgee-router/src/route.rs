@@ -1,5 +1,7 @@
 //! The answer to one topic name: who gets the message.
 
+use burgee_codec::QoS;
+
 use crate::group::GroupRoute;
 use crate::subscriber::Recipient;
 
@@ -8,6 +10,12 @@ use crate::subscriber::Recipient;
 pub struct Route {
     recipients: Vec<Recipient>,
     groups: Vec<GroupRoute>,
+    keeps: bool,
+}
+
+/// Whether a message for this one may have to be kept.
+fn is_kept(recipient: &Recipient) -> bool {
+    recipient.key.kept.is_kept() && recipient.qos > QoS::AtMostOnce
 }
 
 /// Room that is kept although it is not needed now.
@@ -26,13 +34,19 @@ impl Route {
         &self.groups
     }
 
+    /// Whether somebody, or a member of a group, has a session that a store keeps and was granted QoS 1 or 2.
+    #[must_use]
+    pub const fn keeps(&self) -> bool {
+        self.keeps
+    }
+
     /// Whether nobody is owed anything.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.recipients.is_empty() && self.groups.is_empty()
     }
 
-    /// Recipients, groups and their candidates: 16 bytes each.
+    /// Recipients, groups and their candidates: 24 bytes each.
     pub(crate) fn weight(&self) -> usize {
         let groups = self.groups.iter().map(|group| 1 + group.candidates().len());
         self.recipients.len() + groups.sum::<usize>()
@@ -41,6 +55,7 @@ impl Route {
     pub(crate) fn clear(&mut self) {
         self.recipients.clear();
         self.groups.clear();
+        self.keeps = false;
     }
 
     pub(crate) fn expect(&mut self, more: usize) {
@@ -48,10 +63,12 @@ impl Route {
     }
 
     pub(crate) fn add(&mut self, recipient: Recipient) {
+        self.keeps |= is_kept(&recipient);
         self.recipients.push(recipient);
     }
 
     pub(crate) fn add_group(&mut self, group: GroupRoute) {
+        self.keeps |= group.candidates().iter().any(is_kept);
         self.groups.push(group);
     }
 

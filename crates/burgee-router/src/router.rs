@@ -259,7 +259,7 @@ struct Cached {
 
 /// Longer topics give their memory back when a short one follows.
 const USUAL_TOPIC: usize = 256;
-/// Up to so many recipients, 16 bytes each, a route is each publisher's own.
+/// Up to so many recipients, 24 bytes each, a route is each publisher's own.
 const SHORT_ROUTE: usize = 256;
 
 impl Cached {

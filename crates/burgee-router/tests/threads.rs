@@ -29,6 +29,7 @@ fn key(shard: u16, slot: u32) -> SubscriberKey {
         shard,
         slot,
         generation: 0,
+        kept: burgee_router::Kept::NOT,
     }
 }
 

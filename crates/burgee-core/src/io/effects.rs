@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 use burgee_protocol::Time;
 use burgee_store::Batch;
 
-use super::parcel::push_single;
-use super::{Bundle, ConnKey, Copy, Event, Forwarded, Outboxes, Parcel, ShardId};
+use super::parcel::{is_closed, push_single};
+use super::{Bundle, ConnKey, Copy, Event, Forwarded, Outboxes, Parcel, Read, ShardId};
 use crate::message::Message;
 
 /// How a connection is to be closed.
@@ -60,15 +60,15 @@ impl Mailbox {
     }
 
     /// Puts a message for one session at the end, together with those right before it.
-    pub(crate) fn push_single(&mut self, message: &Message, copy: Copy) {
+    pub(crate) fn push_single(&mut self, message: Message, copy: Copy) {
         if let Some(Parcel::Singles(singles)) = self.parcels.back_mut()
-            && let Some(added) = push_single(singles, message, copy)
+            && !is_closed(singles)
         {
-            self.bytes += added;
+            self.bytes += push_single(singles, message, copy);
             return;
         }
         let mut singles = Vec::with_capacity(USUAL);
-        singles.push((message.clone(), copy));
+        singles.push((message, copy));
         self.push(Parcel::Singles(singles));
     }
 
@@ -107,9 +107,11 @@ pub struct Effects {
     pub resumes: Vec<ConnKey>,
     /// Mail, one box for each shard (the own one stays empty).
     pub mail: Vec<Mailbox>,
-    /// Operations for the store, gathered in this turn. Always empty yet: with durability `memory`, the only one there
-    /// is, nothing is kept, and the inputs that answer a batch never come.
-    pub batch: Batch,
+    /// Batches for the store, in order. They have to be handed over before this turn's mail is: nothing that another shard
+    /// does because of a parcel may come to the store before what the parcel speaks of.
+    pub batches: Vec<Batch>,
+    /// What is to be read from the store, after the batches.
+    pub reads: Vec<Read>,
     /// When the next turn is due, if nothing happens before.
     pub deadline: Option<Time>,
     /// Work is left over: the next turn is due at once.

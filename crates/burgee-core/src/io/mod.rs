@@ -13,6 +13,8 @@ pub use event::{Event, Reason};
 pub use outboxes::Outboxes;
 pub use parcel::{Bundle, Copy, Forwarded, Parcel};
 
+use burgee_store::{Body, MessageNo};
+
 /// A connection of this shard: the place in its table, and a generation so that a stale key finds nothing.
 ///
 /// The event loop gives keys out; slots are small and reused, generations are not.
@@ -26,6 +28,24 @@ pub struct ConnKey {
 
 /// The number of a shard, from 0.
 pub type ShardId = u16;
+
+/// Who asked for messages.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub struct ReadKey {
+    /// Its session's place.
+    pub(crate) slot: u32,
+    /// And generation.
+    pub(crate) generation: u32,
+}
+
+/// Messages that are to be read from the store, to be answered by [`Input::Bodies`].
+#[derive(Clone, Debug)]
+pub struct Read {
+    /// To be given back with the answer.
+    pub key: ReadKey,
+    /// Which.
+    pub messages: Vec<MessageNo>,
+}
 
 /// How the other side ended a connection.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
@@ -70,12 +90,19 @@ pub enum Input<'a> {
         /// What it sent.
         parcel: Parcel,
     },
-    /// All batches up to this number are durable. Never comes without a store.
+    /// All batches of this shard up to this number are durable. Never comes without a store.
     Durable {
         /// Number of the last durable batch.
         batch: u64,
     },
-    /// The store failed: nothing that needs it can be acknowledged any more.
+    /// What a [`Read`] asked for. It shows what became durable last, and every batch that left before the read among it.
+    Bodies {
+        /// The read's.
+        key: ReadKey,
+        /// Those of its messages that are still owed, in the order in which they were asked for.
+        bodies: Vec<(MessageNo, Body)>,
+    },
+    /// The store failed: nothing that needs it can be acknowledged any more. No batch and no read will be answered.
     StoreFailed,
     /// The broker ends: wills are published, connections are refused and, once their outboxes are sent, closed.
     Shutdown,

@@ -20,14 +20,20 @@ struct Slot {
     open: bool,
     dirty: bool,
     outbox: Outbox,
+    /// Its part of the total.
+    counted: usize,
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Outboxes {
     slots: Vec<Slot>,
+    /// In the order in which they got their first bytes: a message leaves before its acknowledgement does.
     dirty: Vec<ConnKey>,
+    /// So many at the front were taken.
+    taken: usize,
     pool: Pool,
+    total: usize,
 }
 
 /// Empty buffers.
@@ -61,11 +67,13 @@ impl Outboxes {
             self.slots.resize_with(index + 1, Slot::default);
         }
         if let Some(slot) = self.slots.get_mut(index) {
+            self.total -= slot.counted;
             *slot = Slot {
                 generation: conn.generation,
                 open: true,
                 dirty: false,
                 outbox: Outbox::default(),
+                counted: 0,
             };
         }
     }
@@ -75,6 +83,8 @@ impl Outboxes {
         if let Some(slot) = self.slot_mut(conn) {
             slot.open = false;
             slot.outbox = Outbox::default();
+            let counted = core::mem::take(&mut slot.counted);
+            self.total -= counted;
         }
     }
 
@@ -117,7 +127,12 @@ impl Outboxes {
 
     /// Takes one connection off the dirty list: the event loop writes it now. Its outbox may be gone meanwhile.
     pub fn next_dirty(&mut self) -> Option<ConnKey> {
-        let conn = self.dirty.pop()?;
+        let Some(conn) = self.dirty.get(self.taken).copied() else {
+            self.dirty.clear();
+            self.taken = 0;
+            return None;
+        };
+        self.taken += 1;
         if let Some(slot) = self.slot_mut(conn) {
             slot.dirty = false;
         }
@@ -127,14 +142,25 @@ impl Outboxes {
     /// Nothing waits to be written for the first time.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.dirty.is_empty()
+        self.taken == self.dirty.len()
     }
 
-    /// Takes the buffer of an outbox that is all sent back into the pool.
+    /// An outbox was written from: takes its buffer back into the pool if all is sent, and counts what is not.
     pub fn reclaim(&mut self, conn: ConnKey) {
-        if let Some(buffer) = self.get_mut(conn).and_then(Outbox::take_buffer) {
+        let Some(slot) = self.slot_mut(conn) else { return };
+        let (left, before) = (slot.outbox.len(), slot.counted);
+        slot.counted = left;
+        let buffer = slot.outbox.take_buffer();
+        self.total = self.total - before + left;
+        if let Some(buffer) = buffer {
             self.pool.give(buffer);
         }
+    }
+
+    /// Bytes that were unsent when the outboxes were last written from. Shared ones count for each.
+    #[must_use]
+    pub const fn total(&self) -> usize {
+        self.total
     }
 
     fn slot_mut(&mut self, conn: ConnKey) -> Option<&mut Slot> {

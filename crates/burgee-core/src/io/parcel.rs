@@ -131,12 +131,16 @@ fn single_weight(message: &Message) -> usize {
     message.weight() + size_of::<(Message, Copy)>()
 }
 
-/// Puts a message for one session behind others, if there is room. Says how much weight that added.
-pub(super) fn push_single(singles: &mut Vec<(Message, Copy)>, message: &Message, copy: Copy) -> Option<usize> {
-    (singles.len() < SINGLES).then(|| {
-        singles.push((message.clone(), copy));
-        single_weight(message)
-    })
+/// Whether there is no room for another one.
+pub(super) const fn is_closed(singles: &[(Message, Copy)]) -> bool {
+    singles.len() >= SINGLES
+}
+
+/// Puts a message for one session behind others. Says how much weight that added.
+pub(super) fn push_single(singles: &mut Vec<(Message, Copy)>, message: Message, copy: Copy) -> usize {
+    let added = single_weight(&message);
+    singles.push((message, copy));
+    added
 }
 
 #[cfg(test)]
@@ -177,11 +181,9 @@ mod tests {
         };
         let topic = burgee_codec::TopicName::parse("a/b").unwrap();
         let (mut singles, mut weight) = (Vec::new(), 0);
-        while let Some(added) = {
+        while !is_closed(&singles) {
             let message = Message::new(topic, &vec![0; singles.len()], copy.qos);
-            push_single(&mut singles, &message, copy)
-        } {
-            weight += added;
+            weight += push_single(&mut singles, message, copy);
         }
         assert_eq!((singles.len(), Parcel::Singles(singles).weight()), (SINGLES, weight));
     }

@@ -11,9 +11,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use burgee_core::io::{ConnKey, Effects, End, Input, Inputs, Parcel, ShardId};
+use burgee_core::io::{ConnKey, Effects, End, Input, Inputs, Parcel, Read, ReadKey, ShardId};
 use burgee_core::{Config, Counters, Shard, Shared};
 use burgee_protocol::Time;
+use burgee_store::{Body, Limit, MemoryStore, MessageNo, Op, Page, SessionNo, SessionRecord, Store};
 
 /// A client's end of a connection.
 #[derive(Copy, Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -26,6 +27,8 @@ enum Event {
     Ended(ConnKey, End),
     Room(ConnKey),
     Mail(ShardId, Parcel),
+    Durable(u64),
+    Bodies(ReadKey, Vec<(MessageNo, Body)>),
     StoreFailed,
     Shutdown,
 }
@@ -56,6 +59,17 @@ pub(crate) struct World {
     next: u32,
     outbox_bytes: usize,
     pub(crate) turns: usize,
+    config: Arc<Config>,
+    /// Behind durable worlds.
+    pub(crate) store: MemoryStore,
+    reads: Vec<(usize, Read)>,
+    /// What was submitted is committed only when somebody says so.
+    pub(crate) hold_commits: bool,
+    /// All operations that were submitted.
+    pub(crate) ops: Vec<Op>,
+    pub(crate) batches: usize,
+    /// As the event loop does: who does not read has room, too, while half of the limit or less is unsent.
+    pub(crate) room_at_half: bool,
 }
 
 struct Feed<'a> {
@@ -74,6 +88,8 @@ impl Inputs for Feed<'_> {
                 Event::Ended(conn, how) => Input::Ended { conn, how },
                 Event::Room(conn) => Input::Room { conn },
                 Event::Mail(from, parcel) => Input::Mail { from, parcel },
+                Event::Durable(batch) => Input::Durable { batch },
+                Event::Bodies(key, bodies) => Input::Bodies { key, bodies },
                 Event::StoreFailed => Input::StoreFailed,
                 Event::Shutdown => Input::Shutdown,
                 Event::Bytes(conn) => {
@@ -107,21 +123,107 @@ impl Inputs for Feed<'_> {
 
 impl World {
     pub(crate) fn new(config: Config) -> Self {
+        Self::on(MemoryStore::new(), Arc::new(config))
+    }
+
+    /// A broker with a store behind it.
+    pub(crate) fn durable(shards: ShardId) -> Self {
+        Self::new(Config {
+            shards,
+            durable: true,
+            ..Config::default()
+        })
+    }
+
+    /// A broker that finds this in its store.
+    fn on(mut store: MemoryStore, config: Arc<Config>) -> Self {
         let shards = config.shards;
-        let outbox_bytes = config.outbox_bytes;
-        let (shared, config) = (Arc::new(Shared::new([1, 2, 3, 4])), Arc::new(config));
+        let shared = Arc::new(Shared::new([1, 2, 3, 4]));
         let make = |id| Shard::new(id, Arc::clone(&config), Arc::clone(&shared), [u64::from(id), 7, 8, 9]);
+        let mut all: Vec<Shard> = (0..shards).map(make).collect();
+        restore(&mut store, &shared, &mut all);
         Self {
-            shards: (0..shards).map(make).collect(),
+            shards: all,
             fx: (0..shards).map(|_| Effects::new(shards, config.mail_bytes)).collect(),
             queues: (0..shards).map(|_| VecDeque::new()).collect(),
             lines: BTreeMap::new(),
             by_key: BTreeMap::new(),
             now: Time::ZERO,
             next: 0,
-            outbox_bytes,
+            outbox_bytes: config.outbox_bytes,
             turns: 0,
+            config,
+            store,
+            reads: Vec::new(),
+            hold_commits: false,
+            ops: Vec::new(),
+            batches: 0,
+            room_at_half: false,
         }
+    }
+
+    /// The machine crashes: so many batches that were not committed had reached the disk. The broker starts again.
+    pub(crate) fn crash(self, kept: usize) -> Self {
+        let mut store = self.store;
+        store.crash(kept);
+        Self::on(store, self.config)
+    }
+
+    /// From now on nothing becomes durable by itself.
+    pub(crate) fn wait_for_disk(&mut self) {
+        self.hold_commits = true;
+    }
+
+    /// Commits what was submitted, tells the shards, and answers what they asked.
+    pub(crate) fn commit(&mut self) {
+        self.commit_quietly();
+        self.run();
+    }
+
+    /// The same, but the shards are told with what comes next.
+    pub(crate) fn commit_unheard(&mut self) {
+        self.commit_quietly();
+    }
+
+    /// The bytes come with what comes next.
+    pub(crate) fn send_unheard(&mut self, client: Client, bytes: &[u8]) {
+        let line = self.lines.get_mut(&client).unwrap();
+        line.tail.extend_from_slice(bytes);
+        if let Some(key) = line.key {
+            self.queues[line.shard].push_back(Event::Bytes(key));
+        }
+    }
+
+    /// Time passes at once.
+    pub(crate) fn jump(&mut self, millis: u64) {
+        self.now = self.now.plus_millis(millis);
+        self.run();
+    }
+
+    /// Everything that the first shard holds.
+    pub(crate) fn debug(&self) -> String {
+        format!("{:?}", self.shards[0])
+    }
+
+    fn commit_quietly(&mut self) -> bool {
+        let mut notices = Vec::new();
+        if self.store.commit(&mut notices).is_err() {
+            for queue in &mut self.queues {
+                queue.push_back(Event::StoreFailed);
+            }
+            return true;
+        }
+        let mut did = !notices.is_empty();
+        for notice in notices {
+            self.queues[usize::from(notice.source.0)].push_back(Event::Durable(notice.upto));
+        }
+        for (at, read) in core::mem::take(&mut self.reads) {
+            let mut bodies = Vec::new();
+            self.store.bodies(&read.messages, &mut bodies).unwrap();
+            self.queues[at].push_back(Event::Bodies(read.key, bodies));
+            did = true;
+        }
+        did
     }
 
     /// A connection to shard `at`, nothing sent yet.
@@ -228,7 +330,8 @@ impl World {
     /// Time passes; every deadline on the way is kept.
     pub(crate) fn pass(&mut self, millis: u64) {
         let end = self.now.plus_millis(millis);
-        loop {
+        for round in 0.. {
+            assert!(round < 1_000_000, "the broker never sleeps");
             let due = self
                 .fx
                 .iter()
@@ -263,7 +366,8 @@ impl World {
                 quiet = self.queues[at].is_empty() && !self.fx[at].more;
                 self.turn(at);
             }
-            if quiet && self.queues.iter().all(VecDeque::is_empty) && self.fx.iter().all(|fx| !fx.more) {
+            let still = quiet && self.queues.iter().all(VecDeque::is_empty) && self.fx.iter().all(|fx| !fx.more);
+            if still && (self.hold_commits || !self.commit_quietly()) {
                 return;
             }
         }
@@ -287,6 +391,13 @@ impl World {
             lent: None,
         };
         shards[at].turn(self.now, &mut feed, &mut fx[at]);
+        for batch in fx[at].batches.drain(..) {
+            self.ops.extend(batch.ops.iter().cloned());
+            self.batches += 1;
+            // After a failure nobody takes it.
+            drop(self.store.submit(batch));
+        }
+        self.reads.extend(fx[at].reads.drain(..).map(|read| (at, read)));
         while let Some(key) = self.fx[at].outboxes.next_dirty() {
             self.drain(at, key);
         }
@@ -327,6 +438,11 @@ impl World {
             return;
         };
         if !line.reads {
+            if self.room_at_half && outbox.wants_room && outbox.len() <= self.outbox_bytes / 2 {
+                outbox.wants_room = false;
+                self.queues[at].push_back(Event::Room(key));
+            }
+            self.fx[at].outboxes.reclaim(key);
             return;
         }
         for chunk in outbox.chunks() {
@@ -344,6 +460,34 @@ impl World {
         if let Some(client) = self.by_key.get(&(at, key)) {
             change(self.lines.get_mut(client).unwrap());
         }
+    }
+}
+
+fn restore(store: &mut MemoryStore, shared: &Shared, shards: &mut [Shard]) {
+    let all = Limit {
+        items: usize::MAX,
+        bytes: usize::MAX,
+    };
+    let recovered = store.recover().unwrap();
+    let mut sessions: Vec<SessionRecord> = Vec::new();
+    assert_eq!(store.sessions(SessionNo(0), all, &mut sessions).unwrap(), Page::End);
+    for shard in shards.iter_mut() {
+        shard.continue_from(recovered.next_session, recovered.next_message);
+    }
+    let count = ShardId::try_from(shards.len()).unwrap();
+    for session in sessions {
+        let mut owed = Vec::new();
+        assert_eq!(
+            store.owed(session.session, MessageNo(0), all, &mut owed).unwrap(),
+            Page::End
+        );
+        let home = usize::from(shared.home(&session.client_id, count));
+        shards[home].restore(session, &owed);
+    }
+    let mut retained = Vec::new();
+    assert_eq!(store.retained(None, all, &mut retained).unwrap(), Page::End);
+    for message in &retained {
+        shared.restore_retained(message);
     }
 }
 

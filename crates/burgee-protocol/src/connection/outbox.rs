@@ -35,6 +35,8 @@ pub struct Outbox {
     shared_bytes: usize,
     /// The owner wants to hear when there is room again; the event loop clears it when it says so.
     pub wants_room: bool,
+    /// When there is room: with so many unsent bytes or fewer. `None`: at the event loop's own mark.
+    pub room_at: Option<u32>,
 }
 
 impl Outbox {

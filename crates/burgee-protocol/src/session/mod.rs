@@ -8,7 +8,7 @@ mod outgoing;
 mod queue;
 
 pub use incoming::{Arrival, Incoming};
-pub use outgoing::{Outgoing, Send};
+pub use outgoing::{Outgoing, Send, Unfinished};
 pub use queue::{Policy, Queue, QueueLimits};
 
 use burgee_codec::QoS;
@@ -19,4 +19,16 @@ pub trait Deliverable {
     fn qos(&self) -> QoS;
     /// Bytes that it counts for in the queue's limit.
     fn weight(&self) -> usize;
+    /// Whether it can be written now. One whose body lies elsewhere has to be fetched first.
+    fn is_here(&self) -> bool {
+        true
+    }
+    /// Whether it comes from before a restart: nobody knows whether it was sent.
+    fn is_from_before(&self) -> bool {
+        false
+    }
+    /// Its number in a store; 0: it is in none.
+    fn number(&self) -> u64 {
+        0
+    }
 }

@@ -3,7 +3,8 @@
 //! What must hold: no two unfinished messages share an identifier [MQTT-2.3.1-2] [MQTT-2.3.1-4]; a message keeps its
 //! identifier until its flow ends [MQTT-2.3.1-3]; after a lost connection everything unfinished goes out again, in the
 //! order of first sending, before anything new [MQTT-4.4.0-1] [MQTT-4.6.0-1]. The window is bounded, so identifiers
-//! cannot run out. Deliberately absent: timers. While a connection stands nothing is sent twice.
+//! cannot run out. A sealed flight is written once what it depends on is durable, and what stands behind it after it.
+//! Deliberately absent: timers. While a connection stands nothing is sent twice.
 
 use std::collections::VecDeque;
 
@@ -35,14 +36,28 @@ pub enum Send<'a, M> {
 enum Stage<M> {
     /// PUBLISH is (to be) sent; PUBACK or PUBREC is awaited.
     Published { message: M, written: bool },
-    /// PUBREC came: the message itself is never sent again [MQTT-4.3.3-1]. PUBCOMP is awaited.
-    Released,
+    /// PUBREC came: the message itself is never sent again [MQTT-4.3.3-1]. PUBCOMP is awaited. What is left of it is
+    /// its number in the store.
+    Released { number: u64 },
 }
 
 #[derive(Debug)]
 struct Flight<M> {
     id: PacketId,
+    /// Its next packet must not be written yet.
+    sealed: bool,
     stage: Stage<M>,
+}
+
+/// An unfinished message of a session that comes back from a store.
+#[derive(Debug)]
+pub enum Unfinished<M> {
+    /// It has this identifier, and may have been sent under it.
+    Sent(PacketId, M),
+    /// PUBREC came for this identifier; the number is the message's.
+    Released(PacketId, u64),
+    /// It has no identifier.
+    Waiting(M),
 }
 
 /// Room for so many flights is kept when none is left, so that a steady stream does not allocate it again and again.
@@ -99,8 +114,11 @@ impl<M: Deliverable> Outgoing<M> {
             return Err(message);
         };
         write(id, &message);
-        let stage = Stage::Published { message, written: true };
-        self.flights.push_back(Flight { id, stage });
+        self.flights.push_back(Flight {
+            id,
+            sealed: false,
+            stage: Stage::Published { message, written: true },
+        });
         self.written += 1;
         Ok(())
     }
@@ -109,6 +127,12 @@ impl<M: Deliverable> Outgoing<M> {
     #[must_use = "a dropped message must be counted"]
     pub fn excess(&mut self, limits: &QueueLimits) -> Option<M> {
         self.queue.excess(limits)
+    }
+
+    /// Takes the oldest waiting message out if this holds for it. What is in flight stays.
+    #[must_use = "a dropped message must be counted"]
+    pub fn drop_front_if(&mut self, old: impl FnOnce(&M) -> bool) -> Option<M> {
+        self.queue.pop_if(old)
     }
 
     /// Whether [`Outgoing::next`] has something to write.
@@ -120,16 +144,26 @@ impl<M: Deliverable> Outgoing<M> {
     /// The next packet to write on the present connection: first what a lost connection left unfinished, then new
     /// messages while the window has room.
     #[allow(clippy::should_implement_trait, reason = "it lends from the window: no iterator can")]
+    #[inline]
     pub fn next(&mut self) -> Option<Send<'_, M>> {
+        self.next_within(usize::MAX)
+    }
+
+    /// The same, where no more than `most` may be in flight although the window is larger.
+    pub fn next_within(&mut self, most: usize) -> Option<Send<'_, M>> {
         // [MQTT-4.6.0-1] [MQTT-4.4.0-1] from the front: the order of first sending.
         if self.written == self.flights.len() {
-            if self.flights.len() >= usize::from(self.window) || self.queue.is_empty() {
+            if self.flights.len() >= usize::from(self.window).min(most) || self.queue.is_empty() {
+                return None;
+            }
+            if !self.queue.front().is_some_and(Deliverable::is_here) {
                 return None;
             }
             let id = self.unused_id()?;
             let message = self.queue.pop()?;
             self.flights.push_back(Flight {
                 id,
+                sealed: false,
                 stage: Stage::Published {
                     message,
                     written: false,
@@ -137,16 +171,149 @@ impl<M: Deliverable> Outgoing<M> {
             });
         }
         let flight = self.flights.get_mut(self.written)?;
+        let here = match &flight.stage {
+            Stage::Published { message, .. } => message.is_here(),
+            Stage::Released { .. } => true,
+        };
+        if flight.sealed || !here {
+            return None;
+        }
         self.written += 1;
         let id = flight.id;
         Some(match &mut flight.stage {
             Stage::Published { message, written } => {
                 // [MQTT-3.3.1-1] [MQTT-4.3.2-1] [MQTT-4.3.3-1] DUP only if it may have been on the wire before.
-                let dup = core::mem::replace(written, true);
+                let dup = core::mem::replace(written, true) || message.is_from_before();
                 Send::Publish { id, dup, message }
             }
-            Stage::Released => Send::Release { id },
+            Stage::Released { .. } => Send::Release { id },
         })
+    }
+
+    /// Gives identifiers to what waits and is here, as far as the window and `most` allow. `seal` says of each whether it must not be
+    /// written yet; [`Outgoing::unseal`] lets it go.
+    pub fn fill(&mut self, most: usize, mut seal: impl FnMut(PacketId, &M) -> bool) {
+        while self.flights.len() < usize::from(self.window).min(most)
+            && self.queue.front().is_some_and(Deliverable::is_here)
+        {
+            let Some(id) = self.unused_id() else { return };
+            let Some(message) = self.queue.pop() else { return };
+            self.flights.push_back(Flight {
+                id,
+                sealed: seal(id, &message),
+                stage: Stage::Published {
+                    message,
+                    written: false,
+                },
+            });
+        }
+    }
+
+    /// What the flight with this identifier depended on is durable. Says whether its packet was due on the present
+    /// connection and has to be written now: it has been passed already.
+    pub fn unseal(&mut self, id: PacketId) -> bool {
+        let Some(place) = self.place(id) else { return false };
+        let Some(flight) = self.flights.get_mut(place) else {
+            return false;
+        };
+        core::mem::replace(&mut flight.sealed, false) && place < self.written
+    }
+
+    /// The PUBREL for this identifier must not be written yet.
+    pub fn seal(&mut self, id: PacketId) {
+        let flight = self.place(id).and_then(|place| self.flights.get_mut(place));
+        if let Some(flight) = flight {
+            flight.sealed = true;
+        }
+    }
+
+    /// Whether the next packet for this identifier waits.
+    #[must_use]
+    pub fn is_sealed(&self, id: PacketId) -> bool {
+        let flight = self.place(id).and_then(|place| self.flights.get(place));
+        flight.is_some_and(|flight| flight.sealed)
+    }
+
+    /// Whether what is to be written next lies elsewhere.
+    #[must_use]
+    pub fn next_is_away(&self) -> bool {
+        match self.flights.get(self.written) {
+            Some(flight) => matches!(&flight.stage, Stage::Published { message, .. } if !message.is_here()),
+            None => {
+                self.flights.len() < usize::from(self.window)
+                    && self.queue.front().is_some_and(|message| !message.is_here())
+            }
+        }
+    }
+
+    /// What is not written on the present connection and lies elsewhere, in the order of writing.
+    pub fn away(&self) -> impl Iterator<Item = &M> {
+        let unwritten = self.flights.iter().skip(self.written);
+        let in_flight = unwritten.filter_map(|flight| match &flight.stage {
+            Stage::Published { message, .. } => Some(message),
+            Stage::Released { .. } => None,
+        });
+        in_flight.chain(self.queue.iter()).filter(|message| !message.is_here())
+    }
+
+    /// The same, so that bodies can be put in. Weights must stay.
+    pub fn away_mut(&mut self) -> impl Iterator<Item = &mut M> {
+        let unwritten = self.flights.iter_mut().skip(self.written);
+        let in_flight = unwritten.filter_map(|flight| match &mut flight.stage {
+            Stage::Published { message, .. } => Some(message),
+            Stage::Released { .. } => None,
+        });
+        in_flight
+            .chain(self.queue.iter_mut())
+            .filter(|message| !message.is_here())
+    }
+
+    /// Everything that is not handed over yet, so that bodies can be let go. Weights must stay.
+    pub fn all_mut(&mut self) -> impl Iterator<Item = &mut M> {
+        let in_flight = self.flights.iter_mut().filter_map(|flight| match &mut flight.stage {
+            Stage::Published { message, .. } => Some(message),
+            Stage::Released { .. } => None,
+        });
+        in_flight.chain(self.queue.iter_mut())
+    }
+
+    /// Takes out what lies elsewhere and cannot be had from there. Returns how many.
+    #[must_use = "a lost message must be counted"]
+    pub fn lose(&mut self, lost: impl Fn(&M) -> bool) -> usize {
+        let mut count = 0;
+        let mut at = 0;
+        while let Some(flight) = self.flights.get(at) {
+            let gone = matches!(&flight.stage, Stage::Published { message, .. } if !message.is_here() && lost(message));
+            if gone {
+                self.finish(at);
+                count += 1;
+            } else {
+                at += 1;
+            }
+        }
+        count + self.queue.remove_if(|message| !message.is_here() && lost(message))
+    }
+
+    /// Puts in what was unfinished before a restart, in the order of first sending. For a session that has nothing yet.
+    pub fn restore(&mut self, unfinished: Vec<Unfinished<M>>) {
+        for one in unfinished {
+            let (id, stage) = match one {
+                Unfinished::Sent(id, message) => (id, Stage::Published { message, written: true }),
+                Unfinished::Released(id, number) => (id, Stage::Released { number }),
+                Unfinished::Waiting(message) => {
+                    self.queue.restore(message);
+                    continue;
+                }
+            };
+            // Identifiers go on behind the greatest, so that none is used again soon.
+            self.last_id = self.last_id.max(id.get());
+            self.flights.push_back(Flight {
+                id,
+                sealed: false,
+                stage,
+            });
+        }
+        self.in_circle = self.flights.is_empty();
     }
 
     /// PUBACK has come. Returns the message, which is delivered; `None` if the identifier is not in use.
@@ -157,7 +324,7 @@ impl<M: Deliverable> Outgoing<M> {
         let Some(place) = self.place(id) else { return Ok(None) };
         match self.flights.get(place).map(|flight| &flight.stage) {
             Some(Stage::Published { message, .. }) if message.qos() == QoS::AtLeastOnce => {}
-            Some(Stage::Published { .. } | Stage::Released) => {
+            Some(Stage::Published { .. } | Stage::Released { .. }) => {
                 return Err(Fault::peer("MQTT-4.8.0-1", "PUBACK for a message of QoS 2"));
             }
             None => return Ok(None),
@@ -176,31 +343,31 @@ impl<M: Deliverable> Outgoing<M> {
         let Some(flight) = self.flights.get_mut(place) else {
             return Ok(None);
         };
-        match &flight.stage {
-            Stage::Released => return Ok(None),
-            Stage::Published { message, .. } if message.qos() == QoS::ExactlyOnce => {}
+        let number = match &flight.stage {
+            Stage::Released { .. } => return Ok(None),
+            Stage::Published { message, .. } if message.qos() == QoS::ExactlyOnce => message.number(),
             Stage::Published { .. } => return Err(Fault::peer("MQTT-4.8.0-1", "PUBREC for a message of QoS 1")),
-        }
-        let stage = core::mem::replace(&mut flight.stage, Stage::Released);
+        };
+        let stage = core::mem::replace(&mut flight.stage, Stage::Released { number });
         match stage {
             Stage::Published { message, .. } => Ok(Some(message)),
-            Stage::Released => Ok(None),
+            Stage::Released { .. } => Ok(None),
         }
     }
 
-    /// PUBCOMP has come: the identifier is free. Says whether it was in use.
+    /// PUBCOMP has come: the identifier is free. Returns the message's number if the identifier was in use.
     ///
     /// # Errors
     /// The identifier belongs to a message that is not released.
-    pub fn pubcomp(&mut self, id: PacketId) -> Result<bool, Fault> {
-        let Some(place) = self.place(id) else { return Ok(false) };
+    pub fn pubcomp(&mut self, id: PacketId) -> Result<Option<u64>, Fault> {
+        let Some(place) = self.place(id) else { return Ok(None) };
         match self.flights.get(place).map(|flight| &flight.stage) {
-            Some(Stage::Released) => {
+            Some(&Stage::Released { number }) => {
                 self.finish(place);
-                Ok(true)
+                Ok(Some(number))
             }
             Some(Stage::Published { .. }) => Err(Fault::peer("MQTT-4.8.0-1", "PUBCOMP before PUBREC")),
-            None => Ok(false),
+            None => Ok(None),
         }
     }
 
@@ -208,17 +375,9 @@ impl<M: Deliverable> Outgoing<M> {
     pub fn weights(&self) -> impl Iterator<Item = usize> {
         let in_flight = self.flights.iter().filter_map(|flight| match &flight.stage {
             Stage::Published { message, .. } => Some(message.weight()),
-            Stage::Released => None,
+            Stage::Released { .. } => None,
         });
         in_flight.chain(self.queue.iter().map(Deliverable::weight))
-    }
-
-    /// The messages in flight that are not handed over yet, in the order of first sending.
-    pub fn messages_mut(&mut self) -> impl Iterator<Item = &mut M> {
-        self.flights.iter_mut().filter_map(|flight| match &mut flight.stage {
-            Stage::Published { message, .. } => Some(message),
-            Stage::Released => None,
-        })
     }
 
     /// The connection is gone: everything unfinished is to be written again on the next one [MQTT-4.4.0-1].
@@ -281,7 +440,7 @@ impl<M: Deliverable> Outgoing<M> {
         }
         match flight.stage {
             Stage::Published { message, .. } => Some(message),
-            Stage::Released => None,
+            Stage::Released { .. } => None,
         }
     }
 }
@@ -291,6 +450,12 @@ impl<M> Outgoing<M> {
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.flights.len()
+    }
+
+    /// How many of those were written on the present connection.
+    #[must_use]
+    pub const fn on_the_wire(&self) -> usize {
+        self.written
     }
 
     /// Messages that wait behind the window.

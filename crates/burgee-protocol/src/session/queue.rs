@@ -59,11 +59,34 @@ impl<M: Deliverable> Queue<M> {
         self.excess(limits)
     }
 
+    /// Puts a message at the end that had found room before a restart.
+    pub(super) fn restore(&mut self, message: M) {
+        self.bytes += message.weight();
+        self.waiting.push_back(message);
+    }
+
     /// Takes the oldest message out if the queue is above its limits.
     #[must_use = "a dropped message must be counted"]
     pub fn excess(&mut self, limits: &QueueLimits) -> Option<M> {
         let over = self.waiting.len() > limits.messages || self.bytes > limits.bytes;
         if over && self.waiting.len() > 1 {
+            self.pop()
+        } else {
+            None
+        }
+    }
+
+    /// Takes out those for which `gone` holds. Returns how many.
+    pub(super) fn remove_if(&mut self, gone: impl Fn(&M) -> bool) -> usize {
+        let before = self.waiting.len();
+        self.waiting.retain(|message| !gone(message));
+        self.bytes = self.waiting.iter().map(Deliverable::weight).sum();
+        before - self.waiting.len()
+    }
+
+    /// Takes the oldest message out if this holds for it.
+    pub(super) fn pop_if(&mut self, old: impl FnOnce(&M) -> bool) -> Option<M> {
+        if self.waiting.front().is_some_and(old) {
             self.pop()
         } else {
             None
@@ -101,8 +124,19 @@ impl<M> Queue<M> {
         self.bytes
     }
 
+    /// The oldest.
+    #[must_use]
+    pub fn front(&self) -> Option<&M> {
+        self.waiting.front()
+    }
+
     /// All waiting messages, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &M> {
         self.waiting.iter()
+    }
+
+    /// The same, to be changed in all but their weight.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut M> {
+        self.waiting.iter_mut()
     }
 }

@@ -270,7 +270,7 @@ fn no_cache_keeps_long_routes_beyond_the_bound() {
     for (number, cache) in caches.iter_mut().enumerate() {
         let topic = number.to_string();
         assert_eq!(router.route(name(&topic), cache).recipients().len(), 100_000);
-        // A million recipients in all, 16 bytes each.
+        // A million recipients in all, 24 bytes each.
         assert_eq!(cache.may_stay(), number < 10, "{number}");
     }
     caches.truncate(5);

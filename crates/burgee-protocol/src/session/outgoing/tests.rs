@@ -68,7 +68,7 @@ fn unfinished_flows_resume_in_the_order_of_first_sending() {
     push(&mut outgoing, 9, QoS::AtLeastOnce);
     outgoing.disconnected();
     assert_eq!(written(&mut outgoing), "d1 r3 d4 d5 d6 p7");
-    assert!(outgoing.pubcomp(id(3)).expect("released"));
+    assert_eq!(outgoing.pubcomp(id(3)).expect("released"), Some(0));
     outgoing.disconnected();
     assert_eq!(written(&mut outgoing), "d1 d4 d5 d6 d7");
 }
@@ -124,7 +124,7 @@ fn an_acknowledgement_of_the_wrong_kind_is_a_fault() {
     assert!(outgoing.puback(id(2)).is_err() && outgoing.pubcomp(id(2)).is_err());
     assert!(outgoing.pubrec(id(2)).expect("first").is_some() && outgoing.pubrec(id(2)).expect("again").is_none());
     assert!(outgoing.puback(id(2)).is_err());
-    assert!(!outgoing.pubcomp(id(77)).expect("unknown is ignored"));
+    assert_eq!(outgoing.pubcomp(id(77)).expect("unknown is ignored"), None);
     assert!(outgoing.pubrec(id(77)).expect("unknown is answered").is_none());
 }
 
@@ -219,4 +219,112 @@ fn identifiers_are_found_and_unused_in_every_order() {
             assert!(outgoing.puback(id(value)).expect("unknown is ignored").is_none());
         }
     }
+}
+
+/// A message whose body may lie elsewhere.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Kept(u64, QoS, bool);
+
+impl Deliverable for Kept {
+    fn qos(&self) -> QoS {
+        self.1
+    }
+    fn weight(&self) -> usize {
+        10
+    }
+    fn is_here(&self) -> bool {
+        self.2
+    }
+    fn number(&self) -> u64 {
+        self.0
+    }
+}
+
+fn next_id(outgoing: &mut Outgoing<Kept>) -> Option<u16> {
+    outgoing.next().map(|send| match send {
+        Send::Publish { id, .. } | Send::Release { id } => id.get(),
+    })
+}
+
+#[test]
+fn a_sealed_message_holds_back_itself_and_what_follows_until_it_is_let_go() {
+    let mut outgoing = Outgoing::new(3);
+    for number in 1..=4 {
+        let qos = if number == 2 {
+            QoS::ExactlyOnce
+        } else {
+            QoS::AtLeastOnce
+        };
+        assert_eq!(outgoing.push(Kept(number, qos, true), &WIDE), None);
+    }
+    outgoing.fill(9, |_, message| message.1 == QoS::ExactlyOnce);
+    assert_eq!((outgoing.in_flight(), outgoing.queue().len()), (3, 1));
+    assert_eq!((next_id(&mut outgoing), next_id(&mut outgoing)), (Some(1), None));
+    assert!(
+        outgoing.is_sealed(id(2)) && !outgoing.unseal(id(2)),
+        "it was not passed yet"
+    );
+    assert_eq!((next_id(&mut outgoing), next_id(&mut outgoing)), (Some(2), Some(3)));
+    // PUBREC came: the PUBREL waits, here and on the next connection.
+    assert!(outgoing.pubrec(id(2)).expect("QoS 2").is_some());
+    outgoing.seal(id(2));
+    let mut again = outgoing.unseal(id(2));
+    assert!(again, "it is due on this connection");
+    outgoing.seal(id(2));
+    outgoing.disconnected();
+    assert_eq!((next_id(&mut outgoing), next_id(&mut outgoing)), (Some(1), None));
+    again = outgoing.unseal(id(2));
+    assert!(!again, "its turn comes");
+    assert_eq!(outgoing.next(), Some(Send::Release { id: id(2) }));
+    assert_eq!(outgoing.pubcomp(id(2)).expect("released"), Some(2));
+}
+
+#[test]
+fn what_lies_elsewhere_is_fetched_in_order_and_what_is_lost_there_holds_up_nothing() {
+    let mut outgoing = Outgoing::new(2);
+    for number in 1..=4 {
+        let here = number == 1;
+        assert_eq!(outgoing.push(Kept(number, QoS::AtLeastOnce, here), &WIDE), None);
+    }
+    outgoing.fill(9, |_, _| false);
+    assert_eq!(next_id(&mut outgoing), Some(1));
+    assert!(outgoing.next_is_away() && next_id(&mut outgoing).is_none());
+    let away: Vec<u64> = outgoing.away().map(Deliverable::number).collect();
+    assert_eq!(away, [2, 3, 4]);
+    for message in outgoing.away_mut().filter(|message| message.0 == 3) {
+        message.2 = true;
+    }
+    assert_eq!(outgoing.lose(|message| message.0 == 2), 1);
+    outgoing.fill(9, |_, _| false);
+    assert_eq!(next_id(&mut outgoing), Some(3));
+    assert_eq!(outgoing.puback(id(1)).expect("QoS 1").map(|message| message.0), Some(1));
+    assert!(outgoing.next_is_away(), "the fourth");
+    assert_eq!(outgoing.queue().bytes(), 10);
+}
+
+#[test]
+fn a_restored_session_goes_on_under_its_identifiers_and_takes_no_other_one_that_is_in_use() {
+    let mut outgoing = Outgoing::new(4);
+    outgoing.restore(vec![
+        Unfinished::Waiting(Kept(1, QoS::AtLeastOnce, true)),
+        Unfinished::Released(id(7), 2),
+        Unfinished::Sent(id(9), Kept(3, QoS::ExactlyOnce, true)),
+        Unfinished::Waiting(Kept(4, QoS::AtLeastOnce, true)),
+        Unfinished::Waiting(Kept(5, QoS::AtLeastOnce, true)),
+    ]);
+    let mut sent = Vec::new();
+    while let Some(send) = outgoing.next() {
+        sent.push(match send {
+            Send::Publish { id, dup, message } => (id.get(), dup, message.0),
+            Send::Release { id } => (id.get(), true, 0),
+        });
+    }
+    // The window holds for what comes back, too.
+    assert_eq!(sent, [(7, true, 0), (9, true, 3), (10, false, 1), (11, false, 4)]);
+    assert_eq!(outgoing.pubcomp(id(7)).expect("released"), Some(2));
+    assert_eq!(
+        outgoing.puback(id(10)).expect("QoS 1").map(|message| message.0),
+        Some(1)
+    );
+    assert_eq!(outgoing.pubrec(id(9)).expect("QoS 2").map(|message| message.0), Some(3));
 }
