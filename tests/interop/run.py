@@ -31,9 +31,9 @@ def main() -> int:
     watchdog(arguments.limit)
     tally = Tally()
     start = time.monotonic()
-    shards = [0] if arguments.addr else arguments.shards
-    for count in shards:
-        run_once(arguments, count, tally)
+    rounds = [(count, durability) for durability in arguments.durability for count in arguments.shards]
+    for count, durability in [(0, "")] if arguments.addr else rounds:
+        run_once(arguments, count, durability, tally)
     seconds = time.monotonic() - start
     print(f"{tally.passed} passed, {tally.failed} failed ({seconds:.0f} s)")
     return 1 if tally.failed or not tally.passed else 0
@@ -45,6 +45,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--burgee", type=Path, required=True, help="the program under test")
     parser.add_argument("--work", type=Path, required=True, help="folder for node_modules and runs")
     parser.add_argument("--shards", type=int, nargs="+", default=[1, 3])
+    parser.add_argument(
+        "--durability", nargs="+", default=["memory", "sync"], help="what burgee keeps, a round for each"
+    )
     parser.add_argument("--jobs", type=int, default=6, help="tests that run side by side")
     parser.add_argument("--limit", type=float, default=600.0, help="seconds for everything")
     parser.add_argument("--only", default="", help="run only tests whose name holds this text")
@@ -59,18 +62,19 @@ def parse() -> argparse.Namespace:
     return arguments
 
 
-def run_once(arguments: argparse.Namespace, shards: int, tally: Tally) -> None:
+def run_once(arguments: argparse.Namespace, shards: int, durability: str, tally: Tally) -> None:
     """All tests against one broker."""
     folder = Path(mkdtemp(prefix="run-", dir=arguments.work))
     agent = Agent(HERE / "js" / "agent.mjs", arguments.work)
     second: Mosquitto | None = None
     broker: Broker | None = None
     problem: str | None = None
-    label = f"the broker with --shards {shards} starts, stays up and ends cleanly on SIGTERM"
-    print(f"# {external_name(arguments)}" if arguments.addr else f"# burgee --shards {shards}")
+    options = f"--shards {shards} --durability {durability}"
+    label = f"the broker with {options} starts, stays up and ends cleanly on SIGTERM"
+    print(f"# {external_name(arguments)}" if arguments.addr else f"# burgee {options}")
     start = time.monotonic()
     try:
-        broker = open_broker(arguments, shards, folder)
+        broker = open_broker(arguments, shards, durability, folder)
         second = open_mosquitto(folder)
         chosen = [
             case for case in all_cases(arguments.burgee, second) if arguments.only in case.name
@@ -100,10 +104,12 @@ def show_log(broker: Broker) -> None:
         print(f"--- the end of the broker's log ---\n{text}\n---")
 
 
-def open_broker(arguments: argparse.Namespace, shards: int, folder: Path) -> Broker:
+def open_broker(
+    arguments: argparse.Namespace, shards: int, durability: str, folder: Path
+) -> Broker:
     """The broker under test."""
     if not arguments.addr:
-        return Burgee(arguments.burgee, shards, folder)
+        return Burgee(arguments.burgee, shards, durability, folder)
     ends = [endpoint(one) for one in arguments.addr]
     return External(ends[0], ends[1] if len(ends) > 1 else None)
 

@@ -38,7 +38,8 @@ impl Running {
                 let shards = if who == Contestant::Sharded { "2" } else { "1" };
                 let mut command = Command::new(program);
                 command.args(["serve", "--listen", "tcp://127.0.0.1:0", "--shards", shards]);
-                command.args(["--sys-interval", "0", "--log", "error"]);
+                // As the others: nothing is kept.
+                command.args(["--durability", "memory", "--sys-interval", "0", "--log", "error"]);
                 Self::start_announced(command, cores, place)
             }
             Contestant::Floor => Self::start_announced(Command::new(program), cores, place),

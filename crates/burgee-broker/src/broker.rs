@@ -1,23 +1,30 @@
 //! The broker as one thing to start and stop, for programs that have it inside and for the command line.
 //!
-//! What must hold: once `start` returns, it is listening; once `shutdown` returns, all its threads are gone. A shard
-//! that is lost ends the broker. Deliberately absent: signals; they belong to whoever owns the process.
+//! What must hold: once `start` returns, it is listening; once `shutdown` returns, all its threads are gone and what
+//! they left to be kept is on disk. A shard that is lost ends the broker; a store that is lost does not. Deliberately absent: signals; they belong to whoever owns the process.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use burgee_core::io::ShardId;
-use burgee_core::{Shard, Shared};
+use burgee_core::{Config, Shard, Shared};
+use burgee_store_sqlite::{Settings, SqliteStore, SyncPolicy};
 use mio::{Poll, Waker};
 
 use crate::clock::Clock;
-use crate::config::BrokerConfig;
-use crate::listener::{self, StartError};
+use crate::config::{BrokerConfig, Durability};
+#[cfg(unix)]
+use crate::control::Control;
+use crate::keeper::{IDLE, Keeper, Kept};
+use crate::listener;
 use crate::mail::Hub;
+use crate::restore::restore;
 use crate::shard_loop::{ShardLoop, Sizes, WAKER};
+use crate::start_error::StartError;
 
 /// Time for the other shards to end in order after one is lost.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
@@ -27,6 +34,7 @@ pub struct Broker {
     hub: Arc<Hub>,
     clock: Clock,
     threads: Vec<JoinHandle<()>>,
+    store: Option<StoreThreads>,
     addresses: Vec<SocketAddr>,
 }
 
@@ -34,18 +42,27 @@ impl Broker {
     /// Starts to listen and to serve.
     ///
     /// # Errors
-    /// An address that cannot be listened on; threads or selectors that the system does not give.
+    /// A data directory that cannot be used; an address that cannot be listened on; threads or selectors that the
+    /// system does not give.
     pub fn start(config: BrokerConfig) -> Result<Self, StartError> {
         let BrokerConfig {
             listeners,
             shards,
             max_open,
+            durability,
             mut core,
         } = config;
         core.shards = shards.get();
+        core.durable = durability != Durability::Memory;
         let sizes = Sizes {
             outbox_bytes: core.outbox_bytes,
             mail_bytes: core.mail_bytes,
+        };
+        let mut machines = Machines::new(core)?;
+        // Before anybody can connect: a client that came earlier would find its session missing.
+        let kept = match durability {
+            Durability::Memory => None,
+            Durability::Kept { directory, sync } => Some((machines.restore(&directory, sync)?, directory)),
         };
         let listeners = listener::open(&listeners)?;
         let addresses = listeners.iter().map(TcpListener::local_addr);
@@ -55,29 +72,25 @@ impl Broker {
 
         let mut polls = Vec::new();
         let mut wakers = Vec::new();
-        for _ in 0..core.shards {
+        for _ in &machines.shards {
             let poll = Poll::new().map_err(system("a selector"))?;
             wakers.push(Waker::new(poll.registry(), WAKER).map_err(system("a waker"))?);
             polls.push(poll);
         }
-        let hub = Arc::new(Hub::new(wakers, sizes.mail_bytes));
-        let (core, common, clock) = (Arc::new(core), Arc::new(Shared::new(seeds()?)), Clock::start());
         let mut broker = Self {
-            hub: Arc::clone(&hub),
-            clock,
+            hub: Arc::new(Hub::new(wakers, sizes.mail_bytes)),
+            clock: Clock::start(),
             threads: Vec::new(),
+            store: None,
             addresses,
         };
+        if let Some((store, directory)) = kept {
+            let store = StoreThreads::start(Box::new(store), &directory, &broker.hub);
+            broker.store = Some(store.map_err(system("a thread"))?);
+        }
         let mut listeners = Some(listeners);
-        for (id, poll) in (0..).zip(polls) {
-            let shard = Shard::new(id, Arc::clone(&core), Arc::clone(&common), seeds()?);
-            let mut shard_loop = ShardLoop::new(id, (Arc::clone(&hub), poll), clock, shard, sizes);
-            if let Some(listeners) = listeners.take() {
-                shard_loop
-                    .accept_from(listeners, max_open)
-                    .map_err(system("a listener"))?;
-            }
-            broker.spawn(id, move || shard_loop.run())?;
+        for (machine, poll) in machines.shards.into_iter().zip(polls) {
+            broker.start_shard(machine, poll, sizes, listeners.take().map(|open| (open, max_open)))?;
         }
         for address in &broker.addresses {
             listener::announce(*address);
@@ -110,6 +123,30 @@ impl Broker {
             // A panic was reported by the thread itself.
             drop(thread.join());
         }
+        // Last, so that everything that the shards handed in is committed.
+        if let Some(mut store) = self.store.take() {
+            store.end();
+        }
+    }
+
+    fn start_shard(
+        &mut self,
+        shard: Shard,
+        poll: Poll,
+        sizes: Sizes,
+        accept: Option<(Vec<TcpListener>, usize)>,
+    ) -> Result<(), StartError> {
+        let id = ShardId::try_from(self.threads.len()).unwrap_or(ShardId::MAX);
+        let mut shard_loop = ShardLoop::new(id, (Arc::clone(&self.hub), poll), self.clock, shard, sizes);
+        if let Some((listeners, max_open)) = accept {
+            shard_loop
+                .accept_from(listeners, max_open)
+                .map_err(system("a listener"))?;
+        }
+        if let Some(store) = &self.store {
+            shard_loop.keep_through(Arc::clone(store.keeper.tray()));
+        }
+        self.spawn(id, move || shard_loop.run())
     }
 
     fn spawn(&mut self, id: ShardId, run: impl FnOnce() -> io::Result<()> + Send + 'static) -> Result<(), StartError> {
@@ -140,6 +177,78 @@ impl std::fmt::Debug for Broker {
         f.debug_struct("Broker")
             .field("addresses", &self.addresses)
             .finish_non_exhaustive()
+    }
+}
+
+/// The shards as state machines, before they have threads.
+struct Machines {
+    shards: Vec<Shard>,
+    common: Arc<Shared>,
+}
+
+impl Machines {
+    fn new(core: Config) -> Result<Self, StartError> {
+        let (core, common) = (Arc::new(core), Arc::new(Shared::new(seeds()?)));
+        let shard = |id| Ok(Shard::new(id, Arc::clone(&core), Arc::clone(&common), seeds()?));
+        let shards = (0..core.shards).map(shard).collect::<Result<_, StartError>>()?;
+        Ok(Self { shards, common })
+    }
+
+    /// Opens the store and takes in what it holds.
+    fn restore(&mut self, directory: &Path, sync: SyncPolicy) -> Result<SqliteStore, StartError> {
+        let begun = Instant::now();
+        let mut store = SqliteStore::open(directory, Settings { sync }).map_err(StartError::Store)?;
+        let found = restore(&mut store, &mut self.shards, &self.common).map_err(|source| StartError::Recover {
+            directory: directory.to_owned(),
+            source,
+        })?;
+        tracing::info!(
+            data = %directory.display(),
+            sessions = found.sessions,
+            messages = found.messages,
+            message_bytes = found.message_bytes,
+            retained = found.retained,
+            millis = begun.elapsed().as_millis(),
+            "what was kept is there again"
+        );
+        Ok(store)
+    }
+}
+
+/// The threads around the store.
+struct StoreThreads {
+    keeper: Keeper,
+    #[cfg(unix)]
+    control: Option<Control>,
+}
+
+impl StoreThreads {
+    fn start(store: Box<dyn Kept>, directory: &Path, hub: &Arc<Hub>) -> io::Result<Self> {
+        let keeper = Keeper::start(store, directory.to_owned(), Arc::clone(hub), IDLE)?;
+        #[cfg(unix)]
+        let control = match Control::start(directory, Arc::clone(keeper.tray())) {
+            Ok(control) => Some(control),
+            Err(error) => {
+                tracing::warn!(
+                    data = %directory.display(), %error,
+                    "no control socket in the data directory: for a backup the broker has to be stopped"
+                );
+                None
+            }
+        };
+        Ok(Self {
+            keeper,
+            #[cfg(unix)]
+            control,
+        })
+    }
+
+    fn end(&mut self) {
+        #[cfg(unix)]
+        if let Some(control) = &mut self.control {
+            control.end();
+        }
+        self.keeper.end();
     }
 }
 

@@ -4,9 +4,11 @@
 //! command line or a file makes one of these.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
 
 use burgee_core::Config;
 use burgee_core::io::ShardId;
+use burgee_store_sqlite::SyncPolicy;
 
 use crate::url::{Host, ListenUrl};
 
@@ -51,6 +53,21 @@ pub struct Listen {
     pub optional: bool,
 }
 
+/// What is kept over a restart, and how well.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Durability {
+    /// Nothing. Persistent sessions and retained messages end with the broker.
+    #[default]
+    Memory,
+    /// Persistent sessions with all that they are owed, and retained messages: on disk before they are acknowledged.
+    Kept {
+        /// Where. It is made if it is not there; one broker at a time can have it.
+        directory: PathBuf,
+        /// Whether an acknowledgement waits for the device, or for the system only.
+        sync: SyncPolicy,
+    },
+}
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct BrokerConfig {
@@ -60,6 +77,8 @@ pub struct BrokerConfig {
     pub shards: Shards,
     /// Connections held in all, with or without CONNECT; those beyond are closed as they come.
     pub max_open: usize,
+    /// What is kept over a restart; goes before `durable` in `core`.
+    pub durability: Durability,
     /// What the shards themselves obey.
     pub core: Config,
 }
@@ -89,6 +108,7 @@ impl Default for BrokerConfig {
             listeners: Self::loopback(1883),
             shards: Shards::default(),
             max_open: usize::MAX,
+            durability: Durability::default(),
             core: Config::default(),
         }
     }

@@ -168,7 +168,8 @@ impl Connections {
             return;
         };
         writing::flush(conn, outbox);
-        if outbox.wants_room && outbox.len() <= self.room {
+        let mark = outbox.room_at.map_or(self.room, |mark| self.room.min(mark as usize));
+        if outbox.wants_room && outbox.len() <= mark {
             outbox.wants_room = false;
             self.news.rooms.push(key);
         }

@@ -1,8 +1,8 @@
 //! The shell around the core: event loops, shard threads, mail between them, listeners. Start with [`Broker`].
 //!
-//! Read `shard_loop.rs` first. What must hold: everything that waits, locks or makes a system call on the way of a
-//! message is in this crate, and nothing that knows MQTT is. Deliberately absent: command line and signals (the
-//! binary's), users and rules, the durable store.
+//! Read `shard_loop.rs` first, then `keeper.rs`. What must hold: everything that waits, locks or makes a system call on
+//! the way of a message is in this crate or in the store's engine, and nothing that knows MQTT is. Deliberately absent:
+//! command line and signals (the binary's), users and rules, and what lies in the data directory (the engine's).
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -21,16 +21,22 @@ mod closing;
 mod config;
 mod conn_table;
 mod connections;
+mod control;
+mod keeper;
 mod listener;
 mod log;
 mod mail;
 mod reading;
+mod restore;
 mod shard_loop;
+mod start_error;
 mod tail;
 mod url;
 mod writing;
 
 pub use broker::Broker;
-pub use config::{BrokerConfig, Listen, Shards};
-pub use listener::StartError;
+pub use burgee_store_sqlite::SyncPolicy;
+pub use config::{BrokerConfig, Durability, Listen, Shards};
+pub use control::{Asked, ask_for_backup};
+pub use start_error::StartError;
 pub use url::{Host, InvalidUrl, ListenUrl};

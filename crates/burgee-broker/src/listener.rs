@@ -3,73 +3,17 @@
 //! What must hold: an address of IPv6 takes IPv6 only, so that both families can have the same port; an error names
 //! the address and the way out. Deliberately absent: accepting.
 
-use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::Listen;
+use crate::start_error::StartError;
 use crate::url::{Host, ListenUrl};
 
 /// Connections that the kernel keeps for us; it takes less where its own limit is lower.
 const BACKLOG: i32 = 4096;
-
-/// Why a broker cannot start.
-#[derive(Debug)]
-pub enum StartError {
-    /// An address cannot be listened on.
-    Listen {
-        /// Which.
-        url: ListenUrl,
-        /// Why.
-        source: io::Error,
-    },
-    /// There is nothing to listen on.
-    NoListener,
-    /// A thread, a selector or random numbers could not be had.
-    System {
-        /// What was wanted.
-        what: &'static str,
-        /// Why not.
-        source: io::Error,
-    },
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Listen { url, source } => {
-                write!(f, "cannot listen on {url}: {source}")?;
-                f.write_str(way_out(source))
-            }
-            Self::NoListener => f.write_str("nothing to listen on: give at least one listener"),
-            Self::System { what, source } => write!(f, "cannot have {what}: {source}"),
-        }
-    }
-}
-
-fn way_out(error: &io::Error) -> &'static str {
-    let kind = error.kind();
-    if kind == ErrorKind::AddrInUse {
-        "; another program has it (perhaps another broker): stop that one or choose another port"
-    } else if kind == ErrorKind::AddrNotAvailable {
-        "; this host does not have the address"
-    } else if kind == ErrorKind::PermissionDenied {
-        "; ports below 1024 need a privilege: choose a higher one"
-    } else {
-        ""
-    }
-}
-
-impl std::error::Error for StartError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Listen { source, .. } | Self::System { source, .. } => Some(source),
-            Self::NoListener => None,
-        }
-    }
-}
 
 /// Listens on everything that is asked for.
 pub(crate) fn open(listeners: &[Listen]) -> Result<Vec<TcpListener>, StartError> {

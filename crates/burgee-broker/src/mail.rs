@@ -2,7 +2,9 @@
 //!
 //! What must hold: parcels of one pair stay in order; a slot that is full leaves them with the sender, who is woken
 //! when there is room; a sleeping shard is woken once, an awake one never. Locks live here and nowhere below.
-//! Deliberately absent: what is in the parcels.
+//! The store's thread is heard by the same way. Deliberately absent: what is in the parcels.
+
+mod notices;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -12,6 +14,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use burgee_core::io::{Mailbox, Parcel, ShardId};
 use mio::Waker;
 use mio::net::TcpStream;
+
+use notices::Board;
+pub(crate) use notices::{Answer, Notices};
 
 /// Sockets that wait in one slot, at most.
 const ARRIVALS: usize = 1024;
@@ -40,9 +45,11 @@ struct Slot {
 struct Desk {
     waker: Waker,
     asleep: AtomicBool,
-    /// A bit for each shard that put something into its slot or wants to be looked at.
+    /// A bit for each shard that put something into its slot or wants to be looked at. Nobody sends mail to itself:
+    /// the own bit is the store's, and means the board.
     pending: AtomicU64,
     slots: Vec<Mutex<Slot>>,
+    board: Board,
 }
 
 /// What all threads of a broker share.
@@ -75,6 +82,7 @@ impl Hub {
             asleep: AtomicBool::new(false),
             pending: AtomicU64::new(0),
             slots: (0..shards).map(|_| Mutex::default()).collect(),
+            board: Board::default(),
         };
         Self {
             desks: wakers.into_iter().map(desk).collect(),
@@ -124,6 +132,30 @@ impl Hub {
         }
         if put {
             self.notify(to, from);
+        }
+    }
+
+    /// Tells a shard that its batches up to this number are durable.
+    pub(crate) fn tell_durable(&self, shard: ShardId, upto: u64) {
+        if let Some(desk) = self.desks.get(usize::from(shard)) {
+            desk.board.durable(upto);
+            self.notify(shard, shard);
+        }
+    }
+
+    /// Tells a shard what it wanted to be read.
+    pub(crate) fn tell_answers(&self, shard: ShardId, answers: &mut Vec<Answer>) {
+        if let Some(desk) = self.desks.get(usize::from(shard)) {
+            desk.board.answers(answers);
+            self.notify(shard, shard);
+        }
+    }
+
+    /// Tells all shards that the store failed. To be said once.
+    pub(crate) fn tell_store_failed(&self) {
+        for (shard, desk) in (0..).zip(&self.desks) {
+            desk.board.fail();
+            self.notify(shard, shard);
         }
     }
 
@@ -226,6 +258,8 @@ pub(crate) struct Inbox {
     turn: usize,
     /// Senders whose slots were not looked into because their last mail is still here.
     later: u64,
+    /// What the store's thread said.
+    pub(crate) notices: Notices,
 }
 
 impl Inbox {
@@ -238,6 +272,7 @@ impl Inbox {
             arrivals: VecDeque::new(),
             turn: 0,
             later: 0,
+            notices: Notices::default(),
         }
     }
 
@@ -256,6 +291,10 @@ impl Inbox {
             let from = waiting.trailing_zeros();
             waiting &= waiting - 1;
             let Ok(from) = ShardId::try_from(from) else { continue };
+            if from == self.shard {
+                desk.board.fetch(&mut self.notices);
+                continue;
+            }
             let Some(parcels) = self.parcels.get_mut(usize::from(from)) else {
                 continue;
             };
@@ -297,7 +336,10 @@ impl Inbox {
 
     /// Nothing is left to work through.
     pub(crate) fn is_empty(&self) -> bool {
-        self.later == 0 && self.arrivals.is_empty() && self.parcels.iter().all(VecDeque::is_empty)
+        self.later == 0
+            && self.arrivals.is_empty()
+            && self.notices.is_empty()
+            && self.parcels.iter().all(VecDeque::is_empty)
     }
 }
 

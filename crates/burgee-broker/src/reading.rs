@@ -209,7 +209,7 @@ enum Found {
     Ended(ConnKey, End),
 }
 
-/// The inputs of one turn, in this order: the end, arrivals, room, mail, bytes.
+/// The inputs of one turn, in this order: what the store says, the end, arrivals, room, mail, bytes.
 pub(crate) struct TurnInputs<'a> {
     table: &'a mut Table,
     reader: &'a mut Reader,
@@ -266,6 +266,11 @@ impl Inputs for TurnInputs<'_> {
     fn next(&mut self) -> Option<Input<'_>> {
         // Bytes that the core did not answer for stay where they are.
         self.consumed(0, 0);
+        if !self.inbox.notices.is_empty()
+            && let Some(said) = self.inbox.notices.next(&mut self.mail_left)
+        {
+            return Some(said);
+        }
         if std::mem::take(&mut self.news.shutdown) {
             return Some(Input::Shutdown);
         }

@@ -18,6 +18,7 @@ use crate::acceptor::Acceptor;
 use crate::clock::Clock;
 use crate::conn_table::{reserved_number, reserved_token};
 use crate::connections::Connections;
+use crate::keeper::Tray;
 use crate::log::EventLog;
 use crate::mail::{Arrival, Hub, Inbox};
 use crate::reading::TurnInputs;
@@ -69,6 +70,8 @@ pub(crate) struct ShardLoop<M> {
     /// Connections that leave, by the shard they go to.
     leaving: Vec<VecDeque<Arrival>>,
     log: EventLog,
+    /// Where what is to be kept is handed in; none with durability `memory`.
+    tray: Option<Arc<Tray>>,
     /// Mail was handed over that publishers were held back for: a turn lets them go on.
     mail_moved: bool,
     /// The end was announced: when everything has to be over.
@@ -91,6 +94,7 @@ impl<M: Machine> ShardLoop<M> {
             next: 0,
             leaving: (0..shards).map(|_| VecDeque::new()).collect(),
             log: EventLog::default(),
+            tray: None,
             mail_moved: false,
             stopping: None,
             hub,
@@ -104,11 +108,18 @@ impl<M: Machine> ShardLoop<M> {
         Ok(())
     }
 
+    /// What is to be kept is handed in here.
+    pub(crate) fn keep_through(&mut self, tray: Arc<Tray>) {
+        self.tray = Some(tray);
+    }
+
     /// Runs until the hub says that the broker ends and all is said.
     pub(crate) fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
-        // One turn before anything happens, so that the core can say when it wants the next.
+        // One turn before anything happens, so that the core can say when it wants the next, and for the wills of clients
+        // that the last run of the broker lost.
         self.turn(self.clock.now());
+        self.deliver();
         loop {
             // Before the kernel is asked, so that mail cannot overtake bytes that were there first: a client that
             // comes back through another shard must find its DISCONNECT read [MQTT-3.14.4-3].
@@ -186,6 +197,10 @@ impl<M: Machine> ShardLoop<M> {
         self.mail_moved = false;
         self.machine
             .turn(now, &mut TurnInputs::new(table, reader, &mut self.inbox, news), effects);
+        // Before the mail of this turn leaves: what others settle must have been owed before.
+        if let Some(tray) = &self.tray {
+            tray.hand_in(self.id, &mut effects.batches, &mut effects.reads);
+        }
         self.log.write(now, table, &mut effects.events);
         for (key, to) in effects.moves.drain(..) {
             let arrival = self
@@ -196,8 +211,6 @@ impl<M: Machine> ShardLoop<M> {
             }
         }
         self.connections.carry_out(now, effects);
-        // Nothing is kept yet: there is no store behind this shell.
-        effects.batch.ops.clear();
     }
 
     fn accept(&mut self, now: Time) {

@@ -209,7 +209,7 @@ pub(crate) fn acknowledge(frame: Frame<'_>, out: &mut Vec<u8>) {
         Frame::Publish { qos: 1, id, .. } => wire::put_ack(out, wire::PUBACK, id),
         Frame::Publish { qos: 2, id, .. } => wire::put_ack(out, wire::PUBREC, id),
         Frame::PubRel(id) => wire::put_ack(out, wire::PUBCOMP, id),
-        Frame::Connect
+        Frame::Connect { .. }
         | Frame::ConnAck { .. }
         | Frame::SubAck { .. }
         | Frame::Publish { .. }

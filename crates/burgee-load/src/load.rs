@@ -21,6 +21,9 @@ pub struct Load {
     /// Messages published a second, by all publishers together, at times set beforehand (open loop). Without it each
     /// publisher sends as long as its window has room (closed loop).
     pub rate: Option<f64>,
+    /// Subscribers have sessions that outlive their connections (clean session 0), so that the broker has to keep
+    /// what it owes them. The run removes them at its end.
+    pub persistent: bool,
 }
 
 impl Default for Load {
@@ -32,6 +35,7 @@ impl Default for Load {
             warm_up: Duration::from_secs(1),
             duration: Duration::from_secs(5),
             rate: None,
+            persistent: false,
         }
     }
 }

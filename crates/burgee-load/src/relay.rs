@@ -59,6 +59,9 @@ struct Counts {
     injected: AtomicU64,
     /// Deliveries that their receivers have acknowledged to the end.
     finished: AtomicU64,
+    /// Clients that came with a clean session, and those that did not.
+    clean: AtomicU64,
+    persistent: AtomicU64,
 }
 
 /// A relay that runs.
@@ -110,6 +113,18 @@ impl Relay {
     /// Deliveries that their receivers have acknowledged to the end.
     pub(crate) fn finished(&self) -> u64 {
         self.counts.finished.load(Ordering::Relaxed)
+    }
+
+    /// Clients that came with a clean session.
+    #[cfg(test)]
+    pub(crate) fn clean(&self) -> u64 {
+        self.counts.clean.load(Ordering::Relaxed)
+    }
+
+    /// Clients that came with a session that outlives their connection.
+    #[cfg(test)]
+    pub(crate) fn persistent(&self) -> u64 {
+        self.counts.persistent.load(Ordering::Relaxed)
     }
 }
 

@@ -27,6 +27,7 @@ use crate::target::{Target, Ticker};
 use crate::wire::{self, Frame, Template};
 
 use crew::Crew;
+pub(crate) use crew::forget;
 pub(crate) use drain::GaveUp;
 pub(crate) use ledger::Account;
 use ledger::Ledger;
@@ -150,6 +151,7 @@ impl<'t> Traffic<'t> {
         let crew = Crew {
             shape,
             qos: load.qos,
+            persistent: load.persistent,
             sleepers: plan.sleepers,
             largest: load.payload + 1024,
         };

@@ -10,7 +10,9 @@ use std::io;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Frame<'a> {
     /// A CONNECT, seen only by the self-test's relay.
-    Connect,
+    Connect {
+        clean_session: bool,
+    },
     /// A CONNACK with its two bytes: flags and return code.
     ConnAck {
         session_present: bool,
@@ -89,7 +91,9 @@ fn remaining_length(input: &[u8]) -> io::Result<Option<(usize, &[u8])>> {
 
 fn frame<'a>(first: u8, body: &'a [u8], packet: &'a [u8]) -> io::Result<Frame<'a>> {
     Ok(match first >> 4 {
-        1 => Frame::Connect,
+        1 => Frame::Connect {
+            clean_session: body.get(7).is_some_and(|flags| flags & 2 == 2),
+        },
         2 => {
             let (bytes, _) = word(body)?;
             let [flags, code] = bytes.to_be_bytes();

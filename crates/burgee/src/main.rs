@@ -11,11 +11,13 @@
 mod bench;
 mod completions;
 mod connect;
+mod data_dir;
 mod failure;
 mod log;
 mod publish;
 mod serve;
 mod size;
+mod store;
 mod subscribe;
 
 use std::process::ExitCode;
@@ -36,6 +38,7 @@ enum Command {
     Pub(publish::Options),
     Sub(subscribe::Options),
     Bench(bench::Options),
+    Store(store::Options),
     Completions(completions::Options),
 }
 
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Command::Pub(options) => publish::run(options),
         Command::Sub(options) => subscribe::run(options),
         Command::Bench(options) => bench::run(options),
+        Command::Store(options) => store::run(options),
         Command::Completions(options) => completions::run::<Cli>(&options),
     }
 }

@@ -1,7 +1,7 @@
 //! `burgee serve`: runs the broker until a signal ends it.
 //!
-//! What must hold: without options it serves loopback only and keeps nothing on disk; one line on standard output for
-//! each listener says that it can be used. Deliberately absent: the broker itself, and a configuration file.
+//! What must hold: without options it serves loopback only, and acknowledges what is on disk; one line on standard output
+//! for each listener says that it can be used. Deliberately absent: the broker itself, and a configuration file.
 
 mod options;
 
@@ -37,9 +37,8 @@ fn serve(options: Options) -> Result<bool, Box<dyn std::error::Error>> {
     // Before anything else: a signal during the start must not be lost.
     let mut signals = signals()?;
     raise_file_limit();
-    options.explain();
     let grace = options.grace();
-    let broker = Broker::start(options.into_config())?;
+    let broker = Broker::start(options.into_config()?)?;
     announce(&broker)?;
     let handle = signals.handle();
     broker.on_failure(move || handle.close());

@@ -94,7 +94,9 @@ fn expect(stream: &mut TcpStream, bytes: &[u8]) {
 #[test]
 fn sigterm_and_sigint_end_it_in_order_with_exit_code_0() {
     for (signal, shards) in [("TERM", 1), ("INT", 3)] {
-        let serving = Serving::start(burgee(&format!("serve --listen tcp://127.0.0.1:0 --shards {shards}")));
+        let serving = Serving::start(burgee(&format!(
+            "serve --durability memory --listen tcp://127.0.0.1:0 --shards {shards}"
+        )));
         let mut client = serving.connect(b'a');
         expect(&mut client, &CONNACK);
         serving.signal(signal);
@@ -108,7 +110,9 @@ fn sigterm_and_sigint_end_it_in_order_with_exit_code_0() {
 
 #[test]
 fn a_second_signal_ends_it_at_once() {
-    let serving = Serving::start(burgee("serve --listen tcp://127.0.0.1:0 --grace 3600"));
+    let serving = Serving::start(burgee(
+        "serve --durability memory --listen tcp://127.0.0.1:0 --grace 3600",
+    ));
     // This one does not close its side, and more is owed to it than the kernel takes: ending in order takes its time.
     let mut deaf = serving.connect(b'a');
     expect(&mut deaf, &CONNACK);
@@ -133,7 +137,9 @@ fn a_second_signal_ends_it_at_once() {
 fn an_address_in_use_is_an_error_that_says_the_way_out() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let output = burgee(&format!("serve --listen tcp://{address}")).output().unwrap();
+    let output = burgee(&format!("serve --durability memory --listen tcp://{address}"))
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(1));
     let log = String::from_utf8(output.stderr).unwrap();
     assert!(
@@ -151,7 +157,7 @@ fn a_wrong_command_line_ends_with_exit_code_2() {
     for line in [
         "",
         "serve --listen tls://127.0.0.1:0",
-        "serve --durability sync",
+        "serve --durability disk",
         "serve --shards 65",
         "fly",
     ] {
@@ -163,7 +169,7 @@ fn a_wrong_command_line_ends_with_exit_code_2() {
 
 #[test]
 fn a_listener_that_others_can_reach_warns_loudly() {
-    let serving = Serving::start(burgee("serve --listen tcp://0.0.0.0:0"));
+    let serving = Serving::start(burgee("serve --durability memory --listen tcp://0.0.0.0:0"));
     serving.signal("TERM");
     let (_, log) = serving.end();
     assert!(log.contains("WARN") && log.contains("ANYBODY WHO REACHES IT"), "{log}");
@@ -171,7 +177,9 @@ fn a_listener_that_others_can_reach_warns_loudly() {
 
 #[test]
 fn bad_input_is_one_line_at_debug_with_client_reason_and_statement() {
-    let serving = Serving::start(burgee("serve --listen tcp://127.0.0.1:0 --log debug"));
+    let serving = Serving::start(burgee(
+        "serve --durability memory --listen tcp://127.0.0.1:0 --log debug",
+    ));
     let mut client = serving.connect(b'\x1b');
     expect(&mut client, &CONNACK);
     client.write_all(&[0x36, 0]).unwrap();
@@ -202,7 +210,9 @@ fn completions_know_the_subcommands() {
 fn too_many_open_files_are_survived_and_logged_once() {
     for shards in [1, 3] {
         let mut shell = Command::new("sh");
-        let serve = format!("ulimit -n 60 && exec \"$0\" serve --listen tcp://127.0.0.1:0 --shards {shards}");
+        let serve = format!(
+            "ulimit -n 60 && exec \"$0\" serve --durability memory --listen tcp://127.0.0.1:0 --shards {shards}"
+        );
         shell.args(["-c", &serve, env!("CARGO_BIN_EXE_burgee")]);
         let serving = Serving::start(shell);
         let mut first = serving.connect(b'a');

@@ -15,6 +15,7 @@
 
 use std::time::Duration;
 
+mod folder;
 pub mod packet;
 pub mod process;
 pub mod server;

@@ -1,11 +1,13 @@
 //! The server under test, seen from a test: connections to it, and the small rituals that many tests share.
 //!
 //! What must hold: client identifiers and topics are unique to the test, so that all tests can also run against one
-//! foreign server (`BURGEE_TEST_ADDR=host:port`); a negative result stands behind a marker that came through.
+//! foreign server (`BURGEE_TEST_ADDR=host:port`); a negative result stands behind a marker that came through. What the
+//! broker keeps (`BURGEE_TEST_DURABILITY=sync`; nothing, if not said) lies in a directory that goes with it.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::folder::Folder;
 use crate::packet::Connect;
 use crate::process::Process;
 use crate::wire::Wire;
@@ -19,6 +21,8 @@ pub struct Server {
     shards: u16,
     tag: String,
     process: Option<Process>,
+    /// Behind the process, so that it goes last.
+    _data: Option<Folder>,
 }
 
 impl Server {
@@ -46,6 +50,7 @@ impl Server {
                 shards,
                 tag,
                 process: None,
+                _data: None,
             };
         }
         let level = std::env::var("BURGEE_TEST_LOG").unwrap_or_else(|_| "info".into());
@@ -53,6 +58,10 @@ impl Server {
         if !arguments.contains(&"--listen") {
             all.extend(["--listen".into(), "tcp://127.0.0.1:0".into()]);
         }
+        let durability = std::env::var("BURGEE_TEST_DURABILITY").unwrap_or_else(|_| "memory".into());
+        let data = (durability != "memory").then(|| Folder::new(&tag));
+        all.extend(["--durability".into(), durability]);
+        all.extend(data.iter().flat_map(|data| ["--data".into(), data.path()]));
         all.extend(arguments.iter().map(ToString::to_string));
         let process = Process::start(before, &all);
         let address = process.listening();
@@ -61,6 +70,7 @@ impl Server {
             shards,
             tag,
             process: Some(process),
+            _data: data,
         }
     }
 

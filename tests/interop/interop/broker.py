@@ -32,11 +32,11 @@ def host_has_ipv6() -> bool:
 class Burgee:
     """One burgee with free ports on the loopback addresses that the host has."""
 
-    def __init__(self, program: Path, shards: int, folder: Path) -> None:
+    def __init__(self, program: Path, shards: int, durability: str, folder: Path) -> None:
         self._errors = folder / "stderr.log"
         listen = ["tcp://127.0.0.1:0"] + (["tcp://[::1]:0"] if host_has_ipv6() else [])
         command = [str(program), "serve", "--shards", str(shards), "--data", str(folder / "data")]
-        command += ["--durability", "memory", "--log", "info"]
+        command += ["--durability", durability, "--log", "info"]
         for url in listen:
             command += ["--listen", url]
         with self._errors.open("wb") as errors:

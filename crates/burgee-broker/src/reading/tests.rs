@@ -104,6 +104,7 @@ impl Bench {
                 | Input::Room { .. }
                 | Input::Mail { .. }
                 | Input::Durable { .. }
+                | Input::Bodies { .. }
                 | Input::StoreFailed
                 | Input::Shutdown => panic!("only bytes and ends are to come"),
             }

@@ -133,7 +133,7 @@ impl Floor {
     fn serve(&mut self, n: usize, writable: bool, readable: bool) {
         let (silent, frozen, code) = (self.silent, self.frozen, self.code());
         let mut deeds = Vec::new();
-        let finished = &self.counts.finished;
+        let (finished, persistent, clean) = (&self.counts.finished, &self.counts.persistent, &self.counts.clean);
         let Some(peer) = self.peers.get_mut(n).and_then(Option::as_mut) else {
             return;
         };
@@ -147,6 +147,10 @@ impl Floor {
                 }
                 if let Frame::PubAck(_) | Frame::PubComp(_) = frame {
                     finished.fetch_add(1, Ordering::Relaxed);
+                }
+                if let Frame::Connect { clean_session } = frame {
+                    let count = if clean_session { clean } else { persistent };
+                    count.fetch_add(1, Ordering::Relaxed);
                 }
                 deeds.extend(deed(frame));
             })
@@ -294,7 +298,7 @@ impl Peer {
 
 /// What is answered to whoever sent a packet.
 fn answer(frame: Frame<'_>, code: u8, out: &mut Vec<u8>) {
-    if frame == Frame::Connect {
+    if let Frame::Connect { .. } = frame {
         out.extend_from_slice(&[0x20, 2, 0, code]);
     } else if let Frame::Subscribe { id, qos, .. } = frame {
         out.extend_from_slice(&wire::suback(id, qos));

@@ -52,20 +52,26 @@ impl Slow {
             ));
         }
         let mut ticker = Ticker::new(watch);
+        let outcome = self.go(target, &mut ticker);
+        let shape = Shape::FanOut(self.subscribers);
+        steady::without_traces(outcome, (shape, &self.load), target, &mut ticker)
+    }
+
+    fn go(&self, target: &Target, ticker: &mut Ticker<'_>) -> Result<Outcome, Error> {
         let plan = Plan {
             shape: Shape::FanOut(self.subscribers),
             load: self.load,
             sleepers: self.stalled,
         };
-        let mut traffic = Traffic::connect(target, &plan, &mut ticker)?;
-        traffic.go("warm-up", self.load.warm_up, &mut ticker)?;
-        let phase = (self.load.duration, &mut ticker);
+        let mut traffic = Traffic::connect(target, &plan, ticker)?;
+        traffic.go("warm-up", self.load.warm_up, ticker)?;
+        let phase = (self.load.duration, &mut *ticker);
         let (before, _, _) = self.phase(&mut traffic, "all read", target, phase)?;
         traffic.fall_asleep(self.stalled);
-        let phase = (self.load.duration, &mut ticker);
+        let phase = (self.load.duration, &mut *ticker);
         let (stalled, cost, measured) = self.phase(&mut traffic, "some stall", target, phase)?;
         traffic.wake_up();
-        traffic.drain(&mut ticker)?;
+        traffic.drain(ticker)?;
         let owed = traffic.sent();
         let late = traffic.delivered_to(0..self.stalled);
         let mut outline = Outline::new("slow");

@@ -7,7 +7,7 @@ use crate::load::Load;
 use crate::outcome::Outcome;
 use crate::scenario::outline::{Cost, Found, Meter, Outline, float};
 use crate::target::{Target, Ticker, Watch};
-use crate::traffic::{GaveUp, Plan, Shape, Summary, Traffic};
+use crate::traffic::{self, GaveUp, Plan, Shape, Summary, Traffic};
 
 /// Above this lateness, in microseconds, the generator blurs what it measures.
 const LATE: f64 = 1000.0;
@@ -20,16 +20,42 @@ pub(super) fn run(
     watch: Watch<'_>,
 ) -> Result<Outcome, Error> {
     let mut ticker = Ticker::new(watch);
+    let outcome = go(outline, (shape, load), target, &mut ticker);
+    without_traces(outcome, (shape, load), target, &mut ticker)
+}
+
+fn go(
+    outline: Outline,
+    (shape, load): (Shape, &Load),
+    target: &Target,
+    ticker: &mut Ticker<'_>,
+) -> Result<Outcome, Error> {
     let plan = Plan {
         shape,
         load: *load,
         sleepers: 0,
     };
-    let mut traffic = Traffic::connect(target, &plan, &mut ticker)?;
-    traffic.go("warm-up", load.warm_up, &mut ticker)?;
-    let (cost, measured) = measure(&mut traffic, "measuring", target, (load.duration, &mut ticker))?;
-    traffic.drain(&mut ticker)?;
+    let mut traffic = Traffic::connect(target, &plan, ticker)?;
+    traffic.go("warm-up", load.warm_up, ticker)?;
+    let (cost, measured) = measure(&mut traffic, "measuring", target, (load.duration, &mut *ticker))?;
+    traffic.drain(ticker)?;
     finish(outline, load, traffic, (&cost, measured))
+}
+
+/// Removes what a run has left at the broker, whatever came of it.
+pub(super) fn without_traces(
+    outcome: Result<Outcome, Error>,
+    (shape, load): (Shape, &Load),
+    target: &Target,
+    ticker: &mut Ticker<'_>,
+) -> Result<Outcome, Error> {
+    if !load.persistent {
+        return outcome;
+    }
+    let cleaned = traffic::forget(target, shape, ticker);
+    let outcome = outcome?;
+    cleaned?;
+    Ok(outcome)
 }
 
 /// Measures for so long: what it cost, and how many copies were delivered meanwhile.
@@ -109,6 +135,7 @@ fn settings(outline: &mut Outline, load: &Load) {
     outline
         .set("qos", load.qos)
         .set("payload", load.payload)
+        .set("persistent", load.persistent)
         .set("warm_up", load.warm_up.as_secs_f64())
         .set("duration", load.duration.as_secs_f64());
     match load.rate {

@@ -68,6 +68,20 @@ fn every_shape_passes_an_honest_relay_at_every_qos() {
 }
 
 #[test]
+fn persistent_subscribers_are_asked_for_and_removed() {
+    let (relay, target) = honest();
+    let load = Load {
+        persistent: true,
+        ..quick(1)
+    };
+    let outcome = PairToPair { pairs: 3, load }.run(&target, &mut |_| {}).unwrap();
+    fine(&outcome);
+    assert_eq!(outcome.settings["persistent"], true);
+    // Three pairs, and each subscriber once more with a clean session.
+    assert_eq!((relay.clean(), relay.persistent()), (6, 3));
+}
+
+#[test]
 fn a_rate_is_kept_and_only_the_measured_time_is_timed() {
     let (_relay, target) = honest();
     let load = Load {

@@ -4,6 +4,7 @@
 
 use mio::{Registry, Token};
 
+use crate::crowd;
 use crate::error::Error;
 use crate::link::{Dialog, Link};
 use crate::target::{Target, Ticker};
@@ -20,6 +21,8 @@ const KEEP_ALIVE: u16 = 3600;
 pub(super) struct Crew {
     pub(super) shape: Shape,
     pub(super) qos: u8,
+    /// Whether the sessions of subscribers outlive their connections.
+    pub(super) persistent: bool,
     /// The first so many subscribers will stop reading: the kernel shall not read much for them.
     pub(super) sleepers: usize,
     /// Bytes of the largest packet that may come.
@@ -33,6 +36,12 @@ pub(super) fn name(shape: Shape, member: usize) -> String {
         None => format!("bench-{run}-p{member}"),
         Some(subscriber) => format!("bench-{run}-s{subscriber}"),
     }
+}
+
+/// Takes the sessions of subscribers away from the broker.
+pub(crate) fn forget(target: &Target, shape: Shape, ticker: &mut Ticker<'_>) -> Result<(), Error> {
+    let subscriber = |n: usize| name(shape, shape.publishers() + n);
+    crowd::forget(target, shape.subscribers(), &subscriber, ticker)
 }
 
 impl Crew {
@@ -65,8 +74,9 @@ impl Crew {
         let mut batch = Vec::with_capacity(members.len());
         for member in members {
             let client = name(self.shape, member);
-            let dialog = Dialog::begin(target, &client, true, KEEP_ALIVE)?;
             let subscriber = member.checked_sub(self.shape.publishers());
+            let clean_session = !self.persistent || subscriber.is_none();
+            let dialog = Dialog::begin(target, &client, clean_session, KEEP_ALIVE)?;
             if subscriber.is_some_and(|n| n < self.sleepers) {
                 dialog.keep_little()?;
             }

@@ -135,6 +135,10 @@ pub(super) struct Paced {
     /// Seconds that are measured [default: 5]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     duration: Option<Duration>,
+
+    /// Subscribers have sessions that outlive their connections (clean session 0). They are removed at the end
+    #[arg(long)]
+    persistent: bool,
 }
 
 impl Pressure {
@@ -156,6 +160,7 @@ impl Paced {
             warm_up: self.warm_up.unwrap_or(default.warm_up),
             duration: self.duration.unwrap_or(default.duration),
             rate: self.rate.or(default.rate),
+            persistent: self.persistent,
             ..default
         }
     }

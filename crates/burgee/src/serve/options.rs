@@ -1,20 +1,20 @@
 //! The options of `burgee serve` as written, and the checked settings that they become.
 //!
 //! What must hold: an option out of range is refused when the command line is read, with the way out.
-//! Deliberately absent: defaults that differ from the library's.
+//! Deliberately absent: defaults that differ from the library's, but for durability: a library writes no files unasked.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use burgee_broker::{BrokerConfig, Listen, ListenUrl, Shards};
+use burgee_broker::{BrokerConfig, Durability, Listen, ListenUrl, Shards, SyncPolicy};
 use burgee_core::Config;
 use burgee_core::io::ShardId;
 use burgee_protocol::session::{Policy, QueueLimits};
 use clap::{Args, ValueEnum};
 use tracing_subscriber::filter::Targets;
 
-use crate::size;
+use crate::{data_dir, size};
 
 /// Seconds for an orderly end, if not said otherwise.
 const GRACE_S: u64 = 5;
@@ -22,6 +22,7 @@ const GRACE_S: u64 = 5;
 /// Run the broker
 ///
 /// Without options it listens on port 1883 of loopback, IPv4 and IPv6, and lets everybody in who can reach that.
+/// Persistent sessions, what they are owed, and retained messages are on disk before they are acknowledged.
 /// SIGINT or SIGTERM end it in order.
 ///
 /// Sizes are bytes, or KiB, MiB, GiB as in 64MiB.
@@ -42,13 +43,19 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value = "1", value_parser = shards)]
     shards: Shards,
 
-    /// Where to keep data; nothing is kept with --durability memory
+    /// What survives: sync, write or memory
+    ///
+    /// sync: an acknowledged message survives power loss. write: it survives the end of the broker, however that comes,
+    /// but not that of the system. memory: nothing survives a restart, nothing is written.
+    #[arg(long, value_name = "WHAT", default_value = "sync", value_parser = durability)]
+    durability: Survives,
+
+    /// Where to keep data; made if it is not there. One broker at a time can have it
+    ///
+    /// [default: BURGEE_DATA from the environment; else /var/lib/burgee for root, and for whoever may write there; else
+    /// burgee in XDG_DATA_HOME, which is usually ~/.local/share]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-
-    /// What survives: `memory` keeps nothing over a restart, and is the only choice yet
-    #[arg(long, value_name = "WHAT", default_value = "memory", value_parser = durability)]
-    durability: Durability,
 
     /// What to log: off, error, warn, info, debug, trace, or for single modules as in burgee_broker=debug,info
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = crate::log::parse)]
@@ -108,6 +115,18 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 10_000_000)]
     max_retained: usize,
 
+    /// Memory for what clients send: near it the slowest get no more, at it nobody new is let in [default: no limit]
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    memory_limit: Option<usize>,
+
+    /// Seconds after which a session ends whose client is away; 0: never
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    session_expiry: u32,
+
+    /// Seconds after which a message is dropped that waits for a client; 0: never
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    message_expiry: u32,
+
     /// Do not serve clients of MQTT 3.1
     #[arg(long)]
     no_mqtt31: bool,
@@ -118,9 +137,11 @@ pub(crate) struct Options {
     grace: u64,
 }
 
-#[derive(Copy, Clone, Debug)]
-enum Durability {
-    Memory,
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+enum Survives {
+    Power,
+    Process,
+    Nothing,
 }
 
 #[derive(Copy, Clone, Debug, ValueEnum)]
@@ -142,9 +163,23 @@ impl Options {
         Duration::from_secs(self.grace)
     }
 
+    /// What is to be kept and where.
+    ///
+    /// # Errors
+    /// There is no usual place here, and none was given.
+    fn durability(&self) -> Result<Durability, String> {
+        let sync = match self.durability {
+            Survives::Power => SyncPolicy::Sync,
+            Survives::Process => SyncPolicy::Write,
+            Survives::Nothing => return Ok(Durability::Memory),
+        };
+        let directory = data_dir::choose(self.data.clone())?;
+        Ok(Durability::Kept { directory, sync })
+    }
+
     /// Says in the log what the options mean where that may surprise.
-    pub(crate) fn explain(&self) {
-        match (self.durability, &self.data) {
+    fn explain(&self, durability: &Durability) {
+        match (durability, &self.data) {
             (Durability::Memory, Some(data)) => tracing::warn!(
                 data = %data.display(),
                 "durability is memory: nothing is kept there, sessions and retained messages end with the broker"
@@ -152,11 +187,27 @@ impl Options {
             (Durability::Memory, None) => {
                 tracing::info!("durability is memory: sessions and retained messages end with the broker");
             }
+            (Durability::Kept { directory, sync }, _) => {
+                let survives = match sync {
+                    SyncPolicy::Sync => "sync: what was acknowledged survives power loss",
+                    SyncPolicy::Write => "write: what was acknowledged survives the broker, not power loss",
+                };
+                tracing::info!(data = %directory.display(), "durability is {survives}");
+            }
         }
     }
 
-    /// The checked settings.
-    pub(crate) fn into_config(self) -> BrokerConfig {
+    /// The checked settings, and a line in the log for what may surprise.
+    ///
+    /// # Errors
+    /// There is no usual place for data here, and none was given.
+    pub(crate) fn into_config(self) -> Result<BrokerConfig, String> {
+        let durability = self.durability()?;
+        self.explain(&durability);
+        Ok(self.with(durability))
+    }
+
+    fn with(self, durability: Durability) -> BrokerConfig {
         let defaults = BrokerConfig::default();
         let listen = self
             .listen
@@ -171,6 +222,7 @@ impl Options {
             shards: self.shards,
             // Some more than the limit, so that those beyond it can be told so by CONNACK 3.
             max_open: limit.saturating_add(limit / 8).saturating_add(64),
+            durability,
             core: Config {
                 shards: self.shards.get(),
                 window: self.window,
@@ -192,6 +244,9 @@ impl Options {
                 }),
                 max_subscriptions: self.max_subscriptions,
                 max_retained: self.max_retained,
+                memory_limit: self.memory_limit.unwrap_or(usize::MAX),
+                session_expiry_ms: u64::from(self.session_expiry) * 1000,
+                message_expiry_ms: u64::from(self.message_expiry) * 1000,
                 serve_mqtt31: !self.no_mqtt31,
                 sys_interval_ms: u64::from(self.sys_interval) * 1000,
                 ..defaults.core
@@ -205,13 +260,12 @@ fn shards(text: &str) -> Result<Shards, String> {
     count.ok_or_else(|| format!("the number of shards is 1 to {}; 1 is a complete broker", Shards::MAX))
 }
 
-fn durability(text: &str) -> Result<Durability, String> {
+fn durability(text: &str) -> Result<Survives, String> {
     match text {
-        "memory" => Ok(Durability::Memory),
-        "sync" | "write" => Err(format!(
-            "{text} comes with the durable store; this version has only memory"
-        )),
-        _ => Err("this version has only memory".to_owned()),
+        "sync" => Ok(Survives::Power),
+        "write" => Ok(Survives::Process),
+        "memory" => Ok(Survives::Nothing),
+        _ => Err("sync survives power loss, write the end of the broker, memory nothing".to_owned()),
     }
 }
 
@@ -250,17 +304,33 @@ mod tests {
 
     fn parse(words: &str) -> Result<BrokerConfig, String> {
         let words = std::iter::once("serve").chain(words.split_whitespace());
-        Line::try_parse_from(words)
-            .map(|line| line.options.into_config())
-            .map_err(|error| error.to_string())
+        let line = Line::try_parse_from(words).map_err(|error| error.to_string())?;
+        line.options.into_config()
     }
 
     #[test]
     fn no_options_are_the_defaults_of_the_library() {
-        let (ours, library) = (parse("").unwrap(), BrokerConfig::default());
+        let (ours, library) = (parse("--data x").unwrap(), BrokerConfig::default());
         assert_eq!(ours.listeners, library.listeners);
         assert_eq!(format!("{:?}", ours.core), format!("{:?}", library.core));
         assert_eq!(ours.max_open, library.max_open);
+    }
+
+    #[test]
+    fn what_is_acknowledged_survives_power_loss_unless_somebody_says_otherwise() {
+        let kept = |sync| Durability::Kept {
+            directory: "x".into(),
+            sync,
+        };
+        for (line, durability) in [
+            ("--data x", kept(SyncPolicy::Sync)),
+            ("--data x --durability sync", kept(SyncPolicy::Sync)),
+            ("--data x --durability write", kept(SyncPolicy::Write)),
+            ("--data x --durability memory", Durability::Memory),
+            ("--durability memory", Durability::Memory),
+        ] {
+            assert_eq!(parse(line).unwrap().durability, durability, "{line}");
+        }
     }
 
     #[test]
@@ -269,7 +339,8 @@ mod tests {
             "--listen tcp://127.0.0.1:0 --listen tcp://[::1]:7 --shards 3 --window 7 --queue-messages 5 \
              --queue-bytes 1k --queue-policy drop-oldest --outbox-bytes 8KiB --max-packet-bytes 1MiB \
              --connect-timeout 3 --max-connections 100 --max-sessions 31 --max-subscriptions 9 --max-retained 8 \
-             --outbox-shared-bytes 2MiB --no-mqtt31 --sys-interval 0 --data x --durability memory",
+             --outbox-shared-bytes 2MiB --no-mqtt31 --sys-interval 0 --data x --durability memory \
+             --memory-limit 256MiB --session-expiry 60 --message-expiry 5",
         )
         .unwrap();
         assert_eq!(
@@ -296,6 +367,14 @@ mod tests {
         );
         assert_eq!((config.core.connect_timeout_ms, config.core.sys_interval_ms), (3000, 0));
         assert_eq!((config.core.max_connections, config.core.serve_mqtt31), (34, false));
+        assert_eq!(
+            (
+                config.core.memory_limit,
+                config.core.session_expiry_ms,
+                config.core.message_expiry_ms
+            ),
+            (256 << 20, 60_000, 5000)
+        );
     }
 
     #[test]
@@ -305,8 +384,7 @@ mod tests {
             ("--listen wss://host", "use tcp://"),
             ("--shards 0", "1 to 64"),
             ("--shards 65", "1 to 64"),
-            ("--durability sync", "comes with the durable store"),
-            ("--durability disk", "only memory"),
+            ("--durability disk", "sync survives power loss"),
             ("--window 0", "1..=65535"),
             ("--outbox-bytes 1", "at least 4096"),
             ("--max-packet-bytes 1GiB", "268435455"),

@@ -191,6 +191,7 @@ impl Broker {
     /// With more options of `burgee serve`.
     pub(crate) fn start_with(args: &[&str]) -> Self {
         let mut serve = burgee(&["serve", "--listen", "tcp://127.0.0.1:0", "--log", "error"]);
+        serve.args(["--durability", "memory"]);
         serve.args(args);
         let mut child = serve.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();

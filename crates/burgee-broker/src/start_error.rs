@@ -1,0 +1,83 @@
+//! Why a broker cannot start, and the way out.
+//!
+//! What must hold: an error names what it is about, an address or a directory, and what can be done.
+//! Deliberately absent: what goes wrong later; that is in the log.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::{fmt, io};
+
+use burgee_store::Failure;
+use burgee_store_sqlite::OpenError;
+
+use crate::url::ListenUrl;
+
+/// See the module.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// An address cannot be listened on.
+    Listen {
+        /// Which.
+        url: ListenUrl,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is nothing to listen on.
+    NoListener,
+    /// A thread, a selector or random numbers could not be had.
+    System {
+        /// What was wanted.
+        what: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The data directory cannot be used.
+    Store(OpenError),
+    /// What lies in the data directory cannot be read.
+    Recover {
+        /// The directory.
+        directory: PathBuf,
+        /// Why not.
+        source: Failure,
+    },
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen { url, source } => {
+                write!(f, "cannot listen on {url}: {source}")?;
+                f.write_str(way_out(source))
+            }
+            Self::NoListener => f.write_str("nothing to listen on: give at least one listener"),
+            Self::System { what, source } => write!(f, "cannot have {what}: {source}"),
+            Self::Store(source) => source.fmt(f),
+            Self::Recover { directory, source } => write!(f, "cannot read {}: {source}", directory.display()),
+        }
+    }
+}
+
+fn way_out(error: &io::Error) -> &'static str {
+    let kind = error.kind();
+    if kind == io::ErrorKind::AddrInUse {
+        "; another program has it (perhaps another broker): stop that one or choose another port"
+    } else if kind == io::ErrorKind::AddrNotAvailable {
+        "; this host does not have the address"
+    } else if kind == io::ErrorKind::PermissionDenied {
+        "; ports below 1024 need a privilege: choose a higher one"
+    } else {
+        ""
+    }
+}
+
+impl Error for StartError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Listen { source, .. } | Self::System { source, .. } => Some(source),
+            Self::Store(source) => Some(source),
+            Self::Recover { source, .. } => Some(source),
+            Self::NoListener => None,
+        }
+    }
+}
