@@ -54,6 +54,10 @@ pub enum Event {
     Wake(usize),
     /// The next hooligan comes.
     Hooligan,
+    /// A commit of the disk is over; the number of crashes before it says whose it was.
+    Commit(u64),
+    /// The broker starts again.
+    Restart,
 }
 
 /// One direction of a connection.

@@ -6,6 +6,7 @@
 use burgee_core::Config;
 use burgee_protocol::session::{Policy, QueueLimits};
 
+use crate::disk::DiskSettings;
 use crate::net::NetSettings;
 use crate::rng::Rng;
 
@@ -46,7 +47,16 @@ pub struct Scenario {
     pub shared: bool,
     /// Packet identifiers that a client uses.
     pub client_ids: u16,
+    /// The disk, if what is acknowledged survives a crash.
+    pub disk: Option<DiskSettings>,
+    /// When the broker crashes, in milliseconds.
+    pub crashes: Vec<u64>,
+    /// Time that it takes to start again, at most, in milliseconds.
+    pub downtime: u64,
 }
+
+/// Durable worlds, in percent.
+const DURABLE: u64 = 50;
 
 impl Scenario {
     /// The world of this chance.
@@ -85,13 +95,62 @@ impl Scenario {
             old_clients: *rng.pick(&[0, 0, 10, 40]),
             shared: rng.percent(30),
             client_ids: *rng.pick(&[8, 30, 65_535]),
+            disk: None,
+            crashes: Vec::new(),
+            downtime: 0,
         }
+    }
+
+    /// Gives the world a disk, or not. `rng` is a chance of its own: worlds without a disk are what they were.
+    #[must_use]
+    pub fn with_disk(mut self, rng: &mut Rng) -> Self {
+        if !rng.percent(DURABLE) {
+            return self;
+        }
+        self.config.durable = true;
+        self.config.store_bytes = *rng.pick(&[300, 20_000, 64 << 20, 64 << 20]);
+        // Without a crash what waits for the disk is of interest, and little else is new.
+        let crashes = *rng.pick(&[0, 1, 1, 1, 2, 3, 5]);
+        let latest = self.busy_ms + 1_500;
+        self.crashes = (0..crashes).map(|_| rng.below(latest)).collect();
+        self.crashes.sort_unstable();
+        self.downtime = *rng.pick(&[0, 10, 500]);
+        self.disk = Some(DiskSettings {
+            commit_ms: *rng.pick(&[0, 2, 10, 10, 40]),
+            stalls: *rng.pick(&[0, 0, 1, 10]),
+            notice_ms: *rng.pick(&[0, 1, 1, 20]),
+            fails: rng.percent(15).then(|| rng.range(1, 60)),
+        });
+        self
+    }
+
+    /// The same world, but small: with a disk, without a crash of its own, and short.
+    #[must_use]
+    pub fn made_small(mut self) -> Self {
+        self.config.durable = true;
+        self.config.shards = self.config.shards.min(2);
+        self.devices = self.devices.min(3);
+        self.busy_ms = 1_200;
+        self.pace_ms = self.pace_ms.min(100);
+        self.net.segment = self.net.segment.max(1500);
+        self.crashes.clear();
+        let disk = self.disk.take();
+        self.disk = Some(DiskSettings {
+            fails: None,
+            ..disk.unwrap_or(DiskSettings {
+                commit_ms: 10,
+                stalls: 0,
+                notice_ms: 1,
+                fails: None,
+            })
+        });
+        self
     }
 
     /// Whether everything that follows from an input happens in its turn.
     #[must_use]
     pub const fn no_delay(&self) -> bool {
-        self.config.shards == 1 && self.config.fanout_slice > 1000
+        self.config.shards == 1 && self.config.fanout_slice > 1000 && self.disk.is_none()
     }
 
     /// Whether hooligans use the names of devices. A client of MQTT 3.1 cannot learn that its session was taken.

@@ -1,14 +1,17 @@
 //! A world from its first millisecond to the last judgement.
 //!
-//! What must hold: events happen in the order of the calendar, one at a time. Deliberately absent: chance of its own;
-//! network, shells and clients have theirs, forked from the seed.
+//! What must hold: events happen in the order of the calendar, one at a time. Deliberately absent: chance of its own,
+//! but for when it ends in between (`crash`); network, disk, shells and clients have theirs, forked from the seed.
+
+mod crash;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use burgee_core::{Counters, Shared};
+use burgee_core::{Config, Counters, Shared};
 
 use crate::actor::{Device, Hooligans};
+use crate::disk::Disk;
 use crate::net::{Event, LinkId, Net, Way};
 use crate::oracle::{Oracle, Rules, Tally, Verdict};
 use crate::rng::Rng;
@@ -36,14 +39,43 @@ pub struct Story {
     pub tally: Tally,
     /// Turns of all shards.
     pub turns: u64,
+    /// Events until the world became calm.
+    pub steps: u64,
     /// Virtual time, in milliseconds.
     pub lasted: u64,
+}
+
+/// A crash at a certain point of a story.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub struct Crash {
+    /// Before this event, counted from 0.
+    pub step: u64,
+    /// If that is a shard's turn: when its batches are handed over, and before anything else of it is carried out.
+    pub within: bool,
 }
 
 /// Runs the world of a seed. `told`: with a trace for a person.
 #[must_use]
 pub fn run(seed: u64, told: bool) -> Story {
-    let mut world = World::new(seed, told);
+    let mut rng = Rng::new(seed);
+    let scenario = Scenario::draw(&mut rng).with_disk(&mut Rng::new(!seed));
+    tell(World::new((seed, told), scenario, rng), seed)
+}
+
+/// Runs a small world of a seed with a disk, and lets it crash once or not at all.
+#[must_use]
+pub fn run_small(seed: u64, told: bool, crash: Option<Crash>) -> Story {
+    let mut rng = Rng::new(seed);
+    let scenario = Scenario::draw(&mut rng).with_disk(&mut Rng::new(!seed)).made_small();
+    let mut world = World::new((seed, told), scenario, rng);
+    if let Some(Crash { step, within }) = crash {
+        world.crash_at = crash;
+        world.rng = Rng::new(world.rng.draw() ^ (step * 2 + u64::from(within)));
+    }
+    tell(world, seed)
+}
+
+fn tell(mut world: World, seed: u64) -> Story {
     let lived = catch_unwind(AssertUnwindSafe(|| world.live()));
     let failure = match lived {
         Ok(Ok(())) => None,
@@ -55,7 +87,8 @@ pub fn run(seed: u64, told: bool) -> Story {
         hash: world.net.trace.hash(),
         failure: failure.map(|problem| format!("at {} ms: {problem}", world.net.now)),
         tally: world.oracle.tally,
-        turns: world.shells.iter().map(|shell| shell.turns).sum(),
+        turns: world.past.turns + world.shells.iter().map(|shell| shell.turns).sum::<u64>(),
+        steps: world.steps,
         lasted: world.net.now,
         lines: world.net.trace.into_lines(),
     }
@@ -67,9 +100,36 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
         .unwrap_or_default()
 }
 
+/// What the broker's earlier runs leave behind.
+#[derive(Debug, Default)]
+struct Past {
+    counters: Counters,
+    turns: u64,
+}
+
 struct World {
     scenario: Scenario,
+    config: Arc<Config>,
+    rng: Rng,
     net: Net,
+    disk: Option<Disk>,
+    past: Past,
+    /// Crashes that are still to come, the next one last.
+    crashes: Vec<u64>,
+    /// The crash that was asked for.
+    crash_at: Option<Crash>,
+    /// The crash is due after so many more events.
+    fuse: Option<u64>,
+    /// Commits at the last look.
+    commits: u64,
+    /// Events so far.
+    steps: u64,
+    /// The time of the last event, and how many there were at that time.
+    moment: u64,
+    crowded: u32,
+    /// The broker is not there: what the disk held is known up to this time.
+    down: Option<u64>,
+    calm: bool,
     post: Post,
     shells: Vec<Shell>,
     devices: Vec<Device>,
@@ -80,9 +140,7 @@ struct World {
 }
 
 impl World {
-    fn new(seed: u64, told: bool) -> Self {
-        let mut rng = Rng::new(seed);
-        let scenario = Scenario::draw(&mut rng);
+    fn new((seed, told): (u64, bool), scenario: Scenario, mut rng: Rng) -> Self {
         let config = Arc::new(scenario.config.clone());
         let shared = Arc::new(Shared::new(rng.seeds()));
         let mut net = Net::new(rng.fork(), scenario.net.clone(), Trace::new(told));
@@ -103,15 +161,39 @@ impl World {
             max_retained: config.max_retained,
             ample: scenario.ample,
             // Where the window is never full, the broker reads the retained messages at once.
-            prompt_replay: config.retained_slice > 1000 && scenario.ample && config.window >= 100 && !scenario.shared,
+            prompt_replay: config.retained_slice > 1000
+                && scenario.ample
+                && config.window >= 100
+                && !scenario.shared
+                && scenario.disk.is_none(),
             no_delay: scenario.no_delay(),
             shared: scenario.shared,
             lateness: scenario.lateness + 5,
+            durable: scenario.disk.is_some(),
         };
         let post = Post::new(config.shards, scenario.mail_ms, scenario.mail_slot);
+        // A chance of its own: what happens to the clients does not depend on it.
+        let mut apart = Rng::new(seed ^ 0xD15C);
+        let disk = scenario
+            .disk
+            .clone()
+            .map(|settings| Disk::new(settings, config.shards, apart.fork()));
         Self {
+            crashes: scenario.crashes.iter().rev().copied().collect(),
             scenario,
+            config,
+            rng: apart,
             net,
+            disk,
+            past: Past::default(),
+            crash_at: None,
+            fuse: None,
+            commits: 0,
+            steps: 0,
+            moment: 0,
+            crowded: 0,
+            down: None,
+            calm: false,
             post,
             shells,
             devices,
@@ -130,6 +212,7 @@ impl World {
         }
         self.hooligans.plan(&mut self.net);
         self.run_until(self.scenario.busy_ms)?;
+        self.become_calm();
         self.calm_down()?;
         self.oracle.judge(&self.counters())?;
         self.audit()?;
@@ -165,8 +248,11 @@ impl World {
             self.run_until(self.net.now + 500)?;
             let done = self.devices.iter().all(Device::is_done);
             let mail = self.shells.iter_mut().all(Shell::is_quiet) && self.post.is_quiet();
-            let rest = mail && self.oracle.unfinished().is_none();
-            quiet = if done && rest { quiet + 1 } else { 0 };
+            let rest = mail && self.oracle.unfinished().is_none() && self.is_settled();
+            let commits = self.disk.as_ref().map_or(0, Disk::commits);
+            // Between two messages of a small window everything may look finished while the disk works.
+            let still = std::mem::replace(&mut self.commits, commits) == commits;
+            quiet = if done && rest && still { quiet + 1 } else { 0 };
         }
         if quiet > 0 {
             return Ok(());
@@ -235,14 +321,14 @@ impl World {
     }
 
     fn counters(&self) -> Counters {
-        let mut sum = Counters::default();
+        let mut sum = self.past.counters.clone();
         self.shells.iter().for_each(|shell| sum.add(shell.counters()));
         sum
     }
 
     fn run_until(&mut self, until: u64) -> Verdict {
         while let Some(event) = self.net.next(until) {
-            self.happen(event)?;
+            self.step(event)?;
         }
         Ok(())
     }
@@ -270,6 +356,8 @@ impl World {
                     shell.flush_timeout(link, &mut self.net);
                 }
             }
+            Event::Commit(life) => return self.commit(life),
+            Event::Restart => return self.restart(),
             Event::Post(shard) => {
                 if let Some(shell) = self.shells.get_mut(usize::from(shard)) {
                     shell.wake_at(self.net.now, &mut self.net);
@@ -301,7 +389,10 @@ impl World {
         if !shell.is_due(&self.net) {
             return Ok(());
         }
-        let moves = shell.turn(&mut self.net, &mut self.post, &mut self.oracle)?;
+        let moves = shell.turn(&mut self.net, (&mut self.post, &mut self.disk), &mut self.oracle)?;
+        if shell.dies {
+            return self.crash();
+        }
         for (link, to, tail) in moves {
             let shell = self
                 .shells
@@ -321,8 +412,15 @@ impl World {
         if let Some(place) = self.owners.get_mut(link) {
             *place = owner;
         }
-        if let Some(shell) = shell_of(&mut self.shells, link, &mut self.net) {
+        // There may be fewer shards than there were.
+        let wanted = usize::from(self.net.link(link).shard);
+        let shard = wanted.checked_rem(self.shells.len());
+        if let Some(shell) = shard.and_then(|shard| self.shells.get_mut(shard)) {
             shell.admit(link, Vec::new(), &mut self.net);
+        } else {
+            // Nobody listens.
+            self.net.link(link).server_gone = true;
+            self.net.cut(link);
         }
     }
 
@@ -373,6 +471,32 @@ mod tests {
     }
 
     #[test]
+    fn a_crash_is_part_of_the_story() {
+        let crash = |step| Some(Crash { step, within: true });
+        let whole = run_small(1, false, None);
+        let mut hashes = vec![whole.hash];
+        for step in [whole.steps / 3, whole.steps / 2] {
+            let (once, again) = (run_small(1, false, crash(step)), run_small(1, true, crash(step)));
+            assert_eq!((once.failure, once.hash), (again.failure, again.hash));
+            assert_eq!(once.tally.crashes, 1);
+            hashes.push(once.hash);
+        }
+        hashes.dedup();
+        assert_eq!(hashes.len(), 3, "each is a story of its own");
+    }
+
+    #[test]
+    fn a_small_world_survives_a_crash_anywhere() {
+        let steps = run_small(3, false, None).steps;
+        for step in (0..steps).step_by(97) {
+            for within in [false, true] {
+                let story = run_small(3, false, Some(Crash { step, within }));
+                assert_eq!(story.failure, None, "step {step} within {within}");
+            }
+        }
+    }
+
+    #[test]
     fn stories_differ_and_much_happens_in_them() {
         let stories: Vec<Story> = (0..40).map(|seed| run(seed, false)).collect();
         for story in &stories {
@@ -388,6 +512,8 @@ mod tests {
             |tally: &Tally| tally.wills,
             |tally: &Tally| tally.violations,
             |tally: &Tally| tally.timeouts,
+            |tally: &Tally| tally.crashes,
+            |tally: &Tally| tally.recovered_messages,
         ] {
             assert!(sum(count) > 0);
         }

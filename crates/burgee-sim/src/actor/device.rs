@@ -191,6 +191,9 @@ impl Device {
         };
         // Nobody without a name has a session to come back to.
         self.clean |= self.name.is_empty();
+        if !self.clean {
+            self.memory.end_of_clean();
+        }
         self.place = Place::Calling(link);
         self.waiting_since = Some(net.now);
         let will = self.rng.percent(self.habits.will).then(|| {
@@ -334,7 +337,7 @@ impl Device {
             && let Some(id) = self.memory.id(self.ids)
         {
             self.send(packet::publish(&note, Some(id), false), net);
-            self.memory.send(id, note, link);
+            self.memory.send(id, note, (link, self.clean));
         }
     }
 

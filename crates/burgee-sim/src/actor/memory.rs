@@ -18,6 +18,8 @@ struct Unfinished {
     /// PUBREC came.
     received: bool,
     link: LinkId,
+    /// It belongs to a clean session.
+    clean: bool,
 }
 
 /// See the module.
@@ -69,12 +71,13 @@ impl Memory {
     }
 
     /// A message is sent for the first time.
-    pub(super) fn send(&mut self, id: u16, note: Note, link: LinkId) {
+    pub(super) fn send(&mut self, id: u16, note: Note, (link, clean): (LinkId, bool)) {
         self.unfinished.push(Unfinished {
             id,
             note,
             received: false,
             link,
+            clean,
         });
     }
 
@@ -90,6 +93,11 @@ impl Memory {
             });
         }
         bytes
+    }
+
+    /// [MQTT-3.1.2-6] nothing of a clean session is used in another, whatever CONNACK will say.
+    pub(super) fn end_of_clean(&mut self) {
+        self.unfinished.retain(|message| !message.clean);
     }
 
     /// The session is new: everything of earlier connections means nothing any more.

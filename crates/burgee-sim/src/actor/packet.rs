@@ -198,7 +198,14 @@ fn describe_one(packet: &Packet<'_>) -> String {
         Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => {
             format!("{} {}", packet.packet_type(), ack.packet_id)
         }
-        Packet::Connect(connect) => format!("CONNECT {:?} clean {}", connect.client_id, connect.clean_session),
+        Packet::Connect(connect) => {
+            let will = connect.will.map_or_else(String::new, |will| {
+                let text: String = String::from_utf8_lossy(will.payload).chars().take(24).collect();
+                let retain = if will.retain { " retain" } else { "" };
+                format!(" will q{}{retain} {:?} {text:?}", will.qos.bits(), will.topic.as_str())
+            });
+            format!("CONNECT {:?} clean {}{will}", connect.client_id, connect.clean_session)
+        }
         Packet::ConnAck(connack) => format!("CONNACK {} present {}", connack.code, connack.session_present),
         Packet::Subscribe(subscribe) => {
             let filters = subscribe

@@ -4,11 +4,11 @@
 //! (`routing`) and what comes out (`outflow`, `sending`).
 
 use burgee_codec::{
-    Connect, DecodeError, Decoded, Limits, Packet, Publish, QoS, SharedFilter, Subscribe, Unsubscribe, Version,
-    Versions, decode,
+    Connect, DecodeError, Decoded, Limits, Packet, PacketId, Publish, QoS, SharedFilter, Subscribe, Unsubscribe,
+    Version, Versions, decode,
 };
 
-use super::state::{Cause, Session, Will};
+use super::state::{Cause, Done, Flight, MessageNo, Session, Testament, Will};
 use super::{Oracle, Verdict};
 use crate::net::LinkId;
 
@@ -23,6 +23,8 @@ impl Oracle {
     pub(super) fn bytes(&mut self, link: LinkId, bytes: &[u8], used: usize, last: bool) -> Verdict {
         let mut at = 0;
         let ends_now = last && self.closing.contains(&link);
+        // What needs the disk ends its connection where there is none: which packet did cannot be told.
+        self.vague |= self.closing.contains(&link) && self.without_disk.contains(&self.shard);
         while let Some(conn) = self.conns.get(&link).filter(|conn| conn.closed.is_none()) {
             let fresh = conn.session.is_none();
             let max_remaining_length = if fresh {
@@ -72,7 +74,9 @@ impl Oracle {
             }
         }
         let open = self.conns.get(&link).is_some_and(|conn| conn.closed.is_none());
-        if open && at != used {
+        // Without a disk it may have ended at a packet that we take for a good one.
+        let ended = self.closing.contains(&link) && self.without_disk.contains(&self.shard);
+        if open && at != used && !ended {
             return Err(format!(
                 "link {link}: {used} bytes are taken, the packets in them have {at}"
             ));
@@ -99,7 +103,7 @@ impl Oracle {
         };
         let Some(session) = conn.session.and_then(|session| self.sessions.get(session)) else {
             let Packet::Connect(connect) = packet else { return true };
-            return self.refusal(connect).is_some();
+            return self.refusal(connect).is_some() || self.cannot_keep(link);
         };
         matches!(packet, Packet::Disconnect(_)) || is_violation(packet, session)
     }
@@ -126,7 +130,7 @@ impl Oracle {
             Packet::PubComp(ack) => self.acknowledged(session, ack.packet_id.get(), QoS::ExactlyOnce),
             Packet::PubRel(ack) => {
                 conn.answers.pubcomp.push_back(ack.packet_id.get());
-                self.session(session).incoming.remove(&ack.packet_id.get());
+                self.released(session, ack.packet_id.get());
             }
             Packet::Subscribe(subscribe) => self.subscribe(link, session, subscribe),
             Packet::Unsubscribe(unsubscribe) => self.unsubscribe(link, session, unsubscribe),
@@ -161,6 +165,10 @@ impl Oracle {
             self.expect_connack(link, false, code);
             return Ok(Effect::Ends(Cause::Refused));
         }
+        if self.cannot_keep(link) {
+            self.expect_connack(link, false, 3);
+            return Ok(Effect::Ends(Cause::Refused));
+        }
         // An empty identifier stands for a new one each time.
         let client = if connect.client_id.is_empty() {
             format!("?{link}")
@@ -188,49 +196,52 @@ impl Oracle {
             self.sessions.push(Session {
                 client,
                 clean,
-                shard: self.shard,
+                shard: Some(self.shard),
                 ..Session::default()
             });
             self.by_client.insert(client_of(&self.sessions, session), session);
         }
         self.tally.resumed += u64::from(found.is_some());
         let shard = self.shard;
-        if self.session(session).shard != shard {
+        if *self.session(session).shard.get_or_insert(shard) != shard {
             return Err(format!("the session of {client:?} changes its shard"));
         }
         self.session(session).conn = Some(link);
         self.session(session).clean = connect.clean_session;
+        let will = connect.will.map(|will| Will {
+            topic: will.topic.as_str().to_owned(),
+            payload: will.payload.to_vec(),
+            qos: will.qos,
+            retain: will.retain,
+        });
+        let testament = Testament {
+            will: will.clone(),
+            published: None,
+        };
+        let now = self.now;
+        self.session(session).kept.will.change(testament, now, link as u64);
         // MQTT 3.1 has no way to say it.
         self.expect_connack(link, found.is_some() && connect.version != Version::V31, 0);
         if let Some(conn) = self.conns.get_mut(&link) {
             conn.session = Some(session);
             conn.client = client;
             conn.keep_alive = connect.keep_alive;
-            conn.will = connect.will.map(|will| Will {
-                topic: will.topic.as_str().to_owned(),
-                payload: will.payload.to_vec(),
-                qos: will.qos,
-                retain: will.retain,
-            });
+            conn.will = will;
         }
         Ok(Effect::Fine)
     }
 
     fn publish(&mut self, link: LinkId, session: usize, publish: &Publish<'_>) {
-        let Some(conn) = self.conns.get_mut(&link) else { return };
+        let Some(conn) = self.conns.get(&link) else { return };
         let publisher = conn.client.clone();
-        if let Some(id) = publish.packet_id {
-            let answers = &mut conn.answers;
-            let kind = if publish.qos == QoS::AtLeastOnce {
-                &mut answers.puback
-            } else {
-                &mut answers.pubrec
-            };
-            kind.push_back(id.get());
-            // [MQTT-4.3.3-2] the identifier alone says that it is a repetition.
-            if publish.qos == QoS::ExactlyOnce && !self.session(session).incoming.insert(id.get()) {
-                return;
-            }
+        let id = publish.packet_id.map(PacketId::get);
+        let twice = publish.qos == QoS::ExactlyOnce;
+        // [MQTT-4.3.3-2] the identifier alone says that it is a repetition.
+        if let Some(id) = id.filter(|_| twice)
+            && let Some(message) = self.session(session).incoming.get(&id).copied()
+        {
+            self.expect_ack(link, publish.qos, (id, message));
+            return;
         }
         let will = Will {
             topic: publish.topic.as_str().to_owned(),
@@ -238,7 +249,33 @@ impl Oracle {
             qos: publish.qos,
             retain: publish.retain,
         };
-        self.route(publisher, will);
+        let number = self.route(publisher, will);
+        let Some(id) = id else { return };
+        self.expect_ack(link, publish.qos, (id, number));
+        if twice {
+            self.session(session).incoming.insert(id, number);
+            if let Some(message) = number.and_then(|number| self.messages.get_mut(number)) {
+                message.origin = Some((session, id));
+            }
+        }
+    }
+
+    fn expect_ack(&mut self, link: LinkId, qos: QoS, ack: (u16, Option<MessageNo>)) {
+        let Some(conn) = self.conns.get_mut(&link) else { return };
+        match qos {
+            QoS::AtMostOnce => {}
+            QoS::AtLeastOnce => conn.answers.puback.push_back(ack),
+            QoS::ExactlyOnce => conn.answers.pubrec.push_back(ack),
+        }
+    }
+
+    /// PUBREL: the identifier stands for another message from now on.
+    fn released(&mut self, session: usize, id: u16) {
+        let session = self.session(session);
+        if session.incoming.remove(&id).is_some() {
+            session.kept.received.remove(&id);
+            session.kept.freed.insert(id);
+        }
     }
 
     fn subscribe(&mut self, link: LinkId, session: usize, subscribe: &Subscribe<'_>) {
@@ -246,12 +283,18 @@ impl Oracle {
         self.questions += 1;
         let question = self.questions;
         let mut codes = Vec::new();
+        let refused = self.forgets(session);
         for (filter, options) in &subscribe.filters {
             let granted = options.qos;
+            if refused {
+                codes.push(0x80);
+                continue;
+            }
             codes.push(granted.bits());
             self.session(session)
                 .filters
                 .insert(filter.as_str().to_owned(), granted);
+            self.change_filter(session, filter.as_str(), Some(granted));
             self.session(session).asked_for_sys |= filter.as_str().starts_with("$SYS");
             // A shared subscription brings no retained messages.
             if SharedFilter::parse(filter).is_none() {
@@ -264,7 +307,12 @@ impl Oracle {
     }
 
     fn unsubscribe(&mut self, link: LinkId, session: usize, unsubscribe: &Unsubscribe<'_>) {
+        self.questions += 1;
+        if self.forgets(session) {
+            return;
+        }
         for filter in &unsubscribe.filters {
+            self.change_filter(session, filter.as_str(), None);
             let session = self.session(session);
             session.filters.remove(filter.as_str());
             // Nobody needs to send what is not wanted any more.
@@ -277,8 +325,18 @@ impl Oracle {
             }
         }
         if let Some(conn) = self.conns.get_mut(&link) {
-            conn.answers.unsuback.push_back(unsubscribe.packet_id.get());
+            conn.answers
+                .unsuback
+                .push_back((unsubscribe.packet_id.get(), self.questions));
         }
+    }
+
+    /// What a question changes is on the disk when its answer leaves.
+    fn change_filter(&mut self, session: usize, filter: &str, qos: Option<QoS>) {
+        let (now, question) = (self.now, self.questions);
+        let filters = &mut self.session(session).kept.filters;
+        let history = filters.entry(filter.to_owned()).or_default();
+        history.change(qos, now, question);
     }
 
     /// PUBREC: the message is never sent again, only its PUBREL.
@@ -291,10 +349,25 @@ impl Oracle {
 
     /// PUBACK or PUBCOMP: the identifier is free. An unknown one means nothing.
     fn acknowledged(&mut self, session: usize, id: u16, qos: QoS) {
-        let finished = |released: bool| qos == QoS::AtLeastOnce || released;
-        self.session(session)
-            .flights
-            .retain(|flight| flight.id != id || !finished(flight.released));
+        let finished = |flight: &Flight| flight.id == id && (qos == QoS::AtLeastOnce || flight.released);
+        let (at, durable) = (self.now, self.rules.durable);
+        let session = self.session(session);
+        if durable && !session.clean {
+            let over = session.flights.iter().filter(|flight| finished(flight));
+            session.kept.done.extend(over.map(|flight| Done::of(flight, at)));
+        }
+        session.flights.retain(|flight| !finished(flight));
+    }
+
+    /// Nothing that this session wants kept can be kept any more.
+    fn forgets(&self, session: usize) -> bool {
+        let clean = self.sessions.get(session).is_none_or(|session| session.clean);
+        !clean && self.without_disk.contains(&self.shard)
+    }
+
+    /// Without a disk a client may be refused: its session cannot be kept.
+    fn cannot_keep(&self, link: LinkId) -> bool {
+        self.without_disk.contains(&self.shard) && self.refused.contains(&link)
     }
 
     /// The return code of a CONNECT that is refused.

@@ -4,13 +4,18 @@
 //! bytes it wants to send. So there are few windows of uncertainty; where one is left, both outcomes are allowed.
 //! What must hold: it shares nothing with the broker but the codec. Deliberately absent: how a broker does it.
 
+mod debts;
+mod found;
 mod groups;
+mod history;
 mod inflow;
 mod judge;
 mod outflow;
+mod recovery;
 mod routing;
 mod sending;
 mod state;
+mod sure;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -19,8 +24,10 @@ use burgee_codec::QoS;
 use burgee_core::io::{CloseMode, End};
 
 use crate::net::LinkId;
+pub use found::{Found, FoundSession};
 use groups::Groups;
-use state::{Cause, Conn, Message, MessageNo, Session, SessionNo};
+use history::History;
+use state::{Cause, Conn, Message, MessageNo, Session, SessionNo, Will};
 
 /// What the judge says: nothing, or what is wrong.
 pub type Verdict = Result<(), String>;
@@ -43,6 +50,8 @@ pub enum Seen {
     Ended(LinkId, End),
     /// The broker ends.
     Shutdown,
+    /// Nothing more can be kept.
+    StoreFailed,
     /// Anything that the oracle need not know.
     Other,
 }
@@ -90,10 +99,13 @@ pub struct Rules {
     pub shared: bool,
     /// A shard may wake up so much later than it wanted, in milliseconds.
     pub lateness: u64,
+    /// What is acknowledged survives a crash.
+    pub durable: bool,
 }
 
 /// See the module.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of yes and no")]
 pub struct Oracle {
     rules: Rules,
     now: u64,
@@ -105,10 +117,24 @@ pub struct Oracle {
     by_payload: BTreeMap<Rc<[u8]>, Vec<MessageNo>>,
     groups: Groups,
     retained: BTreeMap<String, MessageNo>,
-    /// SUBSCRIBEs so far.
+    /// What may be retained on the disk.
+    kept_retained: BTreeMap<String, History<Option<MessageNo>>>,
+    /// Wills that a restart publishes: the shard, whose, and which.
+    testaments: Vec<(u16, SessionNo, Will)>,
+    /// The broker has crashed before.
+    crashed: bool,
+    /// Shards that know that the disk has failed.
+    without_disk: BTreeSet<u16>,
+    /// When the first of them learned it.
+    disk_lost: Option<u64>,
+    /// That has ever happened: then some packets were taken, and others with them were not.
+    has_failed: bool,
+    /// SUBSCRIBEs and UNSUBSCRIBEs so far.
     questions: u64,
     /// In this turn: what the shard wants to close.
     closing: BTreeSet<LinkId>,
+    /// In this turn: to whom it says that it cannot serve them.
+    refused: BTreeSet<LinkId>,
     /// In this turn: what it has to close.
     must_close: BTreeSet<LinkId>,
     /// In this turn something ended at a time that cannot be told from outside.
@@ -147,6 +173,12 @@ pub struct Tally {
     pub violations: u64,
     /// Connections given up for silence.
     pub timeouts: u64,
+    /// Crashes and restarts.
+    pub crashes: u64,
+    /// Sessions that a restart found.
+    pub recovered: u64,
+    /// Messages that a restart found, each session's.
+    pub recovered_messages: u64,
 }
 
 impl Tally {
@@ -161,6 +193,9 @@ impl Tally {
         self.wills += other.wills;
         self.violations += other.violations;
         self.timeouts += other.timeouts;
+        self.crashes += other.crashes;
+        self.recovered += other.recovered;
+        self.recovered_messages += other.recovered_messages;
     }
 }
 
@@ -179,8 +214,15 @@ impl Oracle {
             by_payload: BTreeMap::new(),
             groups: Groups::default(),
             retained: BTreeMap::new(),
+            kept_retained: BTreeMap::new(),
+            testaments: Vec::new(),
+            crashed: false,
+            without_disk: BTreeSet::new(),
+            disk_lost: None,
+            has_failed: false,
             questions: 0,
             closing: BTreeSet::new(),
+            refused: BTreeSet::new(),
             must_close: BTreeSet::new(),
             vague: false,
             busy_turn: false,
@@ -200,10 +242,14 @@ impl Oracle {
         self.now = turn.now;
         self.shard = turn.shard;
         self.closing = turn.closes.iter().map(|(link, _)| *link).collect();
+        let refused = |bytes: &[u8]| bytes.starts_with(&[0x20, 2, 0, 3]);
+        let refused = turn.outputs.iter().filter(|(_, bytes)| refused(bytes));
+        self.refused = refused.map(|(link, _)| *link).collect();
         self.busy_turn = turn.inputs.iter().any(|input| !matches!(input, Seen::Other));
         if self.closing.len() != turn.closes.len() {
             return Err("a connection is closed twice".to_owned());
         }
+        self.open_testaments();
         for (place, input) in turn.inputs.iter().enumerate() {
             self.take(input, turn, place)?;
         }
@@ -245,6 +291,12 @@ impl Oracle {
                 self.end_of_shard();
                 Ok(())
             }
+            Seen::StoreFailed => {
+                self.without_disk.insert(turn.shard);
+                self.disk_lost.get_or_insert(turn.now);
+                self.has_failed = true;
+                Ok(())
+            }
             Seen::Other => Ok(()),
         }
     }
@@ -265,6 +317,8 @@ impl Oracle {
             };
             let ending = self.ending.contains(&turn.shard);
             let cause = if ending { Cause::Shutdown } else { cause };
+            // Whoever wants what needs the disk cannot be served any more.
+            let ending = ending || self.without_disk.contains(&turn.shard);
             let due = conn.due(self.rules.connect_timeout);
             if !ending && due.is_none_or(|due| turn.now < due) {
                 let client = &conn.client;

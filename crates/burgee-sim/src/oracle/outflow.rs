@@ -57,16 +57,41 @@ impl Oracle {
         }
         match packet {
             Packet::ConnAck(connack) => match answers.connack.take() {
-                Some(expected) if expected == (connack.session_present, connack.code) => Ok(()),
+                Some(expected) if expected == (connack.session_present, connack.code) => {
+                    if connack.code == 0 {
+                        self.welcomed(link);
+                    }
+                    Ok(())
+                }
                 Some(expected) => Err(format!("expected {expected:?}")),
                 None => Err("nobody asked for a CONNACK".to_owned()),
             },
-            Packet::PubAck(ack) => in_turn(&mut answers.puback, ack.packet_id.get()),
-            Packet::PubRec(ack) => in_turn(&mut answers.pubrec, ack.packet_id.get()),
-            Packet::PubComp(ack) => in_turn(&mut answers.pubcomp, ack.packet_id.get()),
-            Packet::UnsubAck(ack) => in_turn(&mut answers.unsuback, ack.packet_id.get()),
+            Packet::PubAck(ack) => {
+                let (_, message) = in_turn(&mut answers.puback, ack.packet_id.get(), first)?;
+                self.acknowledged_publish(message);
+                Ok(())
+            }
+            Packet::PubRec(ack) => {
+                let (id, message) = in_turn(&mut answers.pubrec, ack.packet_id.get(), first)?;
+                self.acknowledged_publish(message);
+                self.sure_received(link, id);
+                Ok(())
+            }
+            Packet::PubComp(ack) => {
+                let id = in_turn(&mut answers.pubcomp, ack.packet_id.get(), |id| *id)?;
+                self.sure_freed(link, id);
+                Ok(())
+            }
+            Packet::UnsubAck(ack) => {
+                let (_, question) = in_turn(&mut answers.unsuback, ack.packet_id.get(), first)?;
+                self.sure_filters(link, question);
+                Ok(())
+            }
             Packet::SubAck(ack) => match answers.suback.pop_front() {
-                Some((id, codes, _)) if id == ack.packet_id.get() && codes == ack.codes => Ok(()),
+                Some((id, codes, question)) if id == ack.packet_id.get() && codes == ack.codes => {
+                    self.sure_filters(link, question);
+                    Ok(())
+                }
                 expected => Err(format!("expected {expected:?}")),
             },
             Packet::PingResp => {
@@ -97,10 +122,14 @@ fn farewell(bytes: &[u8]) -> Verdict {
 }
 
 /// [MQTT-4.6.0-2] [MQTT-4.6.0-3] the answers of one kind have the order of the questions.
-fn in_turn(expected: &mut VecDeque<u16>, id: u16) -> Verdict {
+fn in_turn<T>(expected: &mut VecDeque<T>, id: u16, id_of: impl Fn(&T) -> u16) -> Result<T, String> {
     match expected.pop_front() {
-        Some(first) if first == id => Ok(()),
-        Some(first) => Err(format!("expected identifier {first}")),
+        Some(first) if id_of(&first) == id => Ok(first),
+        Some(first) => Err(format!("expected identifier {}", id_of(&first))),
         None => Err("nobody asked".to_owned()),
     }
+}
+
+const fn first<T>(answer: &(u16, T)) -> u16 {
+    answer.0
 }

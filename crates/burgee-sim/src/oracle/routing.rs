@@ -9,18 +9,18 @@ use std::rc::Rc;
 use burgee_codec::{QoS, SharedFilter, TopicFilter};
 
 use super::groups::Member;
-use super::state::{Cause, Message, MessageNo, Owed, Replay, Session, SessionNo, Wanted, Will};
+use super::state::{Cause, Message, MessageNo, Owed, Replay, Session, SessionNo, Testament, Wanted, Will};
 use super::{Oracle, Verdict};
 use crate::net::LinkId;
 
 impl Oracle {
-    /// The broker took a message: notes who is owed it.
-    pub(super) fn route(&mut self, publisher: String, what: Will) {
+    /// The broker took a message: notes who is owed it. `None`: it is nobody's.
+    pub(super) fn route(&mut self, publisher: String, what: Will) -> Option<MessageNo> {
         self.tally.messages += 1;
         // Clients do not write where the broker speaks.
         if what.topic == "$SYS" || what.topic.starts_with("$SYS/") {
             self.denied += 1;
-            return;
+            return None;
         }
         let number = self.messages.len();
         let payload: Rc<[u8]> = what.payload.into();
@@ -29,9 +29,15 @@ impl Oracle {
             topic: what.topic,
             payload: Rc::clone(&payload),
             qos: what.qos,
+            taken: self.now,
+            sure: false,
+            exactly: false,
+            origin: None,
         };
         self.by_payload.entry(payload).or_default().push(number);
         let mut groups = BTreeMap::new();
+        let awaited = self.sessions_without_connack();
+        let awaited = |place: SessionNo| awaited.get(place).copied().unwrap_or(false);
         for (place, session) in self
             .sessions
             .iter_mut()
@@ -60,23 +66,39 @@ impl Oracle {
                 );
                 continue;
             }
-            let optional = offline || self.vague;
+            let optional = offline || self.vague || (qos == QoS::AtMostOnce && awaited(place));
             session.owed.push(Owed {
                 message: number,
                 qos,
                 conn,
                 optional,
                 perhaps_written: false,
+                restored: false,
+                seen: false,
+                alike: false,
             });
         }
         self.messages.push(message);
         let first = self.lookalikes(number).first().copied().unwrap_or(number);
         for members in groups.into_values() {
-            self.groups.owe(first, number, members, self.vague);
+            let vague = self.vague || members.iter().any(|member| awaited(member.session));
+            self.groups.owe(first, number, members, vague);
         }
         if what.retain {
             self.retain(number);
         }
+        Some(number)
+    }
+
+    /// To who has not had CONNACK yet nothing is sent, and QoS 0 does not wait.
+    fn sessions_without_connack(&self) -> Vec<bool> {
+        let unanswered = |conn: Option<LinkId>| {
+            let conn = conn.and_then(|link| self.conns.get(&link));
+            conn.is_some_and(|conn| conn.answers.connack.is_some())
+        };
+        // Without a disk it is sent in the same turn.
+        let sessions = self.sessions.iter().filter(|_| self.rules.durable);
+        sessions.map(|session| unanswered(session.conn)).collect()
     }
 
     /// All messages so far with the topic and payload of this one.
@@ -93,6 +115,7 @@ impl Oracle {
             self.message(number).topic.clone(),
             self.message(number).payload.is_empty(),
         );
+        let value = (!empty).then_some(number);
         if empty {
             self.retained.remove(&topic);
         } else if self.retained.len() >= self.rules.max_retained && !self.retained.contains_key(&topic) {
@@ -100,6 +123,10 @@ impl Oracle {
             return;
         } else {
             self.retained.insert(topic.clone(), number);
+        }
+        if self.rules.durable {
+            let history = self.kept_retained.entry(topic.clone()).or_default();
+            history.change(value, self.now, number as u64);
         }
         // Replays that are under way may meet the old state or the new one.
         for replay in self
@@ -189,10 +216,21 @@ impl Oracle {
         }
         conn.closed = Some(cause);
         let (will, session, client) = (conn.will.take(), conn.session, conn.client.clone());
+        let unanswered: Vec<u64> = conn.answers.suback.iter().map(|(.., asked)| *asked).collect();
         let Some(session) = session else { return Ok(()) };
-        let hidden = self.busy_turn;
+        // What waits for the disk has its place in the window, whether it was sent or not.
+        let hidden = self.busy_turn || self.rules.durable;
+        let durable = self.rules.durable;
         let held = self.session(session);
         held.conn = None;
+        // A subscription that was not answered will be made again.
+        for replay in held
+            .replays
+            .iter_mut()
+            .filter(|replay| durable && unanswered.contains(&replay.question))
+        {
+            replay.wanted.values_mut().for_each(|wanted| wanted.optional = true);
+        }
         for owed in held
             .owed
             .iter_mut()
@@ -200,11 +238,15 @@ impl Oracle {
         {
             owed.perhaps_written |= hidden;
         }
-        if let Some(will) = will
-            && cause != Cause::Disconnect
-        {
-            self.tally.wills += 1;
-            self.route(client, will);
+        if let Some(will) = will {
+            let mut left = Testament::default();
+            // Without a disk an earlier packet may have ended it.
+            if cause != Cause::Disconnect || (self.vague && self.without_disk.contains(&self.shard)) {
+                self.tally.wills += 1;
+                left.published = self.route(client, will);
+            }
+            let now = self.now;
+            self.session(session).kept.will.change(left, now, u64::MAX);
         }
         if self.session(session).clean {
             self.destroy(session);

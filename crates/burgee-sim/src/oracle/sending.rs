@@ -5,34 +5,68 @@
 
 use burgee_codec::{Publish, QoS};
 
-use super::state::{Flight, Message, MessageNo, Owed, Replay, SessionNo};
+use super::state::{Flight, Given, Message, MessageNo, Owed, RESTORED, Replay, Session, SessionNo, Wanted};
 use super::{Oracle, Verdict};
 use crate::net::LinkId;
 
+/// Which debt a first delivery settles.
+#[derive(Debug, Default)]
+struct Settled {
+    /// It may have been sent before.
+    may_repeat: bool,
+    /// It came back from the disk.
+    restored: bool,
+    /// It was sent before that.
+    seen: bool,
+    message: Option<MessageNo>,
+}
+
 impl Oracle {
     pub(super) fn sent_publish(&mut self, link: LinkId, publish: &Publish<'_>) -> Verdict {
+        let verdict = self.judge_publish(link, publish);
+        // Without a disk packets are refused, and which of those that came together cannot be told: neither what is
+        // retained is known then, nor what was acknowledged. A restart follows.
+        if self.disk_lost.is_some() && (publish.retain || publish.qos > QoS::AtMostOnce) {
+            return Ok(());
+        }
+        verdict
+    }
+
+    fn judge_publish(&mut self, link: LinkId, publish: &Publish<'_>) -> Verdict {
         if publish.topic.as_str().starts_with("$SYS/") {
             return self.sent_sys(link, publish);
         }
         let number = self.session_of(link)?;
-        if let Some(id) = publish.packet_id.map(burgee_codec::PacketId::get) {
-            if self.session(number).flights.iter().any(|flight| flight.id == id) {
-                return self.sent_again(link, number, id, publish);
-            }
-            let session = self.session(number);
-            // [MQTT-4.6.0-1] [MQTT-4.4.0-1] what is unfinished comes before what is new.
-            if let Some(flight) = session.flights.iter().find(|flight| flight.sent_on != link) {
-                return Err(format!("a new message before unfinished {} is sent again", flight.id));
-            }
+        let id = publish.packet_id.map(burgee_codec::PacketId::get);
+        if let Some(id) = id
+            && self.session(number).flights.iter().any(|flight| flight.id == id)
+        {
+            return self.sent_again(link, number, id, publish);
         }
-        let may_repeat = if publish.retain {
+        let waiting = self
+            .session(number)
+            .flights
+            .iter()
+            .find(|flight| flight.sent_on != link);
+        let waiting = waiting.filter(|_| id.is_some()).map(|flight| flight.id);
+        let settled = if publish.retain {
             self.settle_retained(link, number, publish)?
         } else {
             self.settle(link, number, publish)?
         };
+        // [MQTT-4.6.0-1] [MQTT-4.4.0-1] what is unfinished comes before what is new.
+        if let Some(waiting) = waiting.filter(|_| !settled.restored) {
+            return Err(format!("a new message before unfinished {waiting} is sent again"));
+        }
         self.tally.deliveries += 1;
-        if publish.dup && !may_repeat {
+        if publish.dup && !settled.may_repeat {
             return Err("DUP, and it was never sent before".to_owned());
+        }
+        if settled.seen && !publish.dup {
+            return Err("sent before the crash, and now without DUP".to_owned());
+        }
+        if let Some(message) = settled.message.filter(|_| !publish.retain) {
+            self.sent_somebody(message, publish.qos == QoS::ExactlyOnce && self.disk_lost.is_none());
         }
         let Some(id) = publish.packet_id else { return Ok(()) };
         let flight = Flight {
@@ -42,6 +76,10 @@ impl Oracle {
             qos: publish.qos,
             retain: publish.retain,
             released: false,
+            release_sent: false,
+            message: settled.message,
+            restored: false,
+            seen: true,
             sent_on: link,
         };
         let window = self.rules.window;
@@ -59,16 +97,7 @@ impl Oracle {
     /// A packet identifier that is in use: this must be the same message on a new connection.
     fn sent_again(&mut self, link: LinkId, number: SessionNo, id: u16, publish: &Publish<'_>) -> Verdict {
         self.tally.repeats += 1;
-        let session = self.session(number);
-        // [MQTT-4.6.0-1] PUBLISH and PUBREL in one list, in the order of first sending.
-        let Some(flight) = session.flights.iter_mut().find(|flight| flight.sent_on != link) else {
-            return Err(format!(
-                "identifier {id} is in use, or a message is repeated on its connection"
-            ));
-        };
-        if flight.id != id {
-            return Err(format!("repeated out of order: {} was sent before", flight.id));
-        }
+        let flight = self.again(link, number, id)?;
         if flight.released {
             return Err("PUBLISH again after PUBREC".to_owned());
         }
@@ -79,13 +108,44 @@ impl Oracle {
         if !same {
             return Err(format!("identifier {id} stood for another message: {flight:?}"));
         }
-        flight.sent_on = link;
-        // [MQTT-3.3.1-1]
-        if publish.dup {
-            Ok(())
-        } else {
-            Err("repeated without DUP".to_owned())
+        // [MQTT-3.3.1-1] what came back from the disk may have been sent, or not.
+        if !publish.dup && flight.seen {
+            return Err("repeated without DUP".to_owned());
         }
+        let message = flight.message;
+        if let Some(flight) = self.session(number).flights.iter_mut().find(|flight| flight.id == id) {
+            flight.seen = true;
+        }
+        // On its first way since a crash it has a place among those that came back with it.
+        match message.filter(|_| flight.restored && !flight.retain) {
+            Some(message) => self.check_order(link, number, message, publish.qos),
+            None => Ok(()),
+        }
+    }
+
+    /// Something unfinished is sent again. [MQTT-4.6.0-1] PUBLISH and PUBREL in one list, in the order of first sending;
+    /// what comes back from the disk is in the order in which the broker took it, and where two publishers met that
+    /// need not be the same. Returns the flight as it was.
+    fn again(&mut self, link: LinkId, number: SessionNo, id: u16) -> Result<Flight, String> {
+        let flights = &mut self.session(number).flights;
+        let first = flights.iter().find(|flight| flight.sent_on != link && !flight.restored);
+        let first = first.map(|flight| flight.id);
+        let may = |flight: &Flight| flight.sent_on != link && (flight.restored || first == Some(flight.id));
+        let Some(place) = flights.iter().position(|flight| flight.id == id && may(flight)) else {
+            return Err(match first.filter(|first| *first != id) {
+                Some(first) => format!("repeated out of order: {first} was sent before"),
+                None => format!("identifier {id} is in use, or a message is repeated on its connection"),
+            });
+        };
+        let flight = flights.remove(place);
+        let behind = flights.iter().rposition(|flight| flight.sent_on == link);
+        let sent = Flight {
+            sent_on: link,
+            restored: false,
+            ..flight.clone()
+        };
+        flights.insert(behind.map_or(0, |place| place + 1), sent);
+        Ok(flight)
     }
 
     pub(super) fn sent_release(&mut self, link: LinkId, id: u16) -> Verdict {
@@ -96,24 +156,28 @@ impl Oracle {
             conn.answers.pubrel.pop_front();
             if let Some(flight) = self.session(number).flights.iter_mut().find(|flight| flight.id == id) {
                 flight.sent_on = link;
+                flight.release_sent = true;
             }
             return Ok(());
         }
-        let session = self.session(number);
         // [MQTT-4.6.0-1] as for a PUBLISH that is sent again.
-        match session.flights.iter_mut().find(|flight| flight.sent_on != link) {
-            Some(flight) if flight.id == id && flight.released => {
-                flight.sent_on = link;
-                self.tally.repeats += 1;
-                Ok(())
-            }
-            Some(flight) => Err(format!("PUBREL out of order: {} was sent before", flight.id)),
-            None => Err("a PUBREL that nobody waits for".to_owned()),
+        let released = |flight: &Flight| flight.id == id && flight.released && flight.sent_on != link;
+        if self.disk_lost.is_none() && !self.session(number).flights.iter().any(released) {
+            return Err("a PUBREL that nobody waits for".to_owned());
         }
+        let again = self.again(link, number, id).map(drop);
+        if self.disk_lost.is_none() {
+            again?;
+        }
+        self.tally.repeats += 1;
+        if let Some(flight) = self.session(number).flights.iter_mut().find(|flight| flight.id == id) {
+            flight.release_sent = true;
+        }
+        Ok(())
     }
 
     /// A live message: settles what the session is owed, by its own subscriptions or by a group.
-    fn settle(&mut self, link: LinkId, number: SessionNo, publish: &Publish<'_>) -> Result<bool, String> {
+    fn settle(&mut self, link: LinkId, number: SessionNo, publish: &Publish<'_>) -> Result<Settled, String> {
         let mut candidates = self.by_payload.get(publish.payload).cloned().unwrap_or_default();
         candidates.retain(|message| self.message(*message).topic == publish.topic.as_str());
         // The same may be owed several times; then the order says which one this is.
@@ -122,16 +186,25 @@ impl Oracle {
         let fits = |owed: &Owed| candidates.contains(&owed.message) && owed.qos == publish.qos;
         // Copies of QoS 0 for an earlier connection are mostly lost.
         let sure = |owed: &Owed| fits(owed) && (owed.qos > QoS::AtMostOnce || owed.conn == Some(link));
-        let place = owed.iter().position(|owed| owed.message >= latest && sure(owed));
+        let must = |owed: &Owed| sure(owed) && !(owed.optional && owed.qos == QoS::AtMostOnce);
+        // What comes back from the disk has DUP set, or looks new.
+        let place = owed.iter().position(|owed| publish.dup && owed.restored && fits(owed));
+        let place = place.or_else(|| owed.iter().position(|owed| owed.message >= latest && must(owed)));
+        let place = place.or_else(|| owed.iter().position(|owed| owed.message >= latest && sure(owed)));
         let place = place.or_else(|| owed.iter().position(|owed| owed.message >= latest && fits(owed)));
         if let Some(place) = place.or_else(|| owed.iter().position(fits)) {
             let owed = owed.remove(place);
             // A late copy for an earlier connection may look like one for this; then its place cannot be told.
             let late = owed.qos == QoS::AtMostOnce && candidates.len() > 1 && !self.rules.no_delay;
-            if !late {
+            if !late && !owed.alike {
                 self.check_order(link, number, owed.message, publish.qos)?;
             }
-            return Ok(owed.perhaps_written);
+            return Ok(Settled {
+                may_repeat: owed.perhaps_written,
+                restored: owed.restored,
+                seen: owed.seen && candidates.len() == 1,
+                message: Some(owed.message).filter(|_| candidates.len() == 1 && !owed.alike),
+            });
         }
         let first = candidates.first().copied().unwrap_or(usize::MAX);
         if !self.groups.settle(first, number, publish.qos) {
@@ -141,7 +214,12 @@ impl Oracle {
         if candidates.len() == 1 {
             self.check_order(link, number, first, publish.qos)?;
         }
-        Ok(true)
+        Ok(Settled {
+            may_repeat: true,
+            restored: self.crashed,
+            seen: false,
+            message: Some(first).filter(|_| candidates.len() == 1),
+        })
     }
 
     /// The last message that a session got from the publisher of these.
@@ -151,9 +229,19 @@ impl Oracle {
             return 0;
         };
         let publisher = self.message(*first).publisher.clone();
+        let class = self.class(*first, qos);
         let session = self.sessions.get(number);
-        let latest = session.and_then(|session| session.latest.get(&(publisher, qos > QoS::AtMostOnce)));
+        let latest = session.and_then(|session| session.latest.get(&(publisher, class)));
         latest.copied().unwrap_or(0)
+    }
+
+    /// Messages of one class do not overtake one another. One that was published with QoS 2 may have to wait for the
+    /// disk where others need not [MQTT-4.6.0-6]; and what has an identifier on the disk may come back before what has
+    /// none.
+    fn class(&self, message: MessageNo, qos: QoS) -> (u8, bool) {
+        let waits = self.rules.durable && self.message(message).qos == QoS::ExactlyOnce;
+        let class = if self.crashed { qos } else { qos.min(QoS::AtLeastOnce) };
+        (class.bits(), waits)
     }
 
     fn why_not_owed(&self, number: SessionNo, publish: &Publish<'_>, candidates: &[MessageNo]) -> String {
@@ -176,27 +264,28 @@ impl Oracle {
         }
     }
 
-    /// Per publisher and class of QoS, messages come in the order in which they were taken.
+    /// Per publisher and class, messages come in the order in which they were taken.
     fn check_order(&mut self, link: LinkId, number: SessionNo, message: MessageNo, qos: QoS) -> Verdict {
         if !self.message(message).is_marked() {
             return Ok(());
         }
         let publisher = self.message(message).publisher.clone();
-        let acknowledged = qos > QoS::AtMostOnce;
+        let class = self.class(message, qos);
         let (rules, messages) = (&self.rules, &self.messages);
         let Some(session) = self.sessions.get_mut(number) else {
             return Ok(());
         };
-        let latest = session.latest.entry((publisher.clone(), acknowledged)).or_default();
+        let latest = session.latest.entry((publisher.clone(), class)).or_default();
         if *latest > message {
             return Err(format!("a later message of {publisher:?} came before this one"));
         }
         *latest = message;
-        // Nothing may overtake QoS 0, which never waits.
+        // Nothing may overtake QoS 0, which never waits: not where it was published with QoS 2 and the disk is awaited.
         let skipped = session.owed.iter().find(|owed| {
-            let same = messages
-                .get(owed.message)
-                .is_some_and(|other| other.publisher == publisher && other.is_marked());
+            let same = messages.get(owed.message).is_some_and(|other| {
+                let waits = rules.durable && other.qos == QoS::ExactlyOnce;
+                other.publisher == publisher && other.is_marked() && !waits
+            });
             same && owed.message < message && owed.qos == QoS::AtMostOnce && owed.conn == Some(link) && !owed.optional
         });
         match skipped {
@@ -211,7 +300,7 @@ impl Oracle {
     }
 
     /// A message with RETAIN: only a new subscription brings it.
-    fn settle_retained(&mut self, link: LinkId, number: SessionNo, publish: &Publish<'_>) -> Result<bool, String> {
+    fn settle_retained(&mut self, link: LinkId, number: SessionNo, publish: &Publish<'_>) -> Result<Settled, String> {
         self.tally.retained += 1;
         let messages = &self.messages;
         let fits = |message: &MessageNo, granted: QoS| {
@@ -237,6 +326,9 @@ impl Oracle {
             .iter_mut()
             .filter_map(|replay| Some((need(replay)?, replay)));
         let Some((_, replay)) = neediest.min_by_key(|(need, _)| *need) else {
+            if let Some(settled) = counted_anew(session, link, publish, (&early, messages)) {
+                return Ok(settled);
+            }
             let replays = &session.replays;
             return Err(format!(
                 "RETAIN, but no new subscription asked for this; those that wait: {replays:?}"
@@ -245,12 +337,28 @@ impl Oracle {
         if early(replay) {
             return Err("a retained message before its SUBACK".to_owned());
         }
-        replay.wanted.remove(topic);
-        let may_repeat = replay.conn != link;
+        let mut settled = Settled {
+            may_repeat: replay.conn != link,
+            restored: replay.conn == RESTORED,
+            seen: false,
+            message: None,
+        };
+        if let Some(wanted) = replay.wanted.remove(topic) {
+            if let [message] = wanted.any_of.as_slice() {
+                settled.message = Some(*message);
+            }
+            session.given.push(Given {
+                topic: topic.to_owned(),
+                wanted,
+                granted: replay.granted,
+                conn: replay.conn,
+                copy: (publish.payload.into(), publish.qos),
+            });
+        }
         session
             .replays
             .retain(|replay| replay.open || !replay.wanted.is_empty());
-        Ok(may_repeat)
+        Ok(settled)
     }
 
     fn sent_sys(&mut self, link: LinkId, publish: &Publish<'_>) -> Verdict {
@@ -267,4 +375,47 @@ impl Oracle {
         let conn = self.conns.get(&link).ok_or("no connection")?;
         conn.session.ok_or_else(|| "before its CONNECT".to_owned())
     }
+}
+
+/// No replay that waits wants this. Perhaps an earlier copy was counted for one that wants this as well, and another can
+/// take that one.
+fn counted_anew(
+    session: &mut Session,
+    link: LinkId,
+    publish: &Publish<'_>,
+    (early, messages): (&impl Fn(&Replay) -> bool, &[Message]),
+) -> Option<Settled> {
+    let topic = publish.topic.as_str();
+    let fits = |wanted: &Wanted, granted: QoS, payload: &[u8], qos: QoS| {
+        let mut any_of = wanted.any_of.iter().filter_map(|number| messages.get(*number));
+        any_of.any(|held| *held.payload == *payload && held.qos.min(granted) == qos)
+    };
+    let (place, other) = session.given.iter().enumerate().find_map(|(place, given)| {
+        let (payload, qos) = &given.copy;
+        if given.topic != topic || !fits(&given.wanted, given.granted, publish.payload, publish.qos) {
+            return None;
+        }
+        let takes = |replay: &Replay| {
+            let wanted = replay.wanted.get(topic);
+            !early(replay) && wanted.is_some_and(|wanted| fits(wanted, replay.granted, payload, *qos))
+        };
+        Some((place, session.replays.iter().position(takes)?))
+    })?;
+    let (given, replay) = (session.given.get_mut(place)?, session.replays.get_mut(other)?);
+    let copy = std::mem::replace(&mut given.copy, (publish.payload.into(), publish.qos));
+    let settled = Settled {
+        may_repeat: given.conn != link,
+        restored: given.conn == RESTORED,
+        seen: false,
+        message: None,
+    };
+    let moved = Given {
+        topic: topic.to_owned(),
+        wanted: replay.wanted.remove(topic)?,
+        granted: replay.granted,
+        conn: replay.conn,
+        copy,
+    };
+    session.given.push(moved);
+    Some(settled)
 }

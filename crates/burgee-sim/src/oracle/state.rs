@@ -7,12 +7,16 @@ use std::rc::Rc;
 
 use burgee_codec::{QoS, Version};
 
+use super::history::History;
 use crate::net::LinkId;
 
 /// A message's number, in the order in which the broker took them.
 pub(super) type MessageNo = usize;
 /// A session's number; never used again.
 pub(super) type SessionNo = usize;
+
+/// In place of a connection: it was before the crash.
+pub(super) const RESTORED: LinkId = usize::MAX;
 
 /// Why a connection ended, as far as the oracle can tell from what went in.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
@@ -28,7 +32,7 @@ pub(super) enum Cause {
 }
 
 /// A will as its CONNECT said it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Will {
     pub(super) topic: String,
     pub(super) payload: Vec<u8>,
@@ -40,12 +44,14 @@ pub(super) struct Will {
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     pub(super) connack: Option<(bool, u8)>,
-    pub(super) puback: VecDeque<u16>,
-    pub(super) pubrec: VecDeque<u16>,
+    /// With the message that it answers.
+    pub(super) puback: VecDeque<(u16, Option<MessageNo>)>,
+    pub(super) pubrec: VecDeque<(u16, Option<MessageNo>)>,
     pub(super) pubcomp: VecDeque<u16>,
     /// With the number of the SUBSCRIBE.
     pub(super) suback: VecDeque<(u16, Vec<u8>, u64)>,
-    pub(super) unsuback: VecDeque<u16>,
+    /// With the number of the UNSUBSCRIBE.
+    pub(super) unsuback: VecDeque<(u16, u64)>,
     pub(super) pongs: usize,
     /// PUBRELs that answer a PUBREC, in the order of those.
     pub(super) pubrel: VecDeque<u16>,
@@ -126,6 +132,14 @@ pub(super) struct Message {
     pub(super) topic: String,
     pub(super) payload: Rc<[u8]>,
     pub(super) qos: QoS,
+    /// When it was taken.
+    pub(super) taken: u64,
+    /// It has been acknowledged to its publisher: it must not be lost.
+    pub(super) sure: bool,
+    /// Somebody was sent it with QoS 2.
+    pub(super) exactly: bool,
+    /// The session and the identifier that it came with, if it came with QoS 2.
+    pub(super) origin: Option<(SessionNo, u16)>,
 }
 
 impl Message {
@@ -137,6 +151,7 @@ impl Message {
 
 /// A copy that a session has not been sent yet.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of yes and no")]
 pub(super) struct Owed {
     pub(super) message: MessageNo,
     pub(super) qos: QoS,
@@ -146,10 +161,17 @@ pub(super) struct Owed {
     pub(super) optional: bool,
     /// It may have been written to a connection whose end hid it from us.
     pub(super) perhaps_written: bool,
+    /// It came back from the disk.
+    pub(super) restored: bool,
+    /// It was sent before that.
+    pub(super) seen: bool,
+    /// Which of several that look alike it is cannot be told.
+    pub(super) alike: bool,
 }
 
 /// A message of QoS 1 or 2 that was sent and is not finished.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of yes and no")]
 pub(super) struct Flight {
     pub(super) id: u16,
     pub(super) topic: String,
@@ -158,6 +180,14 @@ pub(super) struct Flight {
     pub(super) retain: bool,
     /// PUBREC came.
     pub(super) released: bool,
+    /// PUBREL was sent.
+    pub(super) release_sent: bool,
+    /// Which message it is, if that can be told.
+    pub(super) message: Option<MessageNo>,
+    /// It came back from the disk, and was not sent since.
+    pub(super) restored: bool,
+    /// Its PUBLISH was seen: sent again, it has DUP set.
+    pub(super) seen: bool,
     /// The last connection on which its PUBLISH or PUBREL was sent.
     pub(super) sent_on: LinkId,
 }
@@ -183,12 +213,72 @@ pub(super) struct Replay {
     pub(super) open: bool,
 }
 
+/// The will that a session's client left with the broker.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Testament {
+    pub(super) will: Option<Will>,
+    /// It is none because it was published as this message.
+    pub(super) published: Option<MessageNo>,
+}
+
+/// A delivery that the client has acknowledged.
+#[derive(Clone, Debug)]
+pub(super) struct Done {
+    pub(super) id: u16,
+    pub(super) topic: String,
+    pub(super) payload: Rc<[u8]>,
+    pub(super) qos: QoS,
+    pub(super) retain: bool,
+    pub(super) at: u64,
+}
+
+impl Done {
+    pub(super) fn of(flight: &Flight, at: u64) -> Self {
+        Self {
+            id: flight.id,
+            topic: flight.topic.clone(),
+            payload: Rc::clone(&flight.payload),
+            qos: flight.qos,
+            retain: flight.retain,
+            at,
+        }
+    }
+}
+
+/// What may be on the disk of one session.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// A CONNACK for it has left.
+    pub(super) created: bool,
+    /// The CONNACK of a later session of this client has left.
+    pub(super) ended: bool,
+    pub(super) filters: BTreeMap<String, History<Option<QoS>>>,
+    /// Identifiers of QoS 2 that must be there.
+    pub(super) received: BTreeSet<u16>,
+    /// Identifiers that PUBREL has freed and PUBCOMP has not.
+    pub(super) freed: BTreeSet<u16>,
+    pub(super) will: History<Testament>,
+    pub(super) done: Vec<Done>,
+}
+
+/// A retained message that was sent, and for which replay it was counted.
+#[derive(Clone, Debug)]
+pub(super) struct Given {
+    pub(super) topic: String,
+    pub(super) wanted: Wanted,
+    pub(super) granted: QoS,
+    pub(super) conn: LinkId,
+    /// Payload and QoS.
+    pub(super) copy: (Rc<[u8]>, QoS),
+}
+
 /// A session, connected or not.
 #[derive(Debug, Default)]
 pub(super) struct Session {
     pub(super) client: String,
     pub(super) clean: bool,
-    pub(super) shard: u16,
+    /// Nobody knows before its client comes where it will be.
+    pub(super) shard: Option<u16>,
     pub(super) conn: Option<LinkId>,
     pub(super) dead: bool,
     pub(super) filters: BTreeMap<String, QoS>,
@@ -198,8 +288,10 @@ pub(super) struct Session {
     /// In the order of first sending.
     pub(super) flights: Vec<Flight>,
     pub(super) replays: Vec<Replay>,
-    /// Received and not released.
-    pub(super) incoming: BTreeSet<u16>,
-    /// The last message of each publisher, by (publisher, acknowledged or not).
-    pub(super) latest: BTreeMap<(String, bool), MessageNo>,
+    pub(super) given: Vec<Given>,
+    /// Received and not released, with the message.
+    pub(super) incoming: BTreeMap<u16, Option<MessageNo>>,
+    /// The last message of each publisher, by class.
+    pub(super) latest: BTreeMap<(String, (u8, bool)), MessageNo>,
+    pub(super) kept: Kept,
 }

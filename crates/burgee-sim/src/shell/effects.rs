@@ -1,11 +1,12 @@
 //! What a shard wished for is carried out: pauses, resumes, writes, closes, moves; and shown to the oracle.
 //!
-//! What must hold: the order of the real event loop: moves, pauses, resumes, writes, closes. Deliberately absent: a
-//! wish that is forgotten.
+//! What must hold: the order of the real event loop: batches, moves, pauses, resumes, writes, closes. Deliberately
+//! absent: a wish that is forgotten.
 
 use burgee_core::io::{CloseMode, ConnKey, Mailbox, Parcel};
 
 use super::{Moves, Shell};
+use crate::disk::Disk;
 use crate::net::{Event, Finish, LinkId, Net, Way};
 use crate::oracle::{Oracle, Turn, Verdict};
 
@@ -42,6 +43,9 @@ impl Shell {
         self.tell(turn, net);
         oracle.turn(turn)?;
         self.check_bounds()?;
+        if self.dies {
+            return Ok(Moves::new());
+        }
         let mut leaving = Moves::new();
         for (key, to) in moved {
             let slot = self.slots.remove(key).ok_or("an unknown connection is to move")?;
@@ -65,8 +69,23 @@ impl Shell {
         for (key, mode) in closes {
             self.close(key, mode, net);
         }
-        self.effects.batch.ops.clear();
         Ok(leaving)
+    }
+
+    /// Hands what is to be kept to the disk, before this turn's mail and bytes go anywhere.
+    pub(super) fn hand_over(&mut self, disk: Option<&mut Disk>, net: &mut Net) -> Verdict {
+        let batches = std::mem::take(&mut self.effects.batches);
+        let reads = std::mem::take(&mut self.effects.reads);
+        if batches.is_empty() && reads.is_empty() {
+            return Ok(());
+        }
+        match disk {
+            Some(disk) if !self.without_disk => disk.take(self.id, (batches, reads), net),
+            _ => Err(format!(
+                "shard {} hands over {batches:?} and {reads:?}, and there is no disk",
+                self.id
+            )),
+        }
     }
 
     /// Shows the oracle what this turn added to an outbox.
@@ -128,7 +147,8 @@ impl Shell {
         let counters = self.shard.counters();
         let most = u64::try_from(self.limits.queue_most)
             .unwrap_or(u64::MAX)
-            .saturating_mul(counters.sessions);
+            .saturating_mul(counters.sessions)
+            .saturating_add(self.limits.restored);
         if counters.queued_messages > most {
             return Err(format!(
                 "{} messages are queued, at most {most} are allowed",

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use burgee_core::io::{ConnKey, End, Input, Inputs, Parcel, ShardId};
 
 use super::slots::Slots;
+use crate::disk::News;
 use crate::oracle::Seen;
 
 /// An input that is about to be handed out.
@@ -18,6 +19,7 @@ pub(super) enum Prepared {
     Ended(ConnKey, End),
     Room(ConnKey),
     Mail(ShardId, Parcel),
+    News(News),
     Shutdown,
 }
 
@@ -97,6 +99,18 @@ impl Inputs for Feed<'_> {
             Prepared::Mail(from, parcel) => {
                 self.seen.push(Seen::Other);
                 Input::Mail { from, parcel }
+            }
+            Prepared::News(News::Durable(batch)) => {
+                self.seen.push(Seen::Other);
+                Input::Durable { batch }
+            }
+            Prepared::News(News::Bodies(key, bodies)) => {
+                self.seen.push(Seen::Other);
+                Input::Bodies { key, bodies }
+            }
+            Prepared::News(News::Failed) => {
+                self.seen.push(Seen::StoreFailed);
+                Input::StoreFailed
             }
             Prepared::Shutdown => {
                 self.seen.push(Seen::Shutdown);

@@ -14,7 +14,9 @@ use std::sync::Arc;
 use burgee_core::io::{ConnKey, Effects, End, ShardId};
 use burgee_core::{Config, Counters, Shard, Shared};
 use burgee_protocol::Time;
+use burgee_store::{OwedRef, Recovered, SessionRecord};
 
+use crate::disk::{Disk, News};
 use crate::net::{Event, Finish, LinkId, Net, Way};
 use crate::oracle::{Oracle, Seen, Turn, Verdict};
 use crate::rng::Rng;
@@ -38,6 +40,12 @@ pub struct Shell {
     arrivals: VecDeque<ConnKey>,
     next_turn: Option<u64>,
     shutdown: bool,
+    /// What the disk says, and when it is heard.
+    news: VecDeque<(u64, News)>,
+    /// The core knows that the disk has failed.
+    without_disk: bool,
+    /// In its next turn it dies when its batches are handed over, before anything else of it is carried out.
+    pub dies: bool,
     /// Turns so far.
     pub turns: u64,
     restless: u32,
@@ -51,6 +59,8 @@ struct Limits {
     mail_most: usize,
     /// Messages that one session may have waiting and unacknowledged.
     queue_most: usize,
+    /// Messages that a restart found.
+    restored: u64,
     inputs: usize,
     lateness: u64,
 }
@@ -65,6 +75,7 @@ impl Shell {
         let limits = Limits {
             outbox: config.outbox_bytes,
             outbox_most,
+            restored: 0,
             queue_most: config.queue.messages.saturating_add(usize::from(config.window)),
             mail_most: config.mail_bytes + scenario.mail_slot / 8 + 200 * largest,
             inputs: scenario.inputs,
@@ -79,6 +90,9 @@ impl Shell {
             arrivals: VecDeque::new(),
             next_turn: None,
             shutdown: false,
+            news: VecDeque::new(),
+            without_disk: false,
+            dies: false,
             turns: 0,
             restless: 0,
             limits,
@@ -89,6 +103,24 @@ impl Shell {
     #[must_use]
     pub const fn counters(&self) -> &Counters {
         self.shard.counters()
+    }
+
+    /// Before the first turn: numbers go on where they were.
+    pub fn continue_from(&mut self, recovered: &Recovered) {
+        self.shard.continue_from(recovered.next_session, recovered.next_message);
+    }
+
+    /// Before the first turn: a session comes back.
+    pub fn restore(&mut self, record: SessionRecord, owed: &[OwedRef]) {
+        // What was acknowledged and comes back all the same goes beyond the limit.
+        self.limits.restored += owed.len() as u64;
+        self.shard.restore(record, owed);
+    }
+
+    /// The disk says something, to be heard at `at`.
+    pub fn hear(&mut self, at: u64, news: News, net: &mut Net) {
+        self.news.push_back((at, news));
+        self.wake_at(at, net);
     }
 
     /// A connection comes in, with bytes that another shard did not consume.
@@ -146,7 +178,12 @@ impl Shell {
     ///
     /// # Errors
     /// The core did something wrong.
-    pub fn turn(&mut self, net: &mut Net, post: &mut Post, oracle: &mut Oracle) -> Result<Moves, String> {
+    pub fn turn(
+        &mut self,
+        net: &mut Net,
+        (post, disk): (&mut Post, &mut Option<Disk>),
+        oracle: &mut Oracle,
+    ) -> Result<Moves, String> {
         self.next_turn = None;
         self.turns += 1;
         let prepared = self.prepare(net, post);
@@ -168,7 +205,11 @@ impl Shell {
             inputs,
             ..Turn::default()
         };
+        self.hand_over(disk.as_mut(), net)?;
         let moves = self.carry_out(&mut turn, net, oracle)?;
+        if self.dies {
+            return Ok(moves);
+        }
         self.send_mail(net, post);
         if let Some(at) = post.next(self.id) {
             self.wake_at(at, net);
@@ -187,6 +228,10 @@ impl Shell {
             && let Some((from, parcel)) = post.receive(self.id, net.now)
         {
             prepared.push(Prepared::Mail(from, parcel));
+        }
+        let heard = self.listen(prepared.len(), net.now, &mut prepared);
+        if heard > 0 && self.rng.percent(50) {
+            prepared.rotate_right(heard);
         }
         let mail = prepared.len();
         while prepared.len() < self.limits.inputs
@@ -219,6 +264,20 @@ impl Shell {
             prepared.rotate_left(mail);
         }
         prepared.into()
+    }
+
+    /// Takes what the disk has said, behind `count` other inputs. Says how much that is.
+    fn listen(&mut self, count: usize, now: u64, prepared: &mut Vec<Prepared>) -> usize {
+        let mut heard = 0;
+        while count + heard < self.limits.inputs
+            && self.news.front().is_some_and(|(at, _)| *at <= now)
+            && let Some((_, news)) = self.news.pop_front()
+        {
+            self.without_disk |= matches!(news, News::Failed);
+            prepared.push(Prepared::News(news));
+            heard += 1;
+        }
+        heard
     }
 
     /// What one connection has for the core: room, bytes, or its end.
@@ -267,6 +326,10 @@ impl Shell {
             let readable = !slot.paused && (up.readable() > 0 || slot.hand_out || up.ended().is_some());
             slot.is_served() && (readable || slot.room || up.ended() == Some(Finish::Rst))
         });
+        if let Some((at, _)) = self.news.front() {
+            let at = *at;
+            self.wake_at(at, net);
+        }
         if self.effects.more || unread || !self.arrivals.is_empty() {
             let late = self.rng.range(0, 1);
             self.wake_at(net.now + late, net);
@@ -307,7 +370,9 @@ fn tell(inputs: &[Seen]) -> String {
             let taken = crate::actor::packet::describe(bytes.get(..*used).unwrap_or_default());
             format!("from {link}: {taken} ({used} of {} bytes)", bytes.len())
         }
-        other @ (Seen::Accepted(_) | Seen::Ended(..) | Seen::Shutdown | Seen::Other) => format!("{other:?}"),
+        other @ (Seen::Accepted(_) | Seen::Ended(..) | Seen::Shutdown | Seen::StoreFailed | Seen::Other) => {
+            format!("{other:?}")
+        }
     });
     words.collect::<Vec<_>>().join("; ")
 }
