@@ -1,0 +1,1 @@
+"""Kills a broker under load and judges what it remembers."""
