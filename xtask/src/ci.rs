@@ -75,6 +75,8 @@ const STEPS: &[Step] = &[
     ),
     script("conformance", &["scripts/conformance", "--check"]),
     script("interop", &["scripts/interop"]),
+    script("crash", &["scripts/crash", "10"]),
+    script("sync-order", &["scripts/sync-order"]),
     script("fuzz", &["scripts/fuzz", "10"]),
     cargo("doc", &["doc", "--workspace", "--no-deps", "--locked"]),
 ];
