@@ -7,7 +7,7 @@
 
 use burgee_codec::{Ack, Packet, PacketId, QoS, Version};
 use burgee_protocol::Time;
-use burgee_protocol::session::{Deliverable, Send};
+use burgee_protocol::session::{Deliverable, Policy, Send};
 use burgee_store::{MessageNo, Op, SessionNo, Stage};
 
 use crate::counters::Counters;
@@ -107,6 +107,9 @@ impl Shard {
             return false;
         };
         let kept = SessionNo(session.kept.number());
+        let line = session
+            .line()
+            .filter(|_| self.config.queue.policy == Policy::Disconnect);
         let flow = session.flow(self.config.window);
         if delivery.is_here() {
             self.counters.hold(delivery.weight());
@@ -115,6 +118,8 @@ impl Shard {
         let mut first_drop = false;
         while let Some(message) = dropped {
             self.counters.dropped_queue_full += 1;
+            // Not closed here: its will may go to others whose queues are full.
+            self.overrun.extend(line);
             self.counters.settled(message.weight(), message.is_here());
             if message.number() > 0 {
                 let message = MessageNo(message.number());

@@ -106,6 +106,7 @@ impl Shard {
                     self.send_unsuback(conn, id, fx);
                 }
             }
+            Parked::Retained(noted) => self.look_at_retained(*noted),
             Parked::SubAck(subscribed) => self.subscribed(*subscribed, fx),
             Parked::FanOut(job) => {
                 self.fan_out_now(*job);
@@ -197,8 +198,8 @@ impl Shard {
                 | Parked::Release(_, conn, _) => Some(conn),
                 Parked::SubAck(subscribed) => Some(subscribed.conn),
                 Parked::FanOut(job) => job.answer.map(|answer| answer.conn),
-                // It stays sealed: nobody was told.
-                Parked::Delivery(..) => None,
+                // A delivery stays sealed: nobody was told.
+                Parked::Delivery(..) | Parked::Retained(_) => None,
             };
             if let Some(conn) = conn
                 && self.conns.get(conn).is_some()

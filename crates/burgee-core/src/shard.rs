@@ -51,6 +51,15 @@ impl Shard {
                 Input::Shutdown => self.end(effects),
             }
         }
+        while let Some(conn) = self.overrun.pop() {
+            if self.conns.get(conn).is_some() {
+                self.fail(
+                    conn,
+                    Fault::Limit("its queue is full, and queue_policy is disconnect"),
+                    effects,
+                );
+            }
+        }
         self.expire(inputs, effects);
         self.relieve(effects);
         if self.expires() {

@@ -47,6 +47,8 @@ pub struct Shard {
     pub(crate) journal: Journal,
     /// Connections that wait because too much is on its way to the store.
     pub(crate) store_waiters: Vec<ConnKey>,
+    /// Connections whose queues are full, where that ends them.
+    pub(crate) overrun: Vec<ConnKey>,
     /// So many of the jobs were parked.
     pub(crate) parked_jobs: usize,
     /// Nobody is read any more: the end waits for the store.
@@ -109,6 +111,7 @@ impl Shard {
             jobs: VecDeque::new(),
             journal: Journal::new(id, config.shards, (config.durable, config.store_bytes)),
             store_waiters: Vec::new(),
+            overrun: Vec::new(),
             parked_jobs: 0,
             hushed: false,
             relief: None,

@@ -670,3 +670,39 @@ fn the_will_of_a_connection_comes_before_what_the_next_one_says() {
         [publish(0x30, "w", 0, b"!"), publish(0x30, "w", 0, b"?")].concat()
     );
 }
+
+#[test]
+fn a_full_queue_ends_the_connection_where_the_operator_wants_that() {
+    let mut world = World::new(Config {
+        window: 1,
+        queue: QueueLimits {
+            messages: 2,
+            bytes: usize::MAX,
+            policy: Policy::Disconnect,
+        },
+        ..Config::default()
+    });
+    let watcher = joined(&mut world, "watcher", CLEAN);
+    world.send(watcher, &subscribe("w", 0));
+    world.recv(watcher);
+    let slow = world.open(0);
+    world.send(slow, b"\x10\x13\0\x04MQTT\x04\x04\0\0\0\x01s\0\x01w\0\x01!");
+    world.send(slow, &subscribe("x", 1));
+    let publisher = joined(&mut world, "p", CLEAN);
+    for id in 1..=3 {
+        world.send(publisher, &publish(0x32, "x", id, b"1"));
+    }
+    assert!(!world.is_closed(slow), "one in flight, two wait");
+    world.send(publisher, &publish(0x32, "x", 4, b"1"));
+    assert!(world.is_closed(slow));
+    assert_eq!(world.counters().dropped_queue_full, 1);
+    assert_eq!(world.recv(watcher), publish(0x30, "w", 0, b"!"));
+    for id in 5..=9 {
+        world.send(publisher, &publish(0x32, "x", id, b"1"));
+    }
+    assert_eq!(
+        (world.counters().dropped_queue_full, world.counters().queued_messages),
+        (6, 3),
+        "nobody is there to be ended"
+    );
+}

@@ -16,6 +16,8 @@ pub enum Policy {
     DropNewest,
     /// The oldest waiting messages make room.
     DropOldest,
+    /// The arriving message is dropped, and whoever owns the queue ends the client's connection.
+    Disconnect,
 }
 
 /// How much may wait.
@@ -51,7 +53,7 @@ impl<M: Deliverable> Queue<M> {
     #[must_use = "a dropped message must be counted"]
     pub fn push(&mut self, message: M, limits: &QueueLimits) -> Option<M> {
         let room = self.waiting.len() < limits.messages && self.bytes + message.weight() <= limits.bytes;
-        if !room && !self.waiting.is_empty() && limits.policy == Policy::DropNewest {
+        if !room && !self.waiting.is_empty() && limits.policy != Policy::DropOldest {
             return Some(message);
         }
         self.bytes += message.weight();

@@ -150,6 +150,8 @@ enum QueuePolicy {
     DropNewest,
     /// The messages that have waited longest
     DropOldest,
+    /// The arriving message; a client that is connected is disconnected
+    Disconnect,
 }
 
 impl Options {
@@ -232,6 +234,7 @@ impl Options {
                     policy: match self.queue_policy {
                         QueuePolicy::DropNewest => Policy::DropNewest,
                         QueuePolicy::DropOldest => Policy::DropOldest,
+                        QueuePolicy::Disconnect => Policy::Disconnect,
                     },
                 },
                 outbox_bytes: self.outbox_bytes,

@@ -296,7 +296,7 @@ fn what_lies_elsewhere_is_fetched_in_order_and_what_is_lost_there_holds_up_nothi
     }
     assert_eq!(outgoing.lose(|message| message.0 == 2), 1);
     outgoing.fill(9, |_, _| false);
-    assert_eq!(next_id(&mut outgoing), Some(3));
+    assert_eq!(next_id(&mut outgoing), Some(2));
     assert_eq!(outgoing.puback(id(1)).expect("QoS 1").map(|message| message.0), Some(1));
     assert!(outgoing.next_is_away(), "the fourth");
     assert_eq!(outgoing.queue().bytes(), 10);
