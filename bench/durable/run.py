@@ -395,7 +395,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--from", dest="source", type=Path, help="draw the tables from a file of samples")
     parser.add_argument("--write", action="store_true", help=f"write the tables into {PAGE}")
     arguments = parser.parse_args()
-    arguments.machine = f"{os.cpu_count()} CPUs, {os.uname().sysname} {os.uname().release}"
+    arguments.machine = f"{os.cpu_count()} CPUs, {os.uname().sysname} {os.uname().release.split('-')[0]}"
     return arguments
 
 
