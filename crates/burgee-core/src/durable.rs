@@ -182,6 +182,8 @@ impl Shard {
         self.counters.store_failed = 1;
         self.counters.store_bytes = 0;
         self.journal.fail();
+        // What this turn asked for before it heard of the failure.
+        fx.reads.clear();
         self.give_back(fx);
         for conn in core::mem::take(&mut self.store_waiters) {
             self.unhold(conn, Hold::Store, fx);
