@@ -77,6 +77,7 @@ const STEPS: &[Step] = &[
     script("interop", &["scripts/interop"]),
     script("crash", &["scripts/crash", "10"]),
     script("sync-order", &["scripts/sync-order"]),
+    script("memory-limit", &["scripts/memory-limit"]),
     script("fuzz", &["scripts/fuzz", "10"]),
     cargo("doc", &["doc", "--workspace", "--no-deps", "--locked"]),
 ];
