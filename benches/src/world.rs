@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use burgee_codec::QoS;
-use burgee_core::io::{ConnKey, Effects, Input, Inputs, Parcel, ShardId};
+use burgee_core::io::{ConnKey, Effects, Input, Inputs, ListenerNo, Parcel, ShardId};
 use burgee_core::{Config, Counters, Shard, Shared};
 use burgee_protocol::Time;
 
@@ -52,7 +52,11 @@ impl<'a> Feed<'a> {
 impl Inputs for Feed<'_> {
     fn next(&mut self) -> Option<Input<'_>> {
         if let Some(conn) = self.accepted.take() {
-            return Some(Input::Accepted { conn });
+            return Some(Input::Accepted {
+                conn,
+                listener: ListenerNo::default(),
+                address: None,
+            });
         }
         if let Some((from, parcel)) = self.mail.take() {
             return Some(Input::Mail { from, parcel });

@@ -118,6 +118,7 @@ fn closed(peer: Option<SocketAddr>, client_id: Option<&str>, reason: &Reason) {
         Reason::KeepAlive => "nothing came within one and a half times the keep alive [MQTT-3.1.2-24]",
         Reason::ConnectTimeout => "no complete CONNECT came in time",
         Reason::TakenOver => "another connection took the client identifier over [MQTT-3.1.4-2]",
+        Reason::Kicked(why) => why,
         Reason::Shutdown => "the broker ends",
     };
     debug!(%client, %peer, reason = why, "closed");

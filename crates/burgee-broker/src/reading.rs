@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::io::{ErrorKind, Read};
 use std::ops::Range;
 
-use burgee_core::io::{ConnKey, End, Input, Inputs};
+use burgee_core::io::{ConnKey, End, Input, Inputs, ListenerNo};
 
 use crate::conn_table::{Conn, Flags, Table};
 use crate::mail::Inbox;
@@ -275,7 +275,12 @@ impl Inputs for TurnInputs<'_> {
             return Some(Input::Shutdown);
         }
         if let Some(conn) = self.news.accepted.pop_front() {
-            return Some(Input::Accepted { conn });
+            let address = self.table.get(conn).map(|found| found.peer.ip());
+            return Some(Input::Accepted {
+                conn,
+                listener: ListenerNo::default(),
+                address,
+            });
         }
         if let Some(conn) = self.news.rooms.pop() {
             return Some(Input::Room { conn });

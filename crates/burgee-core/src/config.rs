@@ -4,7 +4,10 @@
 
 use burgee_protocol::session::{Policy, QueueLimits};
 
+use std::sync::Arc;
+
 use crate::io::ShardId;
+use crate::policy::Policy as Admittance;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -55,6 +58,8 @@ pub struct Config {
     pub serve_mqtt31: bool,
     /// Milliseconds between two rounds of `$SYS` messages; 0: none.
     pub sys_interval_ms: u64,
+    /// Who may come in, until another policy comes.
+    pub policy: Arc<Admittance>,
     /// What `$SYS/broker/version` says.
     pub version: &'static str,
 }
@@ -89,6 +94,7 @@ impl Default for Config {
             message_expiry_ms: 0,
             serve_mqtt31: true,
             sys_interval_ms: 10_000,
+            policy: Arc::default(),
             version: concat!("burgee ", env!("CARGO_PKG_VERSION")),
         }
     }

@@ -2,19 +2,19 @@
 //!
 //! What must hold: a CONNECT is judged whole before it does anything; an older connection under the identifier ends,
 //! its will published, before the newcomer gets CONNACK; CONNACK is the first packet that a connection sees.
-//! Everything about one identifier happens on the shard that owns it. Deliberately absent: authentication.
+//! Everything about one identifier happens on the shard that owns it. Deliberately absent: who is asked; see `admit`.
 
 use burgee_codec::{ConnAck, Connect, Packet, Version, code};
 use burgee_protocol::connection::{KeepAlive, check_client_id};
 use burgee_router::Kept;
 use burgee_store::{Op, SessionNo};
 
-use crate::conns::{Hold, Open, State, Will};
-use crate::io::{CloseMode, ConnKey, Effects, Event, Reason};
+use crate::conns::{Conn, Hold, Open, State, Will};
+use crate::io::{Admission, CloseMode, ConnKey, Effects, Event, Reason};
 use crate::journal::{Parked, Resumed};
 use crate::message::{Message, is_ours};
 use crate::outbound::append;
-use crate::sessions::{MADE, SessionKey, shown};
+use crate::sessions::{MADE, Owner, SessionKey, shown};
 use crate::state::{Next, Shard};
 
 impl Shard {
@@ -47,7 +47,24 @@ impl Shard {
             self.refuse(conn, code::SERVER_UNAVAILABLE, fx);
             return Next::Gone;
         }
-        self.welcome(conn, connect, client_id, fx)
+        // [MQTT-3.1.4-2] whoever holds the identifier loses it to nobody who is not admitted.
+        let admission = match self.admission(conn, connect, fx) {
+            Ok(admission) => admission,
+            Err(next) => return next,
+        };
+        if !self.is_free_for(client_id, admission.user.as_deref()) {
+            self.counters.denied_identifiers += 1;
+            self.refuse(conn, code::IDENTIFIER_REJECTED, fx);
+            return Next::Gone;
+        }
+        self.welcome(conn, (connect, admission), client_id, fx)
+    }
+
+    /// Whether nobody else's session is there. Who may take an identifier over may read what it is owed, and end it.
+    fn is_free_for(&mut self, client_id: &str, user: Option<&str>) -> bool {
+        let known = self.sessions.find(client_id);
+        let session = known.and_then(|key| self.sessions.get_mut(key));
+        session.is_none_or(|session| session.owner.admits(user))
     }
 
     /// After the store has failed: whether this CONNECT needs none.
@@ -102,10 +119,17 @@ impl Shard {
         self.close(conn, Reason::Refused(code), CloseMode::AfterFlush, fx);
     }
 
-    fn welcome(&mut self, conn: ConnKey, connect: &Connect<'_>, client_id: &str, fx: &mut Effects) -> Next {
+    fn welcome(
+        &mut self,
+        conn: ConnKey,
+        (connect, admission): (&Connect<'_>, Admission),
+        client_id: &str,
+        fx: &mut Effects,
+    ) -> Next {
         let (session, resumed, mut need) = self.session_for(client_id, connect.clean_session, fx);
         if let Some(state) = self.sessions.get_mut(session) {
             state.conn = Some(conn);
+            state.owner = Owner::User(admission.user);
             state.version = connect.version;
         }
         // [MQTT-3.1.2-8] [MQTT-3.1.2-10] the will is this connection's own, whatever an earlier one had.
@@ -119,10 +143,14 @@ impl Shard {
             need = self.note_will(kept, will);
             self.touch(session, need);
         }
+        let listener = self.conns.get(conn).map_or_else(Default::default, Conn::listener);
+        let max_packet_bytes = self.max_packet_bytes(listener);
         if let Some(state) = self.conns.get_mut(conn) {
             state.state = State::Open(Open {
                 session,
                 version: connect.version,
+                max_packet_bytes,
+                listener,
                 keep_alive: KeepAlive::new(connect.keep_alive, self.now),
                 will,
                 cache: burgee_router::RouteCache::default(),

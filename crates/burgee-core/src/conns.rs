@@ -2,12 +2,14 @@
 //!
 //! What must hold: a stale key finds nothing. Deliberately absent: sockets and buffers.
 
+use core::net::IpAddr;
+
 use burgee_codec::Version;
 use burgee_protocol::Time;
 use burgee_protocol::connection::KeepAlive;
 use burgee_router::RouteCache;
 
-use crate::io::{ConnKey, ShardId};
+use crate::io::{ConnKey, ListenerNo, ShardId, Verdict};
 use crate::message::Message;
 use crate::sessions::SessionKey;
 
@@ -27,6 +29,8 @@ pub(crate) enum Hold {
     Welcome,
     /// Too much is on its way to the store.
     Store,
+    /// Somebody else judges its CONNECT.
+    Verdict,
     /// The broker ends.
     Ending,
 }
@@ -46,17 +50,29 @@ pub(crate) struct Open {
     pub(crate) keep_alive: KeepAlive,
     pub(crate) will: Option<Box<Will>>,
     pub(crate) cache: RouteCache,
+    /// Largest remaining length accepted, in bytes.
+    pub(crate) max_packet_bytes: u32,
+    pub(crate) listener: ListenerNo,
     /// Its answers, and messages on their way to everybody, that wait for the store.
     pub(crate) parked: u32,
     /// How many things were parked in all when its last message was; 0: none.
     pub(crate) last_fan_out: u64,
 }
 
+/// A connection before its CONNECT is accepted.
+#[derive(Debug)]
+pub(crate) struct Newcomer {
+    pub(crate) listener: ListenerNo,
+    /// Its peer's, where it has one.
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) verdict: Option<Verdict>,
+}
+
 /// How far a connection has come.
 #[derive(Debug)]
 pub(crate) enum State {
-    /// CONNECT has not come.
-    Awaiting,
+    /// CONNECT has not come, or is not accepted.
+    Awaiting(Newcomer),
     /// CONNECT was accepted.
     Open(Open),
 }
@@ -70,16 +86,28 @@ pub(crate) struct Conn {
 }
 
 impl Conn {
+    /// Which listener accepted it.
+    pub(crate) const fn listener(&self) -> ListenerNo {
+        match &self.state {
+            State::Awaiting(newcomer) => newcomer.listener,
+            State::Open(open) => open.listener,
+        }
+    }
+
+    pub(crate) const fn state(&self) -> &State {
+        &self.state
+    }
+
     pub(crate) fn open_mut(&mut self) -> Option<&mut Open> {
         match &mut self.state {
-            State::Awaiting => None,
+            State::Awaiting(_) => None,
             State::Open(open) => Some(open),
         }
     }
 
     pub(crate) fn open(&self) -> Option<&Open> {
         match &self.state {
-            State::Awaiting => None,
+            State::Awaiting(_) => None,
             State::Open(open) => Some(open),
         }
     }
@@ -92,7 +120,7 @@ pub(crate) struct Conns {
 }
 
 impl Conns {
-    pub(crate) fn insert(&mut self, key: ConnKey) {
+    pub(crate) fn insert(&mut self, key: ConnKey, newcomer: Newcomer) {
         let index = key.slot as usize;
         if self.slots.len() <= index {
             self.slots.resize_with(index + 1, || None);
@@ -101,7 +129,7 @@ impl Conns {
             *slot = Some(Conn {
                 generation: key.generation,
                 hold: Hold::None,
-                state: State::Awaiting,
+                state: State::Awaiting(newcomer),
             });
         }
     }

@@ -48,10 +48,14 @@ pub struct Counters {
     pub connections: u64,
     /// Connections refused with a CONNACK code.
     pub refused: u64,
+    /// Connections refused because the session of their identifier is another user's.
+    pub denied_identifiers: u64,
     /// Connections closed because the client broke a rule or went beyond a limit.
     pub faults: u64,
     /// Connections closed because nothing came in time.
     pub timeouts: u64,
+    /// Connections that an operator or another policy ended.
+    pub kicked: u64,
     /// Connections that another one took over.
     pub taken_over: u64,
     /// Clients connected now.
@@ -98,8 +102,10 @@ impl Counters {
         self.store_bytes += other.store_bytes;
         self.connections += other.connections;
         self.refused += other.refused;
+        self.denied_identifiers += other.denied_identifiers;
         self.faults += other.faults;
         self.timeouts += other.timeouts;
+        self.kicked += other.kicked;
         self.taken_over += other.taken_over;
         self.clients_connected += other.clients_connected;
         self.sessions += other.sessions;

@@ -4,6 +4,7 @@
 //! the same inputs make the same wishes. Deliberately absent: everything that waits.
 
 mod acks;
+mod admit;
 mod batch;
 mod close;
 mod config;
@@ -25,6 +26,7 @@ mod load;
 mod memory;
 mod message;
 mod outbound;
+mod policy;
 mod pressure;
 mod publish;
 mod quick;
@@ -42,5 +44,6 @@ mod wheel;
 pub use config::Config;
 pub use counters::Counters;
 pub use message::Message;
+pub use policy::{ListenerPolicy, Policy};
 pub use shared::Shared;
 pub use state::Shard;

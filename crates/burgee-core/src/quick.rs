@@ -23,8 +23,13 @@ type Done = (Result<Next, Fault>, usize);
 impl Shard {
     /// Deals with the packet at this place if it is of such a kind. The connection is open and read.
     #[inline]
-    pub(crate) fn quick(&mut self, conn: ConnKey, place: Place<'_>, fx: &mut Effects) -> Option<Done> {
-        if let Some(publish) = UnreadPublish::find(place.rest, self.config.max_packet_bytes) {
+    pub(crate) fn quick(
+        &mut self,
+        (conn, max_packet_bytes): (ConnKey, u32),
+        place: Place<'_>,
+        fx: &mut Effects,
+    ) -> Option<Done> {
+        if let Some(publish) = UnreadPublish::find(place.rest, max_packet_bytes) {
             return Some((Ok(self.publish_again(conn, &publish, place, fx)?), publish.packet.len()));
         }
         let ack = BareAck::find(place.rest)?;

@@ -4,6 +4,7 @@
 //! queue. Deliberately absent: connections' state; a session outlives them.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use ahash::RandomState;
 use burgee_codec::{QoS, TopicFilterBuf, Version};
@@ -119,6 +120,25 @@ impl Flow {
     }
 }
 
+/// Whose a session is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Owner {
+    /// Nobody's yet: it comes from a store that does not say.
+    Unclaimed,
+    /// This user's; `None`: of those without a name.
+    User(Option<Arc<str>>),
+}
+
+impl Owner {
+    /// Whether a client that came in as this user may go on with it, or end it.
+    pub(crate) fn admits(&self, user: Option<&str>) -> bool {
+        match self {
+            Self::Unclaimed => true,
+            Self::User(owner) => owner.as_deref() == user,
+        }
+    }
+}
+
 /// One session.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -137,6 +157,7 @@ pub(crate) struct Session {
     /// The version that its present or last connection speaks.
     pub(crate) version: Version,
     pub(crate) client_id: Box<str>,
+    pub(crate) owner: Owner,
     pub(crate) filters: Filters,
     /// What its filters count for in the limit.
     pub(crate) filters_weight: usize,
@@ -239,6 +260,7 @@ impl Sessions {
                 touched: 0,
                 version: Version::V311,
                 client_id: client_id.into(),
+                owner: Owner::Unclaimed,
                 filters: Filters::default(),
                 filters_weight: 0,
                 flow: None,

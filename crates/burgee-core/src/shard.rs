@@ -9,7 +9,7 @@ use burgee_protocol::connection::{FromClient, check_first_byte, first_from_clien
 use burgee_protocol::{Fault, Time};
 
 use crate::batch::Place;
-use crate::conns::Hold;
+use crate::conns::{Conn, Hold, Newcomer, State};
 use crate::io::{CloseMode, ConnKey, Effects, End, Input, Inputs, Parcel, Reason, ShardId};
 use crate::state::{Next, Shard};
 
@@ -34,21 +34,13 @@ impl Shard {
             self.publish_old_wills(effects);
         }
         while let Some(input) = inputs.next() {
-            match input {
-                Input::Accepted { conn } => self.accepted(conn, effects),
-                Input::Bytes { conn, bytes } => {
-                    let (used, needed) = self.bytes(conn, bytes, effects);
-                    // What came together is kept together, and nothing else.
-                    self.batch.clear();
-                    inputs.consumed(used, needed);
-                }
-                Input::Ended { conn, how } => self.ended(conn, how, effects),
-                Input::Room { conn } => self.room(conn, effects),
-                Input::Mail { from, parcel } => self.mail(from, parcel, effects),
-                Input::Durable { batch } => self.durable(batch, effects),
-                Input::Bodies { key, bodies } => self.bodies(key, bodies, effects),
-                Input::StoreFailed => self.store_failed(effects),
-                Input::Shutdown => self.end(effects),
+            if let Input::Bytes { conn, bytes } = input {
+                let (used, needed) = self.bytes(conn, bytes, effects);
+                // What came together is kept together, and nothing else.
+                self.batch.clear();
+                inputs.consumed(used, needed);
+            } else {
+                self.take_in(input, effects);
             }
         }
         while let Some(conn) = self.overrun.pop() {
@@ -89,8 +81,37 @@ impl Shard {
         effects.deadline = self.deadline();
     }
 
-    fn accepted(&mut self, conn: ConnKey, fx: &mut Effects) {
-        self.conns.insert(conn);
+    fn take_in(&mut self, input: Input<'_>, fx: &mut Effects) {
+        match input {
+            Input::Accepted {
+                conn,
+                listener,
+                address,
+            } => {
+                let newcomer = Newcomer {
+                    listener,
+                    address,
+                    verdict: None,
+                };
+                self.accepted(conn, newcomer, fx);
+            }
+            // It answers for them, too: see `turn`.
+            Input::Bytes { .. } => {}
+            Input::Ended { conn, how } => self.ended(conn, how, fx),
+            Input::Room { conn } => self.room(conn, fx),
+            Input::Mail { from, parcel } => self.mail(from, parcel, fx),
+            Input::Durable { batch } => self.durable(batch, fx),
+            Input::Bodies { key, bodies } => self.bodies(key, bodies, fx),
+            Input::StoreFailed => self.store_failed(fx),
+            Input::Verdict { conn, verdict } => self.verdict(conn, verdict, fx),
+            Input::Policy(policy) => self.obey(policy),
+            Input::Kick { conn, reason } => self.kick(conn, reason, fx),
+            Input::Shutdown => self.end(fx),
+        }
+    }
+
+    fn accepted(&mut self, conn: ConnKey, newcomer: Newcomer, fx: &mut Effects) {
+        self.conns.insert(conn, newcomer);
         fx.outboxes.open(conn);
         self.counters.connections += 1;
         self.awaiting
@@ -108,15 +129,15 @@ impl Shard {
             if state.hold != Hold::None {
                 return (used, 0);
             }
-            let version = state.open().map(|open| open.version);
+            let most = state.open().map(|open| open.max_packet_bytes);
             let rest = bytes.get(used..).unwrap_or_default();
-            let done = match version {
+            let done = match most {
                 None => None,
-                Some(_) => self.quick(conn, Place { rest, at: used }, fx),
+                Some(most) => self.quick((conn, most), Place { rest, at: used }, fx),
             };
             let (done, len) = match done {
                 Some(done) => done,
-                None => match self.decode(rest, version) {
+                None => match self.decode(rest, conn) {
                     Ok(Decoded::Incomplete { needed }) => return (used, needed),
                     Ok(Decoded::Packet { packet, len }) => {
                         let raw = rest.get(..len).unwrap_or_default();
@@ -145,15 +166,20 @@ impl Shard {
         }
     }
 
-    fn decode<'b>(&self, bytes: &'b [u8], version: Option<Version>) -> Result<Decoded<'b>, Fault> {
-        if version.is_none() {
-            check_first_byte(bytes)?;
-        }
-        Ok(decode(
-            bytes,
-            version.unwrap_or(Version::V311),
-            &self.limits(version.is_some()),
-        )?)
+    fn decode<'b>(&self, bytes: &'b [u8], conn: ConnKey) -> Result<Decoded<'b>, Fault> {
+        let (version, limits) = match self.conns.get(conn).map(Conn::state) {
+            Some(State::Open(open)) => (open.version, limits(open.max_packet_bytes, Versions::NONE)),
+            Some(State::Awaiting(newcomer)) => {
+                check_first_byte(bytes)?;
+                let most = self
+                    .config
+                    .max_connect_bytes
+                    .min(self.max_packet_bytes(newcomer.listener));
+                (Version::V311, limits(most, self.versions(newcomer.listener)))
+            }
+            None => (Version::V311, limits(0, Versions::NONE)),
+        };
+        Ok(decode(bytes, version, &limits)?)
     }
 
     fn packet(&mut self, conn: ConnKey, packet: Packet<'_>, raw: &[u8], fx: &mut Effects) -> Result<Next, Fault> {
@@ -259,22 +285,6 @@ impl Shard {
         }
     }
 
-    fn limits(&self, connected: bool) -> Limits {
-        let versions = Versions::NONE.with(Version::V311);
-        Limits {
-            max_remaining_length: if connected {
-                self.config.max_packet_bytes
-            } else {
-                self.config.max_connect_bytes.min(self.config.max_packet_bytes)
-            },
-            versions: if self.config.serve_mqtt31 {
-                versions.with(Version::V31)
-            } else {
-                versions
-            },
-        }
-    }
-
     #[inline]
     pub(crate) const fn count_packet(&mut self, bytes: usize) {
         self.counters.packets_received += 1;
@@ -293,5 +303,12 @@ impl Shard {
         }
         let rare = Time::earlier(self.journal.deadline(), self.expiry_deadline());
         Time::earlier(usual, rare)
+    }
+}
+
+const fn limits(max_remaining_length: u32, versions: Versions) -> Limits {
+    Limits {
+        max_remaining_length,
+        versions,
     }
 }

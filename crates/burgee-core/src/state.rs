@@ -20,6 +20,7 @@ use crate::io::{ConnKey, Effects, ShardId};
 use crate::job::Job;
 use crate::journal::Journal;
 use crate::message::Message;
+use crate::policy::Policy;
 use crate::pressure::Pressure;
 use crate::sessions::{SessionKey, Sessions};
 use crate::shared::Shared;
@@ -32,6 +33,7 @@ pub struct Shard {
     pub(crate) id: ShardId,
     pub(crate) config: Arc<Config>,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) policy: Arc<Policy>,
     pub(crate) now: Time,
     pub(crate) conns: Conns,
     pub(crate) sessions: Sessions,
@@ -128,6 +130,7 @@ impl Shard {
             sys: Sys::default(),
             chance: RandomState::with_seeds(b, a, d, c),
             made_ids: 0,
+            policy: Arc::clone(&config.policy),
             config,
             shared,
         }

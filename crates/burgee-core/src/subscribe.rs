@@ -26,9 +26,10 @@ impl Shard {
         subscribe: &Subscribe<'_>,
         fx: &mut Effects,
     ) -> Result<(), Fault> {
-        let Some(key) = self.conns.open_mut(conn).map(|open| open.session) else {
+        let Some((key, listener)) = self.conns.open_mut(conn).map(|open| (open.session, open.listener)) else {
             return Ok(());
         };
+        let max_subscriptions = self.max_subscriptions(listener);
         let kept = self.sessions.kept(key);
         let mut codes = Vec::with_capacity(subscribe.filters.len());
         let mut replays = Vec::new();
@@ -37,7 +38,7 @@ impl Shard {
             let code = if kept.is_some() && self.journal.has_failed() {
                 code::SUBSCRIBE_FAILURE
             } else {
-                self.subscribe_one(key, filter, options.qos, &mut replays)?
+                self.subscribe_one((key, max_subscriptions), filter, options.qos, &mut replays)?
             };
             if let (Some(session), Some(qos)) = (kept, QoS::from_bits(code)) {
                 let filter = TopicFilterBuf::from(filter);
@@ -66,7 +67,7 @@ impl Shard {
     /// The return code for one filter. [MQTT-3.9.3-2] 0, 1, 2 or 0x80.
     fn subscribe_one(
         &mut self,
-        key: SessionKey,
+        (key, max_subscriptions): (SessionKey, usize),
         filter: TopicFilter<'_>,
         qos: QoS,
         replays: &mut Vec<Replay>,
@@ -77,7 +78,7 @@ impl Shard {
         };
         let subscriber = key.in_shard(own, session.kept);
         let weight = weight(filter);
-        let full = session.filters_weight + weight > self.config.max_subscriptions;
+        let full = session.filters_weight + weight > max_subscriptions;
         if full && !session.filters.contains(filter.as_str()) {
             return Ok(code::SUBSCRIBE_FAILURE);
         }

@@ -116,8 +116,10 @@ impl Shard {
             ("burgee/store/waiting_bytes", sum.store_bytes),
             ("burgee/connections/total", sum.connections),
             ("burgee/connections/refused", sum.refused),
+            ("burgee/denied/identifiers", sum.denied_identifiers),
             ("burgee/connections/faults", sum.faults),
             ("burgee/connections/timeouts", sum.timeouts),
+            ("burgee/connections/kicked", sum.kicked),
             ("burgee/connections/taken_over", sum.taken_over),
             ("burgee/qos2/unreleased", sum.unreleased),
         ];

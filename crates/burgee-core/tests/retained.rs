@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use burgee_codec::TopicName;
-use burgee_core::io::{ConnKey, Effects, Input, Inputs, ShardId};
+use burgee_core::io::{ConnKey, Effects, Input, Inputs, ListenerNo, ShardId};
 use burgee_core::{Config, Shard, Shared};
 use burgee_protocol::Time;
 use burgee_store::{Batch, Durable, Limit, MemoryStore, Page, Store};
@@ -83,7 +83,14 @@ fn the_store_ends_with_what_the_index_has_whichever_batch_came_first() {
     };
     let said = |shard, payload: &[u8]| {
         let bytes = packets(&name(shard), payload);
-        vec![Input::Accepted { conn: CONN }, Input::Bytes { conn: CONN, bytes }]
+        vec![
+            Input::Accepted {
+                conn: CONN,
+                listener: ListenerNo::default(),
+                address: None,
+            },
+            Input::Bytes { conn: CONN, bytes },
+        ]
     };
     // Shard 0 is first in the index, and last at the store.
     let first = sides[0].turn(said(0, b"first"));

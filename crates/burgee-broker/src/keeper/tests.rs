@@ -244,6 +244,9 @@ fn word(input: &Input<'_>) -> String {
         | Input::Ended { .. }
         | Input::Room { .. }
         | Input::Mail { .. }
+        | Input::Verdict { .. }
+        | Input::Policy(_)
+        | Input::Kick { .. }
         | Input::Shutdown => panic!("{input:?} is nothing that a keeper says"),
     }
 }

@@ -106,6 +106,9 @@ impl Bench {
                 | Input::Durable { .. }
                 | Input::Bodies { .. }
                 | Input::StoreFailed
+                | Input::Verdict { .. }
+                | Input::Policy(_)
+                | Input::Kick { .. }
                 | Input::Shutdown => panic!("only bytes and ends are to come"),
             }
         }

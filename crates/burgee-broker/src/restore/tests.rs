@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burgee_codec::{QoS, TopicFilterBuf, TopicName};
 use burgee_core::Config;
-use burgee_core::io::{ConnKey, Effects, Input, Inputs, ReadKey};
+use burgee_core::io::{ConnKey, Effects, Input, Inputs, ListenerNo, ReadKey};
 use burgee_protocol::Time;
 use burgee_store::{Batch, MemoryStore, Op, Source};
 
@@ -94,7 +94,14 @@ fn connect(shard: &mut Shard, number: u64) -> (ConnKey, Effects) {
     ]
     .concat();
     let bytes = bytes.leak();
-    let inputs = [Input::Accepted { conn }, Input::Bytes { conn, bytes }];
+    let inputs = [
+        Input::Accepted {
+            conn,
+            listener: ListenerNo::default(),
+            address: None,
+        },
+        Input::Bytes { conn, bytes },
+    ];
     let mut effects = Effects::new(3, 1 << 20);
     shard.turn(Time::ZERO, &mut Listed(inputs.into()), &mut effects);
     assert!(effects.moves.is_empty(), "it is somebody else's");

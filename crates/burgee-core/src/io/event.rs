@@ -24,6 +24,8 @@ pub enum Reason {
     TakenOver,
     /// CONNECT was refused with this return code.
     Refused(u8),
+    /// An operator, or another policy, wanted it to go.
+    Kicked(&'static str),
     /// The broker ends.
     Shutdown,
 }

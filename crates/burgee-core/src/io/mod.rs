@@ -3,17 +3,25 @@
 //! What must hold: everything that a shard learns comes through [`Inputs`], everything that it does goes through
 //! [`Effects`]. Deliberately absent: sockets, files, clocks. The event loop has them, and so has the simulator.
 
+mod ask;
 mod effects;
 mod event;
 mod outboxes;
 mod parcel;
 
+pub use ask::{Admission, Ask, Verdict};
 pub use effects::{CloseMode, Effects, Mailbox};
 pub use event::{Event, Reason};
 pub use outboxes::Outboxes;
 pub use parcel::{Bundle, Copy, Forwarded, Parcel};
 
+use core::net::IpAddr;
+use std::sync::Arc;
+
 use burgee_store::{Body, MessageNo};
+
+pub use crate::policy::ListenerNo;
+use crate::policy::Policy;
 
 /// A connection of this shard: the place in its table, and a generation so that a stale key finds nothing.
 ///
@@ -63,6 +71,10 @@ pub enum Input<'a> {
     Accepted {
         /// The key that the event loop gave it.
         conn: ConnKey,
+        /// The listener that accepted it.
+        listener: ListenerNo,
+        /// Its peer's address, where it has one: what rules with addresses look at.
+        address: Option<IpAddr>,
     },
     /// Unconsumed bytes of a connection: what was kept of its earlier bytes, and the new ones behind.
     Bytes {
@@ -104,6 +116,22 @@ pub enum Input<'a> {
     },
     /// The store failed: nothing that needs it can be acknowledged any more. No batch and no read will be answered.
     StoreFailed,
+    /// What an [`Ask`] asked for. For a connection that is gone it does nothing.
+    Verdict {
+        /// Whose.
+        conn: ConnKey,
+        /// What.
+        verdict: Verdict,
+    },
+    /// Another policy holds from here on.
+    Policy(Arc<Policy>),
+    /// A connection has to go: an operator, or another policy, wants it.
+    Kick {
+        /// Which.
+        conn: ConnKey,
+        /// Why, for the log.
+        reason: &'static str,
+    },
     /// The broker ends: wills are published, connections are refused and, once their outboxes are sent, closed.
     Shutdown,
 }

@@ -8,11 +8,14 @@
 )]
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 
+use core::net::IpAddr;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use burgee_core::io::{ConnKey, Effects, End, Input, Inputs, Parcel, Read, ReadKey, ShardId};
-use burgee_core::{Config, Counters, Shard, Shared};
+use burgee_core::io::{
+    Ask, ConnKey, Effects, End, Event as LogEvent, Input, Inputs, ListenerNo, Parcel, Read, ReadKey, ShardId, Verdict,
+};
+use burgee_core::{Config, Counters, Policy, Shard, Shared};
 use burgee_protocol::Time;
 use burgee_store::{Body, Limit, MemoryStore, MessageNo, Op, Page, SessionNo, SessionRecord, Store};
 
@@ -22,7 +25,7 @@ pub(crate) struct Client(u32);
 
 #[derive(Debug)]
 enum Event {
-    Accepted(ConnKey),
+    Accepted(ConnKey, ListenerNo, Option<IpAddr>),
     Bytes(ConnKey),
     Ended(ConnKey, End),
     Room(ConnKey),
@@ -30,6 +33,9 @@ enum Event {
     Durable(u64),
     Bodies(ReadKey, Vec<(MessageNo, Body)>),
     StoreFailed,
+    Verdict(ConnKey, Verdict),
+    Policy(Arc<Policy>),
+    Kick(ConnKey),
     Shutdown,
 }
 
@@ -46,6 +52,8 @@ struct Line {
     ended: bool,
     reads: bool,
     waiting: bool,
+    listener: ListenerNo,
+    address: Option<IpAddr>,
     received: Vec<u8>,
 }
 
@@ -59,6 +67,10 @@ pub(crate) struct World {
     next: u32,
     outbox_bytes: usize,
     pub(crate) turns: usize,
+    /// What the core has asked, by client.
+    pub(crate) asks: Vec<(Client, Ask)>,
+    /// What it said for the log.
+    pub(crate) events: Vec<LogEvent>,
     config: Arc<Config>,
     /// Behind durable worlds.
     pub(crate) store: MemoryStore,
@@ -84,7 +96,17 @@ impl Inputs for Feed<'_> {
     fn next(&mut self) -> Option<Input<'_>> {
         loop {
             return Some(match self.queue.pop_front()? {
-                Event::Accepted(conn) => Input::Accepted { conn },
+                Event::Accepted(conn, listener, address) => Input::Accepted {
+                    conn,
+                    listener,
+                    address,
+                },
+                Event::Verdict(conn, verdict) => Input::Verdict { conn, verdict },
+                Event::Policy(policy) => Input::Policy(policy),
+                Event::Kick(conn) => Input::Kick {
+                    conn,
+                    reason: "an operator wants it",
+                },
                 Event::Ended(conn, how) => Input::Ended { conn, how },
                 Event::Room(conn) => Input::Room { conn },
                 Event::Mail(from, parcel) => Input::Mail { from, parcel },
@@ -152,6 +174,8 @@ impl World {
             next: 0,
             outbox_bytes: config.outbox_bytes,
             turns: 0,
+            asks: Vec::new(),
+            events: Vec::new(),
             config,
             store,
             reads: Vec::new(),
@@ -242,6 +266,45 @@ impl World {
         client
     }
 
+    /// The same on another listener, from an address.
+    pub(crate) fn open_on(&mut self, listener: u16, address: &str) -> Client {
+        self.next += 1;
+        let client = Client(self.next);
+        let line = Line {
+            reads: true,
+            listener: ListenerNo(listener),
+            address: address.parse().ok(),
+            ..Line::default()
+        };
+        self.lines.insert(client, line);
+        self.accept(client, 0);
+        self.run();
+        client
+    }
+
+    /// Answers what was asked about a connection.
+    pub(crate) fn answer(&mut self, ask: &Ask, verdict: Verdict) {
+        // Who is gone is told as well: it must find nothing.
+        let home = (0..self.shards.len()).find(|at| self.by_key.contains_key(&(*at, ask.conn)));
+        self.queues[home.unwrap_or(0)].push_back(Event::Verdict(ask.conn, verdict));
+        self.run();
+    }
+
+    /// Another policy holds from now on.
+    pub(crate) fn rule(&mut self, policy: Policy) {
+        let policy = Arc::new(policy);
+        for queue in &mut self.queues {
+            queue.push_back(Event::Policy(Arc::clone(&policy)));
+        }
+        self.run();
+    }
+
+    pub(crate) fn kick(&mut self, client: Client) {
+        let line = &self.lines[&client];
+        self.queues[line.shard].push_back(Event::Kick(line.key.unwrap()));
+        self.run();
+    }
+
     fn accept(&mut self, client: Client, at: usize) {
         self.next += 1;
         let key = ConnKey {
@@ -251,7 +314,8 @@ impl World {
         let line = self.lines.get_mut(&client).unwrap();
         (line.shard, line.key) = (at, Some(key));
         self.by_key.insert((at, key), client);
-        self.queues[at].push_back(Event::Accepted(key));
+        let accepted = Event::Accepted(key, line.listener, line.address);
+        self.queues[at].push_back(accepted);
         self.queues[at].push_back(Event::Bytes(key));
     }
 
@@ -398,6 +462,9 @@ impl World {
             drop(self.store.submit(batch));
         }
         self.reads.extend(fx[at].reads.drain(..).map(|read| (at, read)));
+        for ask in core::mem::take(&mut self.fx[at].asks) {
+            self.asks.push((self.by_key[&(at, ask.conn)], ask));
+        }
         while let Some(key) = self.fx[at].outboxes.next_dirty() {
             self.drain(at, key);
         }
@@ -426,7 +493,7 @@ impl World {
                 self.queues[to].push_back(Event::Mail(from, parcel));
             }
         }
-        self.fx[at].events.clear();
+        self.events.append(&mut self.fx[at].events);
     }
 
     fn drain(&mut self, at: usize, key: ConnKey) {

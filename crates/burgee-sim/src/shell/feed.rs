@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use burgee_core::io::{ConnKey, End, Input, Inputs, Parcel, ShardId};
+use burgee_core::io::{ConnKey, End, Input, Inputs, ListenerNo, Parcel, ShardId};
 
 use super::slots::Slots;
 use crate::disk::News;
@@ -74,7 +74,11 @@ impl Inputs for Feed<'_> {
         Some(match next {
             Prepared::Accepted(conn) => {
                 self.seen.push(Seen::Accepted(link_of(self.slots, conn)));
-                Input::Accepted { conn }
+                Input::Accepted {
+                    conn,
+                    listener: ListenerNo::default(),
+                    address: None,
+                }
             }
             Prepared::Ended(conn, how) => {
                 self.seen.push(Seen::Ended(link_of(self.slots, conn), how));
