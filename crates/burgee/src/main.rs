@@ -9,13 +9,15 @@
 )]
 
 mod bench;
+mod check;
 mod completions;
+mod config;
 mod connect;
-mod data_dir;
 mod failure;
 mod log;
 mod publish;
 mod serve;
+mod settings;
 mod size;
 mod store;
 mod subscribe;
@@ -34,7 +36,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Serve(serve::Options),
+    Serve(Box<serve::Options>),
+    Check(check::Options),
+    Config(config::Options),
     Pub(publish::Options),
     Sub(subscribe::Options),
     Bench(bench::Options),
@@ -44,7 +48,9 @@ enum Command {
 
 fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Serve(options) => serve::run(options),
+        Command::Serve(options) => serve::run(&options),
+        Command::Check(options) => check::run(options),
+        Command::Config(options) => config::run(&options),
         Command::Pub(options) => publish::run(options),
         Command::Sub(options) => subscribe::run(options),
         Command::Bench(options) => bench::run(options),

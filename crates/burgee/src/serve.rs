@@ -1,29 +1,58 @@
 //! `burgee serve`: runs the broker until a signal ends it.
 //!
-//! What must hold: without options it serves loopback only, and acknowledges what is on disk; one line on standard output
-//! for each listener says that it can be used. Deliberately absent: the broker itself, and a configuration file.
-
-mod options;
+//! What must hold: without settings it serves loopback only, and acknowledges what is on disk; one line on standard output
+//! for each listener says that it can be used; settings that are wrong in any way start nothing. Deliberately absent: the
+//! broker itself, and what can be set.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use burgee_broker::Broker;
+use burgee_broker::{Broker, Durability, SyncPolicy};
+use burgee_config::{Checked, Origin};
+use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
-pub(crate) use options::Options;
+use crate::failure::say;
+use crate::settings::Settings;
 
 /// Ending by this signal number is told to the parent as 128 and the number, as shells do.
 const BY_SIGNAL: i32 = 128;
 
+/// The settings cannot be used.
+const WRONG_SETTINGS: u8 = 2;
+
+/// Run the broker
+///
+/// Without options it listens on port 1883 of loopback, IPv4 and IPv6, and lets everybody in who can reach that.
+/// Persistent sessions, what they are owed, and retained messages are on disk before they are acknowledged.
+/// SIGINT or SIGTERM end it in order.
+///
+/// Sizes are bytes, or KiB, MiB, GiB as in 64MiB. Durations are seconds, or ms, s, min, h, d as in 5min. A flag goes before
+/// the environment, that before the file, that before the default; `burgee config show` says what holds and why.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    settings: Settings,
+}
+
 /// Runs until the end; the exit code says how that was.
-pub(crate) fn run(options: Options) -> ExitCode {
-    crate::log::start(options.log());
-    match serve(options) {
+pub(crate) fn run(options: &Options) -> ExitCode {
+    let checked = match burgee_config::load(&options.settings.sources()) {
+        Ok(checked) => checked,
+        Err(problems) => {
+            say(
+                "serve",
+                &format!("these settings cannot be used, nothing was started\n{problems}"),
+            );
+            return ExitCode::from(WRONG_SETTINGS);
+        }
+    };
+    crate::log::start(checked.log.clone());
+    match serve(checked) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -33,12 +62,13 @@ pub(crate) fn run(options: Options) -> ExitCode {
     }
 }
 
-fn serve(options: Options) -> Result<bool, Box<dyn std::error::Error>> {
+fn serve(checked: Checked) -> Result<bool, Box<dyn std::error::Error>> {
     // Before anything else: a signal during the start must not be lost.
     let mut signals = signals()?;
+    explain(&checked);
     raise_file_limit();
-    let grace = options.grace();
-    let broker = Broker::start(options.into_config()?)?;
+    let grace = checked.grace;
+    let broker = Broker::start(checked.broker)?;
     announce(&broker)?;
     let handle = signals.handle();
     broker.on_failure(move || handle.close());
@@ -48,6 +78,35 @@ fn serve(options: Options) -> Result<bool, Box<dyn std::error::Error>> {
     let in_order = broker.shutdown(grace);
     tracing::info!("ended");
     Ok(in_order)
+}
+
+/// Says in the log where the settings are from, and what they mean where that may surprise.
+fn explain(checked: &Checked) {
+    if let Some(file) = &checked.file {
+        tracing::info!("settings are from {}", file.display());
+    } else {
+        tracing::info!("no settings file: what was not given has its default");
+    }
+    for warning in checked.warnings.iter() {
+        tracing::warn!("{warning}");
+    }
+    let data = checked.settings.get("store.directory");
+    match (&checked.broker.durability, data) {
+        (Durability::Memory, Some(data)) if data.origin != Origin::Default => tracing::warn!(
+            data = data.shown(),
+            "durability is memory: nothing is kept there, sessions and retained messages end with the broker"
+        ),
+        (Durability::Memory, _) => {
+            tracing::info!("durability is memory: sessions and retained messages end with the broker");
+        }
+        (Durability::Kept { directory, sync }, _) => {
+            let survives = match sync {
+                SyncPolicy::Sync => "sync: what was acknowledged survives power loss",
+                SyncPolicy::Write => "write: what was acknowledged survives the broker, not power loss",
+            };
+            tracing::info!(data = %directory.display(), "durability is {survives}");
+        }
+    }
 }
 
 /// The first signal asks for an orderly end, a second one ends at once.

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use burgee_broker::{Asked, ask_for_backup};
+use burgee_config::data_dir;
 use burgee_store_sqlite::{self as engine, TransferError};
 use clap::{Args, Subcommand};
 
-use crate::data_dir;
 use crate::failure::Failure;
 
 const EXIT_CODES: &str = "\

@@ -4,7 +4,7 @@
 use super::finding::Finding;
 use super::metadata::{Dependency, Metadata, Ours};
 
-/// Crate and layer. The binary stands on the shell, hence a storey of its own.
+/// Crate and layer. The settings stand on the shell, and the binary on both, hence storeys of their own.
 const LAYERS: &[(&str, u8)] = &[
     ("burgee-codec", 0),
     ("burgee-protocol", 1),
@@ -18,14 +18,15 @@ const LAYERS: &[(&str, u8)] = &[
     ("burgee-client", 3),
     ("burgee-load", 3),
     ("burgee-broker", 4),
-    ("burgee", 5),
+    ("burgee-config", 5),
+    ("burgee", 6),
 ];
 
 /// Crates that stand beside the house: nobody may depend on them. With the highest layer that each may use.
 const BESIDE: &[(&str, u8)] = &[
     ("burgee-sim", 2),
     ("burgee-faulty-disk", 0),
-    ("burgee-conformance", 5),
+    ("burgee-conformance", 6),
     ("burgee-benches", 4),
     ("burgee-floor", 0),
     ("burgee-compare", 0),

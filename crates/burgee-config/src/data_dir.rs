@@ -10,8 +10,11 @@ use std::path::{Path, PathBuf};
 /// For a service that the system runs.
 const SYSTEM: &str = "/var/lib/burgee";
 
-/// The directory that was given, or the usual one. The error says the way out.
-pub(crate) fn choose(given: Option<PathBuf>) -> Result<PathBuf, String> {
+/// The directory that was given, or the usual one.
+///
+/// # Errors
+/// There is no usual one here; says what to do.
+pub fn choose(given: Option<PathBuf>) -> Result<PathBuf, String> {
     if let Some(given) = given {
         return Ok(given);
     }

@@ -1,0 +1,128 @@
+//! The settings as they are used: each is right, and they fit together.
+//!
+//! What must hold: there is one only where nothing is wrong. Deliberately absent: starting anything.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use burgee_broker::{BrokerConfig, Durability, Listen, SyncPolicy};
+use burgee_core::Config;
+use tracing_subscriber::filter::Targets;
+
+use crate::data_dir;
+use crate::draft::{Draft, Survives};
+use crate::layers::Read;
+use crate::listener::ListenerDraft;
+use crate::problem::{Place, Problem, Problems};
+use crate::settings::{Origin, Settings};
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// What the broker starts with.
+    pub broker: BrokerConfig,
+    /// Time for an orderly end.
+    pub grace: Duration,
+    /// What is logged.
+    pub log: Targets,
+    /// The file that was read.
+    pub file: Option<PathBuf>,
+    /// Every setting with its origin.
+    pub settings: Settings,
+    /// What should be known.
+    pub warnings: Problems,
+}
+
+impl Checked {
+    pub(crate) fn new(read: Read, file: Option<PathBuf>) -> Result<Self, Problems> {
+        let Read {
+            draft,
+            settings,
+            mut problems,
+        } = read;
+        let listeners = listeners(&draft, &mut problems);
+        let durability = durability(&draft, &settings, &mut problems);
+        if problems.has_errors() {
+            return Err(problems);
+        }
+        Ok(Self {
+            broker: broker(&draft, listeners, durability),
+            grace: draft.grace,
+            log: draft.log,
+            file,
+            settings,
+            warnings: problems,
+        })
+    }
+}
+
+fn listeners(draft: &Draft, problems: &mut Problems) -> Vec<Listen> {
+    let mut listeners: Vec<Listen> = Vec::new();
+    for listener in &draft.listeners {
+        let Some(checked) = listener.checked() else { continue };
+        if checked.url.port() != 0 && listeners.iter().any(|other| other.url == checked.url) {
+            let what = format!("{} is listened on twice", checked.url);
+            problems.push(Problem::error(listener.place.clone(), what, "take one of them out"));
+        }
+        listeners.push(checked);
+    }
+    if draft.listeners.is_empty() {
+        BrokerConfig::default().listeners
+    } else {
+        listeners
+    }
+}
+
+fn durability(draft: &Draft, settings: &Settings, problems: &mut Problems) -> Durability {
+    let sync = match draft.survives {
+        Survives::Power => SyncPolicy::Sync,
+        Survives::Process => SyncPolicy::Write,
+        Survives::Nothing => return Durability::Memory,
+    };
+    match data_dir::choose(draft.data.clone()) {
+        Ok(directory) => Durability::Kept { directory, sync },
+        Err(error) => {
+            let place = match settings.get("store.durability").map(|setting| &setting.origin) {
+                Some(Origin::Flag(name)) => Place::Flag(name),
+                Some(Origin::Variable(name)) => Place::Variable(name.clone()),
+                Some(Origin::File(path, _)) => Place::File(path.clone()),
+                Some(Origin::Default) | None => Place::All,
+            };
+            problems.push(Problem::error(place, error, ""));
+            Durability::Memory
+        }
+    }
+}
+
+fn broker(draft: &Draft, listeners: Vec<Listen>, durability: Durability) -> BrokerConfig {
+    let shards = usize::from(draft.shards.get());
+    let limit = usize::try_from(draft.max_connections).unwrap_or(usize::MAX);
+    let sessions = draft
+        .max_sessions
+        .map(|limit| usize::try_from(limit).unwrap_or(usize::MAX).div_ceil(shards));
+    BrokerConfig {
+        listeners,
+        shards: draft.shards,
+        // Some more than the limit, so that those beyond it can be told so by CONNACK 3.
+        max_open: limit.saturating_add(limit / 8).saturating_add(64),
+        durability,
+        core: Config {
+            shards: draft.shards.get(),
+            max_connections: limit.div_ceil(shards),
+            max_sessions: sessions.unwrap_or(draft.core.max_sessions),
+            ..draft.core.clone()
+        },
+    }
+}
+
+impl ListenerDraft {
+    /// What its settings are called.
+    pub(crate) fn name(&self) -> Option<String> {
+        self.url.as_ref().map(|url| Self::prefix(&url.to_string()))
+    }
+
+    /// The same for a URL as it is written.
+    pub(crate) fn prefix(url: &str) -> String {
+        format!("listener {} ", crate::value::quote(url))
+    }
+}

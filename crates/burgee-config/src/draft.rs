@@ -1,0 +1,57 @@
+//! The settings while they are read: typed, and each right in itself.
+//!
+//! What must hold: the defaults here are those that the table of options tells (a test compares them). Deliberately
+//! absent: whether the settings fit together; see `checked.rs`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use burgee_broker::{ListenUrl, Shards};
+use burgee_core::Config;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+
+use crate::listener::ListenerDraft;
+use crate::spec::UNLIMITED;
+
+/// What is to survive.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Survives {
+    Power,
+    Process,
+    Nothing,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    pub(crate) shards: Shards,
+    pub(crate) survives: Survives,
+    pub(crate) data: Option<PathBuf>,
+    pub(crate) log: Targets,
+    pub(crate) grace: Duration,
+    pub(crate) max_connections: u64,
+    /// In all shards; `None`: what the core has for each.
+    pub(crate) max_sessions: Option<u64>,
+    /// What goes into the core as it is.
+    pub(crate) core: Config,
+    /// From the command line or the environment; goes before those in the file.
+    pub(crate) listen: Vec<ListenUrl>,
+    pub(crate) listeners: Vec<ListenerDraft>,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Self {
+            shards: Shards::default(),
+            survives: Survives::Power,
+            data: None,
+            log: Targets::new().with_default(LevelFilter::INFO),
+            grace: Duration::from_secs(5),
+            max_connections: UNLIMITED,
+            max_sessions: None,
+            core: Config::default(),
+            listen: Vec::new(),
+            listeners: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The settings of the broker: what can be set, what was set where, and whether it can be used.
+//!
+//! Start with [`spec`]: one table says of each option its key, variable, flag, values, default and meaning; the file, the
+//! environment and the command line are read by it, and the reference page and the first file of `burgee init` are made
+//! from it. [`load`] reads all sources and gives [`Checked`], or everything that is wrong at once.
+//! What must hold: no input panics; nothing is applied that was not checked whole; a secret is never printed.
+//! Deliberately absent: the command line's parser and everything that a broker does with its settings.
+
+mod checked;
+pub mod data_dir;
+mod draft;
+mod file;
+mod layers;
+mod listener;
+mod load;
+mod problem;
+mod reference;
+mod settings;
+mod spec;
+mod table;
+mod text;
+pub mod units;
+mod value;
+mod walk;
+
+pub use checked::Checked;
+pub use file::{Unreadable, read_text};
+pub use layers::{Chosen, SYSTEM_FILE, Sources};
+pub use load::load;
+pub use problem::{Level, Place, Problem, Problems};
+pub use reference::page as reference_page;
+pub use settings::{Change, Origin, Setting, Settings};
+pub use spec::{Flag, Reload};
+pub use table::{OptionView, options};
+pub use text::Spot;

@@ -1,0 +1,215 @@
+//! The settings in effect, one by one, with where each came from: for `burgee config show` and for saying what a reload
+//! changed.
+//!
+//! What must hold: what is secret is compared, and never shown. Deliberately absent: typed values; see `Checked`.
+
+use std::fmt::{self, Write as _};
+use std::path::PathBuf;
+
+use crate::spec::{Kind, Preset, Reload, Spec};
+use crate::value::quote;
+
+/// Where a value came from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Origin {
+    /// Nobody wrote it.
+    Default,
+    /// A file, at a line.
+    File(PathBuf, usize),
+    /// A variable of the environment.
+    Variable(String),
+    /// An option of the command line.
+    Flag(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path, line) => write!(f, "{}:{line}", path.display()),
+            Self::Variable(name) => write!(f, "environment variable {name}"),
+            Self::Flag(name) => write!(f, "--{name}"),
+        }
+    }
+}
+
+/// One setting.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// Its name, as in `session.window` or `listener "tcp://[::1]:1883" optional`.
+    pub key: String,
+    /// Where it came from.
+    pub origin: Origin,
+    /// When a change counts.
+    pub reload: Reload,
+    value: String,
+    secret: bool,
+}
+
+impl Setting {
+    pub(crate) fn new(key: String, value: String, origin: Origin, reload: Reload) -> Self {
+        let secret = crate::text::is_secret(&key);
+        Self {
+            key,
+            origin,
+            reload,
+            value,
+            secret,
+        }
+    }
+
+    /// What holds because nobody wrote anything. A default that depends is said in parentheses.
+    pub(crate) fn of_default<T>(spec: &Spec<T>, prefix: &str) -> Self {
+        let value = match (spec.preset, &spec.kind) {
+            (Preset::Said(text), _) => format!("({text})"),
+            (Preset::Value(text), Kind::Bool(_)) => text.to_owned(),
+            (Preset::Value(text), Kind::Count { .. } | Kind::Size { .. }) if text.parse::<u64>().is_ok() => {
+                text.to_owned()
+            }
+            (Preset::Value(text), _) => quote(text),
+        };
+        Self::new(format!("{prefix}{}", spec.key), value, Origin::Default, spec.reload)
+    }
+
+    /// The value as it could be written in the file; of a secret only that there is one.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        if self.secret { "\"***\"" } else { &self.value }
+    }
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    list: Vec<Setting>,
+}
+
+/// What became of one setting.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Change {
+    /// Its name.
+    pub key: String,
+    /// Before; `None`: it was not there.
+    pub old: Option<String>,
+    /// Now; `None`: it is gone.
+    pub new: Option<String>,
+    /// When it counts.
+    pub reload: Reload,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let or = |value: &Option<String>, none| value.clone().unwrap_or_else(|| String::from(none));
+        write!(
+            f,
+            "{}: {} -> {}",
+            self.key,
+            or(&self.old, "(none)"),
+            or(&self.new, "(none)")
+        )
+    }
+}
+
+impl Settings {
+    /// In the order of the table.
+    pub fn iter(&self) -> impl Iterator<Item = &Setting> {
+        self.list.iter()
+    }
+
+    /// The setting of this name.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Setting> {
+        self.list.iter().find(|setting| setting.key == key)
+    }
+
+    /// Sets one; a later source wins.
+    pub(crate) fn set(&mut self, setting: Setting) {
+        match self.list.iter_mut().find(|known| known.key == setting.key) {
+            Some(known) => *known = setting,
+            None => self.list.push(setting),
+        }
+    }
+
+    /// Takes those out that begin so.
+    pub(crate) fn retain(&mut self, keep: impl FnMut(&Setting) -> bool) {
+        self.list.retain(keep);
+    }
+
+    /// All of them as a file, each with its origin behind it. What is only said, and what is secret, is a comment.
+    #[must_use]
+    pub fn show(&self) -> String {
+        let (mut page, mut table) = (String::new(), String::new());
+        for setting in &self.list {
+            // Of listeners and the like the key is the kind, its name in quotes, and the key in the table.
+            let (heading, key) = match setting.key.rsplit_once("\" ") {
+                Some((entry, key)) => (entry.to_owned(), key),
+                None => (String::new(), &*setting.key),
+            };
+            if heading != table {
+                let kind = heading.split_once(' ').map_or(&*heading, |(kind, _)| kind);
+                writeln!(page, "\n[[{kind}]]").ok();
+                table = heading;
+            }
+            let shown = setting.shown();
+            let comment = if shown.starts_with('(') || setting.secret {
+                "# "
+            } else {
+                ""
+            };
+            writeln!(page, "{comment}{key} = {shown}  # {}", setting.origin).ok();
+        }
+        page
+    }
+
+    /// What is different in `new`.
+    #[must_use]
+    pub fn changes(&self, new: &Self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for now in &new.list {
+            let before = self.get(&now.key);
+            if before.is_none_or(|before| before.value != now.value) {
+                changes.push(Change {
+                    key: now.key.clone(),
+                    old: before.map(|before| before.shown().to_owned()),
+                    new: Some(now.shown().to_owned()),
+                    reload: now.reload,
+                });
+            }
+        }
+        for gone in self.list.iter().filter(|before| new.get(&before.key).is_none()) {
+            changes.push(Change {
+                key: gone.key.clone(),
+                old: Some(gone.shown().to_owned()),
+                new: None,
+                reload: gone.reload,
+            });
+        }
+        changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(all: &[(&str, &str)]) -> Settings {
+        let mut settings = Settings::default();
+        for (key, value) in all {
+            let setting = Setting::new((*key).to_owned(), (*value).to_owned(), Origin::Default, Reload::Live);
+            settings.set(setting);
+        }
+        settings
+    }
+
+    #[test]
+    fn changes_name_what_was_and_what_is_but_no_secret() {
+        let old = settings(&[("a", "1"), ("b", "2"), ("x.password", "\"one\"")]);
+        let new = settings(&[("a", "1"), ("c", "3"), ("x.password", "\"two\"")]);
+        let told: Vec<_> = old.changes(&new).iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            ["c: (none) -> 3", "x.password: \"***\" -> \"***\"", "b: 2 -> (none)"]
+        );
+        assert_eq!(old.changes(&old), []);
+    }
+}

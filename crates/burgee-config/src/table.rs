@@ -1,0 +1,481 @@
+//! All options that are there once. **An option is made by adding it here** (or to `listener.rs`): parsing, variable, flag,
+//! help, reference and the first file of `burgee init` follow.
+//!
+//! What must hold: keys are unique, and a key's first part is one of [`SECTIONS`]. Deliberately absent: how the
+//! descriptions are used.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use burgee_broker::Shards;
+use burgee_core::io::ShardId;
+use burgee_protocol::session::Policy;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+
+use crate::draft::{Draft, Survives};
+use crate::spec::{Flag, Kind, Reload, Spec, UNLIMITED};
+use crate::value::{self, Raw};
+
+/// The tables of the file, with what they are about.
+pub(crate) const SECTIONS: &[(&str, &str)] = &[
+    ("broker", "The broker as a whole."),
+    ("store", "What it keeps over a restart, where, and how well."),
+    (
+        "session",
+        "What one client may be owed. Each queue has a limit, something that happens there, and a counter.",
+    ),
+    (
+        "limits",
+        "How much there may be of everything. Counters are below `$SYS/broker/burgee`.",
+    ),
+    ("log", "What it says."),
+];
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+/// What 32 bits of seconds can say, in whole days.
+const LONGEST: Duration = Duration::from_secs(49_710 * 86_400);
+/// What four bytes of length can say.
+const LARGEST_PACKET: u64 = 268_435_455;
+/// Below this, not even one batch of acknowledgements would fit.
+const LEAST_OUTBOX: u64 = 4096;
+
+/// See the module.
+pub(crate) static OPTIONS: &[Spec<Draft>] = &[
+    Spec::new(
+        "listen",
+        Kind::Texts("a URL like tcp://127.0.0.1:1883", |draft: &mut Draft, text| {
+            draft
+                .listen
+                .push(text.parse().map_err(|error: burgee_broker::InvalidUrl| error.to_string())?);
+            Ok(())
+        }),
+        "",
+        "Listen here; may be given several times. Port 0 takes any free port.",
+    )
+    .said("tcp://127.0.0.1:1883 and tcp://[::1]:1883")
+    .more("Goes before the listeners of the file; a listener of the file with the same URL gives it its other settings.")
+    .flag(Flag::Many("listen"))
+    .outside_only(),
+    Spec::new(
+        "broker.shards",
+        Kind::Count {
+            least: 1,
+            most: Shards::MAX as u64,
+            set: |draft: &mut Draft, n| draft.shards = ShardId::try_from(n).ok().and_then(Shards::new).unwrap_or_default(),
+        },
+        "1",
+        "Threads that serve clients.",
+    )
+    .more("One is a complete broker; more pay on machines with more cores.")
+    .flag(Flag::Value("shards")),
+    Spec::new(
+        "broker.mqtt31",
+        Kind::Bool(|draft: &mut Draft, value| draft.core.serve_mqtt31 = value),
+        "true",
+        "Serve clients of MQTT 3.1, too.",
+    )
+    .flag(Flag::Off("no-mqtt31")),
+    Spec::new(
+        "broker.sys_interval",
+        Kind::Time {
+            least: Duration::ZERO,
+            most: LONGEST,
+            set: |draft: &mut Draft, time| draft.core.sys_interval_ms = millis(time),
+        },
+        "10s",
+        "Time between two rounds of $SYS messages; 0: none.",
+    )
+    .flag(Flag::Value("sys-interval")),
+    Spec::new(
+        "broker.grace",
+        Kind::Time {
+            least: Duration::ZERO,
+            most: HOUR,
+            set: |draft: &mut Draft, time| draft.grace = time,
+        },
+        "5s",
+        "Time for sending what is left when the broker ends.",
+    )
+    .flag(Flag::Value("grace")),
+    Spec::new(
+        "store.durability",
+        Kind::Choice {
+            of: &[
+                ("sync", "an acknowledged message survives power loss"),
+                ("write", "it survives the end of the broker, however that comes, but not that of the system"),
+                ("memory", "nothing survives a restart, nothing is written"),
+            ],
+            set: |draft: &mut Draft, word| {
+                draft.survives = match word {
+                    "write" => Survives::Process,
+                    "memory" => Survives::Nothing,
+                    _ => Survives::Power,
+                }
+            },
+        },
+        "sync",
+        "What survives.",
+    )
+    .flag(Flag::Value("durability")),
+    Spec::new(
+        "store.directory",
+        Kind::Path(|draft: &mut Draft, path| draft.data = Some(path)),
+        "",
+        "Where to keep data; made if it is not there. One broker at a time can have it.",
+    )
+    .said("/var/lib/burgee for root, and for whoever may write there; else burgee in $XDG_DATA_HOME, which is usually ~/.local/share")
+    .variable("BURGEE_DATA")
+    .flag(Flag::Value("data")),
+    Spec::new(
+        "session.window",
+        Kind::Count {
+            least: 1,
+            most: u16::MAX as u64,
+            set: |draft: &mut Draft, n| draft.core.window = u16::try_from(n).unwrap_or(u16::MAX),
+        },
+        "100",
+        "Messages of QoS 1 and 2 sent to one client and not acknowledged.",
+    )
+    .more("The rest waits in the queue.")
+    .flag(Flag::Value("window")),
+    Spec::new(
+        "session.queue_messages",
+        Kind::Count {
+            least: 0,
+            most: UNLIMITED,
+            set: |draft: &mut Draft, n| draft.core.queue.messages = machine(n),
+        },
+        "unlimited",
+        "Messages that wait for one client that is away or slow.",
+    )
+    .more("Beyond: see `queue_policy`; counted in `dropped/queue_full`.")
+    .flag(Flag::Value("queue-messages")),
+    Spec::new(
+        "session.queue_bytes",
+        Kind::Size {
+            least: 0,
+            most: UNLIMITED,
+            set: |draft: &mut Draft, n| draft.core.queue.bytes = machine(n),
+        },
+        "64MiB",
+        "The same in bytes of topic and payload.",
+    )
+    .flag(Flag::Value("queue-bytes")),
+    Spec::new(
+        "session.queue_policy",
+        Kind::Choice {
+            of: &[
+                ("drop-newest", "the arriving message: what was promised first is kept"),
+                ("drop-oldest", "the messages that have waited longest"),
+                ("disconnect", "the arriving message; a client that is connected is disconnected"),
+            ],
+            set: |draft: &mut Draft, word| {
+                draft.core.queue.policy = match word {
+                    "drop-oldest" => Policy::DropOldest,
+                    "disconnect" => Policy::Disconnect,
+                    _ => Policy::DropNewest,
+                }
+            },
+        },
+        "drop-newest",
+        "What is dropped when that queue is full.",
+    )
+    .flag(Flag::Value("queue-policy")),
+    Spec::new(
+        "session.outbox_bytes",
+        Kind::Size {
+            least: LEAST_OUTBOX,
+            most: UNLIMITED,
+            set: |draft: &mut Draft, n| draft.core.outbox_bytes = machine(n),
+        },
+        "1MiB",
+        "Bytes on their way to one client that it has not taken.",
+    )
+    .more("Beyond: QoS 0 is dropped (`dropped/outbox_full`), QoS 1 and 2 wait; above twice as much the client is not read.")
+    .flag(Flag::Value("outbox-bytes")),
+    Spec::new(
+        "session.outbox_shared_bytes",
+        Kind::Size {
+            least: 0,
+            most: UNLIMITED,
+            set: |draft: &mut Draft, n| draft.core.outbox_shared_bytes = machine(n),
+        },
+        "64MiB",
+        "The same for payloads of 1 KiB and more, which are in memory once for all clients.",
+    )
+    .more("Beyond: QoS 0 is dropped, QoS 1 and 2 wait.")
+    .flag(Flag::Value("outbox-shared-bytes")),
+    Spec::new(
+        "session.expiry",
+        Kind::Time {
+            least: Duration::ZERO,
+            most: LONGEST,
+            set: |draft: &mut Draft, time| draft.core.session_expiry_ms = millis(time),
+        },
+        "0s",
+        "How long a session outlives its connection; 0: for ever.",
+    )
+    .more("Counted anew after a restart. It ends with all that it is owed (`clients/expired`).")
+    .flag(Flag::Value("session-expiry")),
+    Spec::new(
+        "session.message_expiry",
+        Kind::Time {
+            least: Duration::ZERO,
+            most: LONGEST,
+            set: |draft: &mut Draft, time| draft.core.message_expiry_ms = millis(time),
+        },
+        "0s",
+        "How long a message waits for a client; 0: for ever.",
+    )
+    .more("Counted anew after a restart, in whole seconds. Then it is dropped (`dropped/expired`).")
+    .flag(Flag::Value("message-expiry")),
+    Spec::new(
+        "limits.max_packet",
+        Kind::Size {
+            least: 1,
+            most: LARGEST_PACKET,
+            set: |draft: &mut Draft, n| draft.core.max_packet_bytes = u32::try_from(n).unwrap_or(u32::MAX),
+        },
+        "268435455",
+        "The largest packet taken from a client, without its fixed header.",
+    )
+    .more("Beyond: the client is disconnected before memory is taken (`connections/faults`).")
+    .flag(Flag::Value("max-packet-bytes")),
+    Spec::new(
+        "limits.connect_timeout",
+        Kind::Time {
+            least: SECOND,
+            most: HOUR,
+            set: |draft: &mut Draft, time| draft.core.connect_timeout_ms = millis(time),
+        },
+        "10s",
+        "Time that a client has for its complete CONNECT.",
+    )
+    .more("Beyond: the connection is closed (`connections/timeouts`).")
+    .flag(Flag::Value("connect-timeout")),
+    Spec::new(
+        "limits.max_connections",
+        Kind::Count {
+            least: 1,
+            most: UNLIMITED,
+            set: |draft: &mut Draft, n| draft.max_connections = n,
+        },
+        "unlimited",
+        "Clients connected at once, divided evenly between the shards.",
+    )
+    .more("Beyond: CONNACK 3 (`connections/refused`).")
+    .flag(Flag::Value("max-connections")),
+    Spec::new(
+        "limits.max_sessions",
+        Kind::Count {
+            least: 1,
+            most: UNLIMITED,
+            set: |draft: &mut Draft, n| draft.max_sessions = Some(n),
+        },
+        "",
+        "Sessions, of clients connected or away, divided evenly between the shards.",
+    )
+    .said("1000000 a shard")
+    .more("Beyond: CONNACK 3 (`connections/refused`).")
+    .flag(Flag::Value("max-sessions")),
+    Spec::new(
+        "limits.max_subscriptions",
+        Kind::Count {
+            least: 0,
+            most: UNLIMITED,
+            set: |draft: &mut Draft, n| draft.core.max_subscriptions = machine(n),
+        },
+        "100000",
+        "Subscriptions of one client; a filter counts once more for every 16 levels.",
+    )
+    .more("Beyond: return code 0x80 for the filter.")
+    .flag(Flag::Value("max-subscriptions")),
+    Spec::new(
+        "limits.max_retained",
+        Kind::Count {
+            least: 0,
+            most: UNLIMITED,
+            set: |draft: &mut Draft, n| draft.core.max_retained = machine(n),
+        },
+        "10000000",
+        "Retained messages.",
+    )
+    .more("Beyond: a message for a new topic is delivered and not stored (`dropped/retained_full`).")
+    .flag(Flag::Value("max-retained")),
+    Spec::new(
+        "limits.memory",
+        Kind::Size {
+            least: 0,
+            most: UNLIMITED,
+            set: |draft: &mut Draft, n| draft.core.memory_limit = machine(n),
+        },
+        "unlimited",
+        "Memory for what clients send: outboxes, messages that wait in memory, retained messages, what is on its way to \
+         the disk.",
+    )
+    .more(
+        "Counted on the safe side; connections and subscriptions come on top. Near it, clients that are slow get no more \
+         (`dropped/memory`); at it, nobody new is let in: CONNACK 3.",
+    )
+    .flag(Flag::Value("memory-limit")),
+    Spec::new(
+        "log.level",
+        Kind::Text("a level, or pairs of module and level", |draft: &mut Draft, text| {
+            draft.log = levels(text)?;
+            Ok(())
+        }),
+        "info",
+        "What to log: off, error, warn, info, debug, trace, or for single modules as in burgee_broker=debug,info.",
+    )
+    .more(
+        "At `debug` every connection is a line when it comes and when it goes, with the reason and the number of the \
+         statement that was broken.",
+    )
+    .flag(Flag::Value("log")),
+];
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What this machine can count; the largest number means no limit.
+fn machine(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// Reads what is to be logged: a level, or pairs of module and level.
+fn levels(text: &str) -> Result<Targets, String> {
+    let help = "write off, error, warn, info, debug or trace, or for single modules burgee_broker=debug,info";
+    for part in text.split(',') {
+        let level = part.split_once('=').map_or(part, |(_, level)| level);
+        // A lone word that is no level would be taken for a module, and nothing would be logged.
+        if level.trim().is_empty() || LevelFilter::from_str(level.trim()).is_err() {
+            return Err(format!("{level:?} is no level: {help}"));
+        }
+    }
+    Targets::from_str(text).map_err(|error| format!("{error}: {help}"))
+}
+
+/// An option as the command line sees it.
+#[derive(Copy, Clone)]
+pub struct OptionView(&'static Spec<Draft>);
+
+/// All options, in the order of the reference.
+pub fn options() -> impl Iterator<Item = OptionView> {
+    OPTIONS.iter().map(OptionView)
+}
+
+impl OptionView {
+    /// Its name in the file.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        self.0.key
+    }
+
+    /// How it is written on the command line.
+    #[must_use]
+    pub const fn flag(self) -> Flag {
+        self.0.flag
+    }
+
+    /// What it is, in one sentence.
+    #[must_use]
+    pub const fn help(self) -> &'static str {
+        self.0.help
+    }
+
+    /// What else is to be known.
+    #[must_use]
+    pub const fn more(self) -> &'static str {
+        self.0.more
+    }
+
+    /// What holds if it is not given.
+    #[must_use]
+    pub const fn default_text(self) -> &'static str {
+        self.0.default_text()
+    }
+
+    /// When a change counts.
+    #[must_use]
+    pub const fn reload(self) -> Reload {
+        self.0.reload
+    }
+
+    /// Its variable in the environment.
+    #[must_use]
+    pub fn variable(self) -> String {
+        self.0.variable_name()
+    }
+
+    /// What its value is called.
+    #[must_use]
+    pub const fn value_name(self) -> &'static str {
+        match &self.0.kind {
+            Kind::Bool(_) => "BOOL",
+            Kind::Count { .. } => "N",
+            Kind::Size { .. } => "SIZE",
+            Kind::Time { .. } => "DURATION",
+            Kind::Choice { .. } => "WORD",
+            Kind::Path(_) => "PATH",
+            Kind::Text(..) => "TEXT",
+            Kind::Texts(..) => "URL",
+        }
+    }
+
+    /// The words that it can be, each with its meaning; empty: it is no choice.
+    #[must_use]
+    pub const fn choices(self) -> &'static [(&'static str, &'static str)] {
+        match &self.0.kind {
+            Kind::Choice { of, .. } => of,
+            Kind::Bool(_)
+            | Kind::Count { .. }
+            | Kind::Size { .. }
+            | Kind::Time { .. }
+            | Kind::Path(_)
+            | Kind::Text(..)
+            | Kind::Texts(..) => &[],
+        }
+    }
+
+    /// Whether a value can be used.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn check(self, text: &str) -> Result<(), String> {
+        let set = value::set(&self.0.kind, &Raw::Plain(text), Path::new(""), &mut Draft::default());
+        set.map(drop)
+            .map_err(|wrong| wrong.into_iter().map(|(_, what)| what).collect::<Vec<_>>().join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_and_modules_parse_and_typing_errors_do_not() {
+        for right in [
+            "info",
+            "DEBUG",
+            "off",
+            "warn,burgee_broker=debug",
+            "burgee_broker=trace",
+        ] {
+            assert!(levels(right).is_ok(), "{right}");
+        }
+        for wrong in ["loud", "", "info,loud", "burgee_broker=loud", "a=b=info"] {
+            assert!(levels(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_option_belongs_to_a_section() {
+        for spec in OPTIONS.iter().filter(|spec| spec.in_file) {
+            let section = spec.key.split_once('.').map(|(section, _)| section).unwrap();
+            assert!(SECTIONS.iter().any(|(known, _)| *known == section), "{}", spec.key);
+        }
+    }
+}
