@@ -7,6 +7,7 @@ use super::metadata::{Dependency, Metadata, Ours};
 /// Crate and layer. The settings stand on the shell, and the binary on both, hence storeys of their own.
 const LAYERS: &[(&str, u8)] = &[
     ("burgee-codec", 0),
+    ("burgee-access", 1),
     ("burgee-protocol", 1),
     ("burgee-router", 1),
     ("burgee-store", 1),
