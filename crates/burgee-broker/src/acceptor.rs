@@ -2,30 +2,86 @@
 //!
 //! What must hold: no error of accept ends or harms anything: it is logged once for each episode and tried again after
 //! a pause, without a busy loop. A turn accepts a bounded number. Deliberately absent: a thread; it lives in the loop
-//! of shard 0, so that a broker of one shard wakes one thread for each connection.
+//! of shard 0, so that a broker of one shard wakes one thread for each connection. Who may come in: see `door.rs`.
 
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 
 use burgee_protocol::Time;
-use mio::net::TcpStream;
-use mio::{Interest, Registry};
+use mio::{Interest, Registry, event};
 
 use crate::conn_table::reserved_token;
-use crate::mail::Hub;
+use crate::door::{Doors, Gate, Refusal};
+use crate::limiter::Limiter;
+use crate::listener::{Listening, Opened};
+use crate::mail::{Arrival, Hub};
+use crate::socket::{PeerAddress, Socket};
+#[cfg(unix)]
+use crate::unix_socket::SocketFile;
 
 /// Connections accepted in one turn from one listener.
 const SLICE: usize = 64;
 /// Pause after an error, in milliseconds.
 const PAUSE_MS: u64 = 250;
+/// Lines a second about connections that were not let in.
+const LINES: u32 = 1;
 
 /// The first reserved token number that belongs to a listener.
 pub(crate) const FIRST_LISTENER: u16 = 1;
 
 #[derive(Debug)]
+enum Listener {
+    Tcp(mio::net::TcpListener),
+    #[cfg(unix)]
+    Unix {
+        listener: mio::net::UnixListener,
+        /// Removes the socket's file when accepting ends.
+        _file: Option<SocketFile>,
+    },
+}
+
+impl Listener {
+    fn accept(&self) -> io::Result<(Socket, PeerAddress)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (socket, peer) = listener.accept()?;
+                if let Err(error) = socket.set_nodelay(true) {
+                    // Small messages may be late on it, and most likely it is gone already.
+                    tracing::debug!(%peer, %error, "no TCP_NODELAY");
+                }
+                Ok((socket.into(), peer.into()))
+            }
+            #[cfg(unix)]
+            Self::Unix { listener, .. } => Ok((listener.accept()?.0.into(), PeerAddress::Unix)),
+        }
+    }
+
+    fn source(&mut self) -> &mut dyn event::Source {
+        match self {
+            Self::Tcp(listener) => listener,
+            #[cfg(unix)]
+            Self::Unix { listener, .. } => listener,
+        }
+    }
+}
+
+impl From<Listening> for Listener {
+    fn from(listening: Listening) -> Self {
+        match listening {
+            Listening::Tcp(socket) => Self::Tcp(mio::net::TcpListener::from_std(socket)),
+            #[cfg(unix)]
+            Listening::Unix { socket, file } => Self::Unix {
+                listener: mio::net::UnixListener::from_std(socket),
+                _file: file,
+            },
+        }
+    }
+}
+
+#[derive(Debug)]
 struct Door {
-    listener: mio::net::TcpListener,
+    listener: Listener,
+    gate: Arc<Gate>,
     /// There may be connections to accept.
     ready: bool,
 }
@@ -34,30 +90,34 @@ struct Door {
 #[derive(Debug)]
 pub(crate) struct Acceptor {
     doors: Vec<Door>,
-    max_open: usize,
     /// After an error: when to try again.
     pause: Option<Time>,
     /// An error was logged and accepting has not worked since.
     failing: bool,
-    /// The limit was logged and not left since.
-    full: bool,
+    refusals: Limiter,
 }
 
 impl Acceptor {
     /// Takes listening sockets over; at most so many as there are token numbers.
-    pub(crate) fn new(listeners: Vec<TcpListener>, max_open: usize, registry: &Registry) -> io::Result<Self> {
-        let mut doors = Vec::new();
-        for (number, listener) in (FIRST_LISTENER..).zip(listeners) {
-            let mut listener = mio::net::TcpListener::from_std(listener);
-            registry.register(&mut listener, reserved_token(number), Interest::READABLE)?;
-            doors.push(Door { listener, ready: true });
+    pub(crate) fn new(opened: Vec<Opened>, doors: &Doors, registry: &Registry) -> io::Result<Self> {
+        let mut taken = Vec::new();
+        for (token, opened) in (FIRST_LISTENER..).zip(opened) {
+            let Some(gate) = doors.gate(opened.number) else {
+                continue;
+            };
+            let mut listener = Listener::from(opened.socket);
+            registry.register(listener.source(), reserved_token(token), Interest::READABLE)?;
+            taken.push(Door {
+                listener,
+                gate: Arc::clone(gate),
+                ready: true,
+            });
         }
         Ok(Self {
-            doors,
-            max_open,
+            doors: taken,
             pause: None,
             failing: false,
-            full: false,
+            refusals: Limiter::default(),
         })
     }
 
@@ -76,7 +136,7 @@ impl Acceptor {
     }
 
     /// Accepts what waits, a slice of it, and hands each connection to `place`.
-    pub(crate) fn accept(&mut self, now: Time, hub: &Hub, mut place: impl FnMut(TcpStream, SocketAddr)) {
+    pub(crate) fn accept(&mut self, now: Time, hub: &Hub, mut place: impl FnMut(Arrival)) {
         if self.pause.is_some_and(|until| now < until) {
             return;
         }
@@ -91,17 +151,10 @@ impl Acceptor {
                         if std::mem::take(&mut self.failing) {
                             tracing::info!("accepting connections again");
                         }
-                        if hub.open().load(Ordering::Relaxed) >= self.max_open {
-                            refuse(&mut self.full, self.max_open);
-                            continue;
+                        match hub.doors().enter(now, &door.gate, peer) {
+                            Ok(counted) => place(arrival(socket, peer, &door.gate, counted)),
+                            Err(why) => refuse(&mut self.refusals, now, (&door.gate, peer), why),
                         }
-                        self.full = false;
-                        if let Err(error) = socket.set_nodelay(true) {
-                            // Small messages may be late on it, and most likely it is gone already.
-                            tracing::debug!(%peer, %error, "no TCP_NODELAY");
-                        }
-                        hub.open().fetch_add(1, Ordering::Relaxed);
-                        place(socket, peer);
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => door.ready = false,
                     // This one connection went away before we came to it.
@@ -117,6 +170,16 @@ impl Acceptor {
     }
 }
 
+const fn arrival(socket: Socket, peer: PeerAddress, gate: &Gate, counted: bool) -> Arrival {
+    Arrival {
+        socket,
+        peer,
+        listener: gate.number,
+        counted,
+        bytes: Vec::new(),
+    }
+}
+
 /// Numbers of "too many open files", of the process and of the system; the same on all systems that we know.
 const FILES_USED_UP: [i32; 2] = [24, 23];
 
@@ -124,7 +187,7 @@ fn report(failing: &mut bool, error: &io::Error, hub: &Hub) {
     if std::mem::replace(failing, true) {
         return;
     }
-    let open = hub.open().load(Ordering::Relaxed);
+    let open = hub.doors().open();
     let hint = if error
         .raw_os_error()
         .is_some_and(|number| FILES_USED_UP.contains(&number))
@@ -139,8 +202,11 @@ fn report(failing: &mut bool, error: &io::Error, hub: &Hub) {
     );
 }
 
-fn refuse(full: &mut bool, max_open: usize) {
-    if !std::mem::replace(full, true) {
-        tracing::warn!("{max_open} connections are open, which is the limit: new ones are closed as they come");
+fn refuse(lines: &mut Limiter, now: Time, (gate, peer): (&Gate, PeerAddress), why: Refusal) {
+    if let Some(suppressed) = lines.admit(now, LINES) {
+        tracing::warn!(
+            listener = %gate.url, %peer, suppressed,
+            "a new connection is closed as it comes: {}", why.what()
+        );
     }
 }

@@ -4,7 +4,7 @@
 //! they left to be kept is on disk. A shard that is lost ends the broker; a store that is lost does not. Deliberately absent: signals; they belong to whoever owns the process.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -16,15 +16,17 @@ use burgee_store_sqlite::{Settings, SqliteStore, SyncPolicy};
 use mio::{Poll, Waker};
 
 use crate::clock::Clock;
-use crate::config::{BrokerConfig, Durability};
+use crate::config::{BrokerConfig, Durability, Listen};
 #[cfg(unix)]
 use crate::control::Control;
+use crate::door::{Doors, Gate, TransportCounters};
 use crate::keeper::{IDLE, Keeper, Kept};
-use crate::listener;
+use crate::listener::{self, Opened};
 use crate::mail::Hub;
 use crate::restore::restore;
 use crate::shard_loop::{ShardLoop, Sizes, WAKER};
 use crate::start_error::StartError;
+use crate::url::ListenUrl;
 
 /// Time for the other shards to end in order after one is lost.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
@@ -36,6 +38,7 @@ pub struct Broker {
     threads: Vec<JoinHandle<()>>,
     store: Option<StoreThreads>,
     addresses: Vec<SocketAddr>,
+    listening: Vec<ListenUrl>,
 }
 
 impl Broker {
@@ -49,6 +52,7 @@ impl Broker {
             listeners,
             shards,
             max_open,
+            accept,
             durability,
             mut core,
         } = config;
@@ -64,11 +68,13 @@ impl Broker {
             Durability::Memory => None,
             Durability::Kept { directory, sync } => Some((machines.restore(&directory, sync)?, directory)),
         };
-        let listeners = listener::open(&listeners)?;
-        let addresses = listeners.iter().map(TcpListener::local_addr);
+        let opened = listener::open(&listeners)?;
+        let addresses = opened.iter().filter_map(|opened| opened.socket.address().transpose());
         let addresses = addresses
             .collect::<io::Result<Vec<_>>>()
             .map_err(system("an address"))?;
+        let listening = opened.iter().map(|opened| opened.url.clone()).collect();
+        let doors = Doors::new(gates(&listeners), max_open, accept);
 
         let mut polls = Vec::new();
         let mut wakers = Vec::new();
@@ -78,27 +84,40 @@ impl Broker {
             polls.push(poll);
         }
         let mut broker = Self {
-            hub: Arc::new(Hub::new(wakers, sizes.mail_bytes)),
+            hub: Arc::new(Hub::new(wakers, sizes.mail_bytes, doors)),
             clock: Clock::start(),
             threads: Vec::new(),
             store: None,
             addresses,
+            listening,
         };
         if let Some((store, directory)) = kept {
             let store = StoreThreads::start(Box::new(store), &directory, &broker.hub);
             broker.store = Some(store.map_err(system("a thread"))?);
         }
-        let mut listeners = Some(listeners);
+        let mut opened = Some(opened);
         for (machine, poll) in machines.shards.into_iter().zip(polls) {
-            broker.start_shard(machine, poll, sizes, listeners.take().map(|open| (open, max_open)))?;
+            broker.start_shard(machine, poll, sizes, opened.take())?;
         }
-        for address in &broker.addresses {
-            listener::announce(*address);
+        for url in &broker.listening {
+            listener::announce(url);
         }
         Ok(broker)
     }
 
-    /// Where it listens.
+    /// Where it listens, with what the system chose: ports, and sockets that were handed over.
+    #[must_use]
+    pub fn listening(&self) -> &[ListenUrl] {
+        &self.listening
+    }
+
+    /// What has happened at the doors since the start.
+    #[must_use]
+    pub fn transport_counters(&self) -> TransportCounters {
+        self.hub.doors().counters()
+    }
+
+    /// The addresses of the internet among them.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
@@ -134,14 +153,12 @@ impl Broker {
         shard: Shard,
         poll: Poll,
         sizes: Sizes,
-        accept: Option<(Vec<TcpListener>, usize)>,
+        accept: Option<Vec<Opened>>,
     ) -> Result<(), StartError> {
         let id = ShardId::try_from(self.threads.len()).unwrap_or(ShardId::MAX);
         let mut shard_loop = ShardLoop::new(id, (Arc::clone(&self.hub), poll), self.clock, shard, sizes);
-        if let Some((listeners, max_open)) = accept {
-            shard_loop
-                .accept_from(listeners, max_open)
-                .map_err(system("a listener"))?;
+        if let Some(opened) = accept {
+            shard_loop.accept_from(opened).map_err(system("a listener"))?;
         }
         if let Some(store) = &self.store {
             shard_loop.keep_through(Arc::clone(store.keeper.tray()));
@@ -178,6 +195,11 @@ impl std::fmt::Debug for Broker {
             .field("addresses", &self.addresses)
             .finish_non_exhaustive()
     }
+}
+
+fn gates(listeners: &[Listen]) -> Vec<Arc<Gate>> {
+    let gate = |(number, listen)| Arc::new(Gate::new(number, listen));
+    (0..).zip(listeners).map(gate).collect()
 }
 
 /// The shards as state machines, before they have threads.

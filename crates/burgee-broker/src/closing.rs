@@ -4,7 +4,6 @@
 //! that no timer is kept for each connection. Deliberately absent: the close at once, which needs no waiting.
 
 use std::collections::VecDeque;
-use std::net::Shutdown;
 
 use burgee_core::io::{ConnKey, Outboxes};
 use burgee_protocol::Time;
@@ -56,7 +55,7 @@ impl Closer {
         }
         if !unsent && !closing.lingers {
             closing.lingers = true;
-            if conn.socket.shutdown(Shutdown::Write).is_err() {
+            if conn.socket.shutdown_write().is_err() {
                 return true;
             }
             self.lingering.push_back((now.plus_millis(LINGER_MS), key));

@@ -44,13 +44,57 @@ impl Default for Shards {
     }
 }
 
-/// Something to listen on.
+/// Something to listen on. Its number is its place in [`BrokerConfig::listeners`].
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Listen {
-    /// Where.
+    /// Where, and what is spoken there.
     pub url: ListenUrl,
     /// Skipped with a line in the log where the host does not have the address.
     pub optional: bool,
+    /// Connections of this listener; those beyond are closed as they come.
+    pub max_connections: usize,
+    /// Permissions of the file, if it is a Unix socket.
+    pub mode: u32,
+}
+
+impl Listen {
+    /// Without limits of its own; a Unix socket for the owner and the group.
+    #[must_use]
+    pub const fn new(url: ListenUrl) -> Self {
+        Self {
+            url,
+            optional: false,
+            max_connections: usize::MAX,
+            mode: 0o660,
+        }
+    }
+}
+
+/// What is let in, over all listeners.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AcceptLimits {
+    /// Connections from one address; `u32::MAX`: no limit. Of IPv6 the first 64 bits count. Unix sockets are exempt.
+    pub max_per_address: u32,
+    /// New connections a second from one address; 0: no limit.
+    pub rate_per_address: u32,
+    /// So many may come at once before the rate counts; at least 1.
+    pub burst_per_address: u32,
+    /// Connections that have not come to MQTT yet: TLS, WebSocket or PROXY header still under way.
+    pub max_handshakes: usize,
+    /// Time until they have to have come there, in milliseconds. The time for CONNECT counts from the start, too.
+    pub handshake_timeout_ms: u64,
+}
+
+impl Default for AcceptLimits {
+    fn default() -> Self {
+        Self {
+            max_per_address: u32::MAX,
+            rate_per_address: 0,
+            burst_per_address: 100,
+            max_handshakes: 1024,
+            handshake_timeout_ms: 10_000,
+        }
+    }
 }
 
 /// What is kept over a restart, and how well.
@@ -77,6 +121,8 @@ pub struct BrokerConfig {
     pub shards: Shards,
     /// Connections held in all, with or without CONNECT; those beyond are closed as they come.
     pub max_open: usize,
+    /// Limits for what comes in from outside.
+    pub accept: AcceptLimits,
     /// What is kept over a restart; goes before `durable` in `core`.
     pub durability: Durability,
     /// What the shards themselves obey.
@@ -90,13 +136,10 @@ impl BrokerConfig {
         let v4 = ListenUrl::tcp(Host::Address(IpAddr::V4(Ipv4Addr::LOCALHOST)), port);
         let v6 = ListenUrl::tcp(Host::Address(IpAddr::V6(Ipv6Addr::LOCALHOST)), port);
         vec![
+            Listen::new(v4),
             Listen {
-                url: v4,
-                optional: false,
-            },
-            Listen {
-                url: v6,
                 optional: true,
+                ..Listen::new(v6)
             },
         ]
     }
@@ -108,6 +151,7 @@ impl Default for BrokerConfig {
             listeners: Self::loopback(1883),
             shards: Shards::default(),
             max_open: usize::MAX,
+            accept: AcceptLimits::default(),
             durability: Durability::default(),
             core: Config::default(),
         }

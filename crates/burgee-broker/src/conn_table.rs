@@ -3,17 +3,17 @@
 //! What must hold: a key is given out once; a slot whose generations are used up is retired. A connection at rest owns
 //! nothing but its entry here. Deliberately absent: buffers, timers, and anything of MQTT.
 
-use std::net::SocketAddr;
-
 use burgee_core::io::ConnKey;
 use mio::Token;
-use mio::net::TcpStream;
 
+use crate::door::Stay;
+use crate::mail::Arrival;
+use crate::socket::{PeerAddress, Socket};
 use crate::tail::Tail;
 
 /// What is known of a connection's state, packed: there may be very many at rest.
 #[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Flags(u8);
+pub(crate) struct Flags(u16);
 
 impl Flags {
     /// The kernel may hold bytes for us.
@@ -32,6 +32,10 @@ impl Flags {
     pub(crate) const ENDED: Self = Self(1 << 6);
     /// Its tail is to be handed out even if no new bytes came.
     pub(crate) const HAND_OUT: Self = Self(1 << 7);
+    /// It stands in the table of addresses.
+    pub(crate) const COUNTED: Self = Self(1 << 8);
+    /// It has not come to MQTT yet.
+    pub(crate) const HANDSHAKE: Self = Self(1 << 9);
 
     /// Whether any of `these` is set.
     #[inline]
@@ -71,23 +75,46 @@ pub(crate) struct Closing {
 /// One connection. What is rare is behind a pointer.
 #[derive(Debug)]
 pub(crate) struct Conn {
-    pub(crate) socket: TcpStream,
+    pub(crate) socket: Socket,
+    pub(crate) peer: PeerAddress,
     pub(crate) flags: Flags,
+    /// The number of the listener that it came through.
+    pub(crate) listener: u16,
     /// Bytes that the core has not consumed.
     pub(crate) tail: Option<Box<Tail>>,
     /// How far its closing has come, once the core let go of it.
     pub(crate) closing: Option<Box<Closing>>,
-    pub(crate) peer: SocketAddr,
 }
 
 impl Conn {
-    pub(crate) const fn new(socket: TcpStream, peer: SocketAddr) -> Self {
+    /// A connection that came in, and the bytes that it brings along, to be handed out first.
+    pub(crate) fn new(arrival: Arrival) -> Self {
+        let mut flags = Flags(0);
+        if arrival.counted {
+            flags.set(Flags::COUNTED);
+        }
+        let mut tail = None;
+        if !arrival.bytes.is_empty() {
+            flags.set(Flags::HAND_OUT);
+            tail = Some(Box::new(Tail::brought(arrival.bytes)));
+        }
         Self {
-            socket,
-            flags: Flags(0),
-            tail: None,
+            socket: arrival.socket,
+            peer: arrival.peer,
+            flags,
+            listener: arrival.listener,
+            tail,
             closing: None,
-            peer,
+        }
+    }
+
+    /// What is to be counted off when it goes.
+    pub(crate) const fn stay(&self) -> Stay {
+        Stay {
+            listener: self.listener,
+            peer: self.peer,
+            counted: self.flags.any(Flags::COUNTED),
+            handshake: self.flags.any(Flags::HANDSHAKE),
         }
     }
 }
@@ -217,10 +244,8 @@ mod tests {
     fn conn() -> Conn {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        Conn::new(
-            TcpStream::from_std(std::net::TcpStream::connect(address).unwrap()),
-            address,
-        )
+        let socket = mio::net::TcpStream::from_std(std::net::TcpStream::connect(address).unwrap());
+        Conn::new(Arrival::plain(socket, address))
     }
 
     #[test]
@@ -267,6 +292,7 @@ mod tests {
 
     #[test]
     fn an_idle_connection_is_small() {
+        // In builds for tests a socket takes eight bytes more.
         assert!(size_of::<Slot>() <= 80, "{}", size_of::<Slot>());
     }
 }

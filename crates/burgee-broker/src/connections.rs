@@ -6,7 +6,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use burgee_core::io::{CloseMode, ConnKey, Effects, Outboxes};
 use burgee_protocol::Time;
@@ -15,9 +14,9 @@ use mio::{Interest, Registry};
 
 use crate::closing::Closer;
 use crate::conn_table::{Conn, Flags, Table, token};
+use crate::door::Stay;
 use crate::mail::{Arrival, Hub};
 use crate::reading::{News, Reader};
-use crate::tail::Tail;
 use crate::writing;
 
 /// See the module.
@@ -47,14 +46,10 @@ impl Connections {
 
     /// Takes a connection in. Bytes that it brings along are handed out first.
     pub(crate) fn admit(&mut self, arrival: Arrival, registry: &Registry) {
-        let mut conn = Conn::new(arrival.socket, arrival.peer);
-        if !arrival.bytes.is_empty() {
-            conn.tail = Some(Box::new(Tail::brought(arrival.bytes)));
-            conn.flags.set(Flags::HAND_OUT);
-        }
+        let conn = Conn::new(arrival);
+        let stay = conn.stay();
         if let Err(error) = self.try_admit(conn, registry) {
-            self.hub.open().fetch_sub(1, Ordering::Relaxed);
-            tracing::warn!(peer = %arrival.peer, %error, "connection lost before it was served");
+            self.lose(stay, &error, "connection lost before it was served");
         }
     }
 
@@ -139,14 +134,15 @@ impl Connections {
         outboxes.close(key);
         if let Err(error) = registry.deregister(&mut conn.socket) {
             // It could not be watched elsewhere either.
-            self.hub.open().fetch_sub(1, Ordering::Relaxed);
-            tracing::warn!(peer = %conn.peer, %error, "connection lost on its way to its shard");
+            self.lose(conn.stay(), &error, "connection lost on its way to its shard");
             return None;
         }
         let bytes = conn.tail.map(|tail| tail.into_bytes()).unwrap_or_default();
         Some(Arrival {
             socket: conn.socket,
             peer: conn.peer,
+            listener: conn.listener,
+            counted: conn.flags.any(Flags::COUNTED),
             bytes,
         })
     }
@@ -186,11 +182,16 @@ impl Connections {
         }
     }
 
+    fn lose(&self, stay: Stay, error: &io::Error, how: &str) {
+        self.hub.doors().leave(stay);
+        tracing::warn!(peer = %stay.peer, %error, "{how}");
+    }
+
     fn remove(&mut self, key: ConnKey, outboxes: &mut Outboxes) {
         outboxes.close(key);
         // Closing the socket takes it out of the selector.
         if let Some(conn) = self.table.remove(key) {
-            self.hub.open().fetch_sub(1, Ordering::Relaxed);
+            self.hub.doors().leave(conn.stay());
             if let Some(tail) = conn.tail {
                 self.reader.recycle(tail);
             }

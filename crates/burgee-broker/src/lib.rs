@@ -15,6 +15,7 @@
 //! ```
 
 mod acceptor;
+mod addresses;
 mod broker;
 mod clock;
 mod closing;
@@ -22,21 +23,28 @@ mod config;
 mod conn_table;
 mod connections;
 mod control;
+mod door;
 mod keeper;
+mod limiter;
 mod listener;
 mod log;
 mod mail;
 mod reading;
 mod restore;
 mod shard_loop;
+mod socket;
 mod start_error;
+mod systemd;
 mod tail;
+#[cfg(unix)]
+mod unix_socket;
 mod url;
 mod writing;
 
 pub use broker::Broker;
 pub use burgee_store_sqlite::SyncPolicy;
-pub use config::{BrokerConfig, Durability, Listen, Shards};
+pub use config::{AcceptLimits, BrokerConfig, Durability, Listen, Shards};
 pub use control::{Asked, ask_for_backup};
+pub use door::TransportCounters;
 pub use start_error::StartError;
-pub use url::{Host, InvalidUrl, ListenUrl};
+pub use url::{Endpoint, Host, InvalidUrl, ListenUrl};

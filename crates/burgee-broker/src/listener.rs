@@ -5,21 +5,93 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+#[cfg(unix)]
+use std::os::unix::net::UnixListener;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::Listen;
 use crate::start_error::StartError;
-use crate::url::{Host, ListenUrl};
+use crate::systemd::{Handed, HandedOver};
+#[cfg(unix)]
+use crate::unix_socket::{self, SocketFile};
+use crate::url::{Endpoint, Host, ListenUrl};
 
 /// Connections that the kernel keeps for us; it takes less where its own limit is lower.
 const BACKLOG: i32 = 4096;
 
+/// A socket that accepts.
+#[derive(Debug)]
+pub(crate) enum Listening {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix {
+        socket: UnixListener,
+        /// Removes its file at the end; none if the file is not ours.
+        file: Option<SocketFile>,
+    },
+}
+
+impl From<Handed> for Listening {
+    fn from(handed: Handed) -> Self {
+        match handed {
+            Handed::Tcp(socket) => Self::Tcp(socket),
+            #[cfg(unix)]
+            Handed::Unix(socket) => Self::Unix { socket, file: None },
+        }
+    }
+}
+
+impl Listening {
+    /// The address, if it is of the internet.
+    pub(crate) fn address(&self) -> io::Result<Option<SocketAddr>> {
+        match self {
+            Self::Tcp(socket) => socket.local_addr().map(Some),
+            #[cfg(unix)]
+            Self::Unix { .. } => Ok(None),
+        }
+    }
+
+    /// The URL with what the system chose.
+    fn shown(&self, url: &ListenUrl) -> io::Result<ListenUrl> {
+        match self {
+            Self::Tcp(socket) => Ok(url.at(socket.local_addr()?)),
+            #[cfg(unix)]
+            Self::Unix { socket, .. } => {
+                let address = socket.local_addr()?;
+                Ok(address
+                    .as_pathname()
+                    .map_or_else(|| url.clone(), |path| url.at_path(path)))
+            }
+        }
+    }
+}
+
+/// A socket that accepts, and which listener it belongs to.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) socket: Listening,
+    /// The listener's place in the list.
+    pub(crate) number: u16,
+    /// The URL with what the system chose.
+    pub(crate) url: ListenUrl,
+}
+
 /// Listens on everything that is asked for.
-pub(crate) fn open(listeners: &[Listen]) -> Result<Vec<TcpListener>, StartError> {
-    let mut open = Vec::new();
-    for listen in listeners {
-        match open_one(&listen.url) {
+pub(crate) fn open(listeners: &[Listen]) -> Result<Vec<Opened>, StartError> {
+    let (mut open, mut handed_over) = (Vec::new(), HandedOver::find());
+    for (number, listen) in (0..).zip(listeners) {
+        let found = open_one(listen, &mut handed_over).and_then(|sockets| {
+            let opened = |socket: Listening| {
+                Ok(Opened {
+                    url: socket.shown(&listen.url)?,
+                    number,
+                    socket,
+                })
+            };
+            sockets.into_iter().map(opened).collect::<io::Result<Vec<_>>>()
+        });
+        match found {
             Ok(sockets) => open.extend(sockets),
             Err(error) if listen.optional && !is_taken(&error) => {
                 tracing::warn!(url = %listen.url, %error, "not listening here: the host does not have this address");
@@ -38,22 +110,43 @@ pub(crate) fn open(listeners: &[Listen]) -> Result<Vec<TcpListener>, StartError>
     Ok(open)
 }
 
+fn open_one(listen: &Listen, handed_over: &mut HandedOver) -> io::Result<Vec<Listening>> {
+    if listen.url.is_tls() || listen.url.websocket().is_some() {
+        let what = "this version does not speak TLS and WebSocket yet; use tcp:// or unix://";
+        return Err(io::Error::new(ErrorKind::Unsupported, what));
+    }
+    match listen.url.endpoint() {
+        Endpoint::Inet { host, port } => open_inet(host, *port),
+        Endpoint::Systemd(name) => Ok(handed_over.take(name)?.into_iter().map(Listening::from).collect()),
+        #[cfg(unix)]
+        Endpoint::Unix(path) => {
+            let (socket, file) = unix_socket::listen(path, listen.mode, BACKLOG)?;
+            Ok(vec![Listening::Unix {
+                socket,
+                file: Some(file),
+            }])
+        }
+        #[cfg(not(unix))]
+        Endpoint::Unix(_) => Err(ErrorKind::Unsupported.into()),
+    }
+}
+
 fn is_taken(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::AddrInUse | ErrorKind::PermissionDenied)
 }
 
 /// A name may stand for several addresses: all that the host has are listened on.
-fn open_one(url: &ListenUrl) -> io::Result<Vec<TcpListener>> {
-    let mut addresses: Vec<SocketAddr> = match url.host() {
-        Host::Address(address) => vec![(*address, url.port()).into()],
-        Host::Name(name) => (&**name, url.port()).to_socket_addrs()?.collect(),
+fn open_inet(host: &Host, port: u16) -> io::Result<Vec<Listening>> {
+    let mut addresses: Vec<SocketAddr> = match host {
+        Host::Address(address) => vec![(*address, port).into()],
+        Host::Name(name) => (&**name, port).to_socket_addrs()?.collect(),
     };
     addresses.sort_unstable();
     addresses.dedup();
     let (mut open, mut missing) = (Vec::new(), None);
     for address in addresses {
         match bind(address) {
-            Ok(socket) => open.push(socket),
+            Ok(socket) => open.push(Listening::Tcp(socket)),
             Err(error) if is_taken(&error) => return Err(error),
             Err(error) => missing = Some(error),
         }
@@ -80,11 +173,16 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Says in the log where the broker listens, and loudly what that means.
-pub(crate) fn announce(address: SocketAddr) {
-    tracing::info!("listening on tcp://{address}");
-    if !address.ip().to_canonical().is_loopback() {
+pub(crate) fn announce(url: &ListenUrl) {
+    tracing::info!("listening on {url}");
+    if let Endpoint::Inet {
+        host: Host::Address(address),
+        ..
+    } = url.endpoint()
+        && !address.to_canonical().is_loopback()
+    {
         tracing::warn!(
-            "tcp://{address} can be reached from other hosts, and this version knows no users: \
+            "{url} can be reached from other hosts, and this version knows no users: \
              ANYBODY WHO REACHES IT CAN PUBLISH AND SUBSCRIBE; protect it with a firewall or listen on loopback"
         );
     }
@@ -96,20 +194,17 @@ mod tests {
     use crate::config::BrokerConfig;
 
     fn url(text: &str) -> Listen {
-        Listen {
-            url: text.parse().unwrap(),
-            optional: false,
-        }
+        Listen::new(text.parse().unwrap())
     }
 
     #[test]
     fn both_families_can_have_one_port() {
         let v4 = open(&[url("tcp://127.0.0.1:0")]).unwrap();
-        let port = v4[0].local_addr().unwrap().port();
+        let port = v4[0].socket.address().unwrap().unwrap().port();
         // Where the host has IPv6 the same port is free there, even with the unspecified address.
         let both = open(&[Listen {
-            url: format!("tcp://[::]:{port}").parse().unwrap(),
             optional: true,
+            ..url(&format!("tcp://[::]:{port}"))
         }]);
         assert!(matches!(both, Ok(_) | Err(StartError::NoListener)), "{both:?}");
     }
@@ -117,7 +212,7 @@ mod tests {
     #[test]
     fn an_address_in_use_is_named_with_the_way_out() {
         let taken = open(&[url("tcp://127.0.0.1:0")]).unwrap();
-        let port = taken[0].local_addr().unwrap().port();
+        let port = taken[0].socket.address().unwrap().unwrap().port();
         let error = open(&[url(&format!("tcp://127.0.0.1:{port}"))])
             .unwrap_err()
             .to_string();
@@ -149,7 +244,7 @@ mod tests {
             },
         ])
         .unwrap();
-        assert_eq!(skipped.len(), 1);
+        assert_eq!((skipped.len(), skipped[0].number), (1, 0));
     }
 
     #[test]

@@ -3,43 +3,18 @@
 //! What must hold: what a client sent is escaped; a client cannot fill the log: lines of one kind are limited by the
 //! second, and how many were left out is said. Deliberately absent: where the lines go.
 
-use std::net::SocketAddr;
-
 use burgee_core::io::{ConnKey, End, Event, Reason};
 use burgee_protocol::Time;
 use tracing::debug;
 
 use crate::conn_table::Table;
+use crate::limiter::Limiter;
+use crate::socket::PeerAddress;
 
 /// Lines a second about connections that ended by a fault or came and went.
 const LINES: u32 = 1000;
 /// Lines a second about clients that throw each other out: two of them can do so for ever.
 const FIGHTS: u32 = 1;
-
-/// Lets so many lines through in a second.
-#[derive(Debug, Default)]
-struct Limiter {
-    second: u64,
-    let_through: u32,
-    suppressed: u64,
-}
-
-impl Limiter {
-    /// Whether this line may be written, and how many were left out before it.
-    fn admit(&mut self, now: Time, limit: u32) -> Option<u64> {
-        let second = now.as_millis() / 1000;
-        if second != self.second {
-            self.second = second;
-            self.let_through = 0;
-        }
-        if self.let_through >= limit {
-            self.suppressed += 1;
-            return None;
-        }
-        self.let_through += 1;
-        Some(std::mem::take(&mut self.suppressed))
-    }
-}
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -99,7 +74,7 @@ fn write(table: &Table, event: &Event) {
     }
 }
 
-fn closed(peer: Option<SocketAddr>, client_id: Option<&str>, reason: &Reason) {
+fn closed(peer: Option<PeerAddress>, client_id: Option<&str>, reason: &Reason) {
     let client = client_id.unwrap_or_default().escape_debug();
     let peer = Peer(peer);
     let why = match reason {
@@ -125,7 +100,7 @@ fn closed(peer: Option<SocketAddr>, client_id: Option<&str>, reason: &Reason) {
 }
 
 /// An address that may be gone.
-struct Peer(Option<SocketAddr>);
+struct Peer(Option<PeerAddress>);
 
 impl std::fmt::Display for Peer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -133,22 +108,5 @@ impl std::fmt::Display for Peer {
             Some(address) => address.fmt(f),
             None => f.write_str("?"),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_beyond_the_limit_are_counted() {
-        let mut limiter = Limiter::default();
-        let at = Time::from_millis;
-        assert_eq!(limiter.admit(at(5_000), 2), Some(0));
-        assert_eq!(limiter.admit(at(5_001), 2), Some(0));
-        assert_eq!(limiter.admit(at(5_002), 2), None);
-        assert_eq!(limiter.admit(at(5_999), 2), None);
-        assert_eq!(limiter.admit(at(6_000), 2), Some(2));
-        assert_eq!(limiter.admit(at(6_001), 2), Some(0));
     }
 }

@@ -7,14 +7,14 @@
 mod notices;
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burgee_core::io::{Mailbox, Parcel, ShardId};
 use mio::Waker;
-use mio::net::TcpStream;
 
+use crate::door::Doors;
+use crate::socket::{PeerAddress, Socket};
 use notices::Board;
 pub(crate) use notices::{Answer, Notices};
 
@@ -24,9 +24,27 @@ const ARRIVALS: usize = 1024;
 /// A connection on its way to a shard, with the bytes that it brings along.
 #[derive(Debug)]
 pub(crate) struct Arrival {
-    pub(crate) socket: TcpStream,
-    pub(crate) peer: SocketAddr,
+    pub(crate) socket: Socket,
+    pub(crate) peer: PeerAddress,
+    /// The number of the listener that it came through.
+    pub(crate) listener: u16,
+    /// It stands in the table of addresses.
+    pub(crate) counted: bool,
     pub(crate) bytes: Vec<u8>,
+}
+
+#[cfg(test)]
+impl Arrival {
+    /// One that comes right from a socket.
+    pub(crate) fn plain(socket: mio::net::TcpStream, peer: std::net::SocketAddr) -> Self {
+        Self {
+            socket: socket.into(),
+            peer: peer.into(),
+            listener: 0,
+            counted: false,
+            bytes: Vec::new(),
+        }
+    }
 }
 
 /// What one shard sent another and the other has not fetched yet.
@@ -56,8 +74,7 @@ struct Desk {
 pub(crate) struct Hub {
     desks: Vec<Desk>,
     slot_bytes: usize,
-    /// Connections held by all shards, those on their way included.
-    open: AtomicUsize,
+    doors: Doors,
     /// Milliseconds of the broker's clock, plus one, at which everything has to be over; 0: not ending.
     stop_at: AtomicU64,
     failed: AtomicBool,
@@ -75,7 +92,7 @@ const fn bit(shard: ShardId) -> u64 {
 
 impl Hub {
     /// A desk for each of the shards whose wakers these are; a slot takes `slot_bytes` of parcels.
-    pub(crate) fn new(wakers: Vec<Waker>, slot_bytes: usize) -> Self {
+    pub(crate) fn new(wakers: Vec<Waker>, slot_bytes: usize, doors: Doors) -> Self {
         let shards = wakers.len();
         let desk = |waker| Desk {
             waker,
@@ -87,7 +104,7 @@ impl Hub {
         Self {
             desks: wakers.into_iter().map(desk).collect(),
             slot_bytes,
-            open: AtomicUsize::new(0),
+            doors,
             stop_at: AtomicU64::new(0),
             failed: AtomicBool::new(false),
             on_failure: Mutex::new(None),
@@ -99,9 +116,9 @@ impl Hub {
         ShardId::try_from(self.desks.len()).unwrap_or(ShardId::MAX)
     }
 
-    /// Connections held now.
-    pub(crate) const fn open(&self) -> &AtomicUsize {
-        &self.open
+    /// Who may come in.
+    pub(crate) const fn doors(&self) -> &Doors {
+        &self.doors
     }
 
     /// Puts into the slot from `from` to `to` what it takes; the rest stays. Parcels keep their order.

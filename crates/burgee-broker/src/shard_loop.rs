@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use crate::clock::Clock;
 use crate::conn_table::{reserved_number, reserved_token};
 use crate::connections::Connections;
 use crate::keeper::Tray;
+use crate::listener::Opened;
 use crate::log::EventLog;
 use crate::mail::{Arrival, Hub, Inbox};
 use crate::reading::TurnInputs;
@@ -103,8 +103,8 @@ impl<M: Machine> ShardLoop<M> {
     }
 
     /// This shard accepts for all.
-    pub(crate) fn accept_from(&mut self, listeners: Vec<TcpListener>, max_open: usize) -> io::Result<()> {
-        self.acceptor = Some(Acceptor::new(listeners, max_open, self.poll.registry())?);
+    pub(crate) fn accept_from(&mut self, opened: Vec<Opened>) -> io::Result<()> {
+        self.acceptor = Some(Acceptor::new(opened, self.hub.doors(), self.poll.registry())?);
         Ok(())
     }
 
@@ -216,14 +216,9 @@ impl<M: Machine> ShardLoop<M> {
     fn accept(&mut self, now: Time) {
         let Some(acceptor) = &mut self.acceptor else { return };
         let shards = self.hub.shards();
-        acceptor.accept(now, &self.hub, |socket, peer| {
+        acceptor.accept(now, &self.hub, |arrival| {
             let to = self.next;
             self.next = if to + 1 < shards { to + 1 } else { 0 };
-            let arrival = Arrival {
-                socket,
-                peer,
-                bytes: Vec::new(),
-            };
             match self.leaving.get_mut(usize::from(to)) {
                 Some(leaving) if to != self.id && leaving.len() < WAITING_SOCKETS => leaving.push_back(arrival),
                 _ => self.connections.admit(arrival, self.poll.registry()),

@@ -65,7 +65,7 @@ fn way_out(error: &io::Error) -> &'static str {
     } else if kind == io::ErrorKind::AddrNotAvailable {
         "; this host does not have the address"
     } else if kind == io::ErrorKind::PermissionDenied {
-        "; ports below 1024 need a privilege: choose a higher one"
+        "; ports below 1024 need a privilege, and a Unix socket a directory that may be written"
     } else {
         ""
     }

@@ -7,9 +7,9 @@
 use std::io::{ErrorKind, IoSlice, Write};
 
 use burgee_protocol::connection::Outbox;
-use mio::net::TcpStream;
 
 use crate::conn_table::{Conn, Flags};
+use crate::socket::Socket;
 
 /// Slices handed to the kernel in one call.
 const SLICES: usize = 64;
@@ -40,7 +40,7 @@ pub(crate) fn flush(conn: &mut Conn, outbox: &mut Outbox) {
 }
 
 /// One call: how many bytes it took, of how many offered.
-fn send(socket: &mut TcpStream, outbox: &Outbox) -> Result<(usize, usize), ErrorKind> {
+fn send(socket: &mut Socket, outbox: &Outbox) -> Result<(usize, usize), ErrorKind> {
     let mut chunks = outbox.chunks();
     let Some(first) = chunks.next() else { return Ok((0, 0)) };
     let Some(second) = chunks.next() else {
@@ -66,6 +66,7 @@ fn send(socket: &mut TcpStream, outbox: &Outbox) -> Result<(usize, usize), Error
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mail::Arrival;
     use std::io::Read;
     use std::sync::Arc;
     use std::time::Duration;
@@ -76,7 +77,10 @@ mod tests {
         let (far, peer) = listener.accept().unwrap();
         near.set_nonblocking(true).unwrap();
         far.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        (Conn::new(TcpStream::from_std(near), peer), far)
+        (
+            Conn::new(Arrival::plain(mio::net::TcpStream::from_std(near), peer)),
+            far,
+        )
     }
 
     #[test]

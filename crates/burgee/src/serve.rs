@@ -131,8 +131,8 @@ fn raise_file_limit() {
 /// For programs that start us and want to know where we listen.
 fn announce(broker: &Broker) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    for address in broker.addresses() {
-        match writeln!(out, "listening on tcp://{address}") {
+    for url in broker.listening() {
+        match writeln!(out, "listening on {url}") {
             // Whoever started us does not want to know.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
             written => written?,

@@ -91,6 +91,43 @@ fn expect(stream: &mut TcpStream, bytes: &[u8]) {
     assert_eq!(got, bytes);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_socket_that_systemd_made_is_served_and_found_by_its_name() {
+    // As systemd does it: an open socket at descriptor 3, and its name in the environment of this very process.
+    let hand_over = |name: &str, url: &str| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "exec 3<&0 </dev/null; export LISTEN_PID=$$; exec \"$0\" \"$@\""])
+            .args([
+                env!("CARGO_BIN_EXE_burgee"),
+                "serve",
+                "--durability",
+                "memory",
+                "--listen",
+                url,
+            ])
+            .envs([("LISTEN_FDS", "1"), ("LISTEN_FDNAMES", name)])
+            .stdin(Stdio::from(std::os::fd::OwnedFd::from(listener)));
+        (command, address)
+    };
+    let (command, address) = hand_over("mqtt", "systemd:mqtt");
+    let serving = Serving::start(command);
+    assert_eq!(serving.address, address);
+    expect(&mut serving.connect(b'c'), &CONNACK);
+    serving.signal("TERM");
+    assert!(serving.end().0.success());
+    let (mut command, _) = hand_over("other", "systemd:mqtt");
+    let output = command.output().unwrap();
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        !output.status.success() && log.contains("handed over other and none"),
+        "{log}"
+    );
+}
+
 #[test]
 fn sigterm_and_sigint_end_it_in_order_with_exit_code_0() {
     for (signal, shards) in [("TERM", 1), ("INT", 3)] {

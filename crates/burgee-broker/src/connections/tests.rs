@@ -8,8 +8,20 @@ use burgee_core::io::{Input, Inputs};
 use mio::{Events, Poll, Token, Waker};
 
 use super::*;
+use crate::config::{AcceptLimits, BrokerConfig};
+use crate::door::{Doors, Gate};
 use crate::mail::Inbox;
 use crate::reading::TurnInputs;
+
+/// One listener, no limits.
+fn doors() -> Doors {
+    let listen = BrokerConfig::loopback(0).swap_remove(0);
+    Doors::new(
+        vec![Arc::new(Gate::new(0, &listen))],
+        usize::MAX,
+        AcceptLimits::default(),
+    )
+}
 
 struct Bench {
     poll: Poll,
@@ -23,7 +35,7 @@ impl Bench {
     fn new() -> Self {
         let poll = Poll::new().unwrap();
         let waker = Waker::new(poll.registry(), Token(usize::MAX)).unwrap();
-        let hub = Arc::new(Hub::new(vec![waker], 1 << 20));
+        let hub = Arc::new(Hub::new(vec![waker], 1 << 20, doors()));
         Self {
             poll,
             connections: Connections::new(hub, 1 << 10, 1 << 20),
@@ -40,25 +52,21 @@ impl Bench {
         let (server, peer) = listener.accept().unwrap();
         server.set_nonblocking(true).unwrap();
         let socket = mio::net::TcpStream::from_std(server);
-        self.connections.hub.open().fetch_add(1, Ordering::Relaxed);
-        self.connections.admit(
-            Arrival {
-                socket,
-                peer,
-                bytes: Vec::new(),
-            },
-            self.poll.registry(),
-        );
+        let arrival = Arrival::plain(socket, peer);
+        self.enter(&arrival);
+        self.connections.admit(arrival, self.poll.registry());
         let key = self.connections.news.accepted.pop_back().unwrap();
         self.effects.outboxes.open(key);
         (key, client)
     }
 
+    fn enter(&self, arrival: &Arrival) {
+        let doors = self.connections.hub.doors();
+        assert_eq!(doors.enter(self.now, doors.gate(0).unwrap(), arrival.peer), Ok(false));
+    }
+
     fn open(&self) -> usize {
-        assert_eq!(
-            self.connections.hub.open().load(Ordering::Relaxed),
-            self.connections.table.len()
-        );
+        assert_eq!(self.connections.hub.doors().open(), self.connections.table.len());
         self.connections.table.len()
     }
 
@@ -208,8 +216,13 @@ fn a_connection_moves_with_its_bytes() {
         .connections
         .take_leave(key, from.poll.registry(), &mut from.effects.outboxes)
         .unwrap();
-    from.connections.hub.open().fetch_sub(1, Ordering::Relaxed);
-    to.connections.hub.open().fetch_add(1, Ordering::Relaxed);
+    from.connections.hub.doors().leave(Stay {
+        listener: 0,
+        peer: arrival.peer,
+        counted: false,
+        handshake: false,
+    });
+    to.enter(&arrival);
     to.connections.admit(arrival, to.poll.registry());
     assert_eq!((from.open(), to.open()), (0, 1));
     assert_eq!(to.turn(), b"CONNECT and more");

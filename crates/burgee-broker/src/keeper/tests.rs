@@ -12,6 +12,8 @@ use burgee_store::{
 use mio::{Events, Poll, Token, Waker};
 
 use super::*;
+use crate::config::AcceptLimits;
+use crate::door::Doors;
 use crate::mail::Inbox;
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -151,7 +153,11 @@ impl Bench {
     fn with(shards: u16, reads_fail: bool, idle: Duration) -> Self {
         let polls: Vec<Poll> = (0..shards).map(|_| Poll::new().unwrap()).collect();
         let waker = |poll: &Poll| Waker::new(poll.registry(), Token(0)).unwrap();
-        let hub = Arc::new(Hub::new(polls.iter().map(waker).collect(), 1 << 20));
+        let hub = Arc::new(Hub::new(
+            polls.iter().map(waker).collect(),
+            1 << 20,
+            Doors::new(Vec::new(), usize::MAX, AcceptLimits::default()),
+        ));
         let (calls, (begun, begins), (fates, fate)) = (Arc::default(), channel(), channel());
         let store = Scripted {
             store: MemoryStore::new(),

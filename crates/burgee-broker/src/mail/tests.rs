@@ -1,6 +1,7 @@
 //! The slots between two shards, and who is woken when.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::thread;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use burgee_core::io::Effects;
 use mio::{Events, Poll, Token};
 
 use super::*;
+use crate::config::AcceptLimits;
 
 fn hub(shards: u16, slot_bytes: usize) -> (Hub, Vec<Poll>) {
     let polls: Vec<Poll> = (0..shards).map(|_| Poll::new().unwrap()).collect();
@@ -17,7 +19,8 @@ fn hub(shards: u16, slot_bytes: usize) -> (Hub, Vec<Poll>) {
         .iter()
         .map(|poll| Waker::new(poll.registry(), Token(0)).unwrap())
         .collect();
-    (Hub::new(wakers, slot_bytes), polls)
+    let doors = Doors::new(Vec::new(), usize::MAX, AcceptLimits::default());
+    (Hub::new(wakers, slot_bytes, doors), polls)
 }
 
 fn parcel(number: u32) -> Parcel {

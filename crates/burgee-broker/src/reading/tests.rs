@@ -10,12 +10,22 @@ use mio::event::Event;
 use mio::{Events, Interest, Poll, Token};
 
 use super::*;
+use crate::mail::Arrival;
+use crate::socket::Socket;
 
 /// What a turn saw, owned.
 #[derive(Debug, Eq, PartialEq)]
 enum Seen {
     Bytes(ConnKey, Vec<u8>),
     Ended(ConnKey, End),
+}
+
+fn peek(socket: &Socket, look: &mut [u8]) -> std::io::Result<usize> {
+    match socket {
+        Socket::Tcp(socket) => socket.peek(look),
+        #[cfg(unix)]
+        Socket::Unix(_) => unreachable!("the tests speak TCP"),
+    }
 }
 
 struct Bench {
@@ -43,7 +53,7 @@ impl Bench {
         server.set_nonblocking(true).unwrap();
         let key = self
             .table
-            .insert(Conn::new(mio::net::TcpStream::from_std(server), peer))
+            .insert(Conn::new(Arrival::plain(mio::net::TcpStream::from_std(server), peer)))
             .unwrap();
         (key, client)
     }
@@ -57,7 +67,7 @@ impl Bench {
         let until = Instant::now() + Duration::from_secs(20);
         let mut look = vec![0; count];
         loop {
-            match self.conn(key).socket.peek(&mut look) {
+            match peek(&self.conn(key).socket, &mut look) {
                 Ok(there) if there >= count => return,
                 _ => assert!(Instant::now() < until, "the bytes did not come"),
             }
