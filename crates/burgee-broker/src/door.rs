@@ -20,6 +20,7 @@ pub(crate) struct Gate {
     /// Its place in the list of listeners.
     pub(crate) number: u16,
     pub(crate) url: ListenUrl,
+    handshake: bool,
     max_open: usize,
     open: AtomicUsize,
 }
@@ -30,6 +31,7 @@ impl Gate {
         Self {
             number,
             url: listen.url.clone(),
+            handshake: listen.url.is_tls() || listen.url.websocket().is_some(),
             max_open: listen.max_connections,
             open: AtomicUsize::new(0),
         }
@@ -37,7 +39,7 @@ impl Gate {
 
     /// Whether what comes here has something to do before it speaks MQTT.
     pub(crate) const fn has_handshake(&self) -> bool {
-        false
+        self.handshake
     }
 }
 

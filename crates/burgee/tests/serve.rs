@@ -193,7 +193,7 @@ fn an_address_in_use_is_an_error_that_says_the_way_out() {
 fn a_wrong_command_line_ends_with_exit_code_2() {
     for line in [
         "",
-        "serve --listen tls://127.0.0.1:0",
+        "serve --listen http://127.0.0.1:0",
         "serve --durability disk",
         "serve --shards 65",
         "fly",
