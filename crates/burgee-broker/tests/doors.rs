@@ -1,5 +1,10 @@
 //! Who comes in and who does not: Unix sockets, and the limits at the doors.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test speaks by panicking; helpers outside of test functions do so, too"
+)]
+
 mod support;
 
 use std::io::Read;
