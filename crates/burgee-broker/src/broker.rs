@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use burgee_core::io::ShardId;
-use burgee_core::{Config, Shard, Shared};
+use burgee_core::{Config, Policy, Shard, Shared};
 use burgee_store_sqlite::{Settings, SqliteStore, SyncPolicy};
 use mio::{Poll, Waker};
 
@@ -57,6 +57,7 @@ impl Broker {
             mut core,
         } = config;
         core.shards = shards.get();
+        spread(&mut core.policy, listeners.len());
         core.durable = durability != Durability::Memory;
         let sizes = Sizes {
             outbox_bytes: core.outbox_bytes,
@@ -194,6 +195,14 @@ impl std::fmt::Debug for Broker {
         f.debug_struct("Broker")
             .field("addresses", &self.addresses)
             .finish_non_exhaustive()
+    }
+}
+
+/// Where there is one policy, it holds for all listeners.
+fn spread(policy: &mut Arc<Policy>, listeners: usize) {
+    if let [only] = &*policy.listeners {
+        let listeners = vec![only.clone(); listeners];
+        *policy = Arc::new(Policy { listeners });
     }
 }
 

@@ -275,11 +275,11 @@ impl Inputs for TurnInputs<'_> {
             return Some(Input::Shutdown);
         }
         if let Some(conn) = self.news.accepted.pop_front() {
-            let address = self.table.get(conn).map(|found| found.peer.ip());
+            let found = self.table.get(conn);
             return Some(Input::Accepted {
                 conn,
-                listener: ListenerNo::default(),
-                address,
+                listener: ListenerNo(found.map_or(0, |found| found.listener)),
+                address: found.and_then(|found| found.peer.ip()),
             });
         }
         if let Some(conn) = self.news.rooms.pop() {

@@ -70,6 +70,12 @@ impl ListenUrl {
         &self.endpoint
     }
 
+    /// Whether the system chooses the port.
+    #[must_use]
+    pub const fn takes_any_port(&self) -> bool {
+        matches!(self.endpoint, Endpoint::Inet { port: 0, .. })
+    }
+
     /// Whether TLS is spoken.
     #[must_use]
     pub const fn is_tls(&self) -> bool {

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use burgee_broker::{BrokerConfig, Durability, Listen, SyncPolicy};
+use burgee_broker::{AcceptLimits, BrokerConfig, Durability, Listen, SyncPolicy};
 use burgee_core::Config;
 use tracing_subscriber::filter::Targets;
 
@@ -60,7 +60,7 @@ fn listeners(draft: &Draft, problems: &mut Problems) -> Vec<Listen> {
     let mut listeners: Vec<Listen> = Vec::new();
     for listener in &draft.listeners {
         let Some(checked) = listener.checked() else { continue };
-        if checked.url.port() != 0 && listeners.iter().any(|other| other.url == checked.url) {
+        if !checked.url.takes_any_port() && listeners.iter().any(|other| other.url == checked.url) {
             let what = format!("{} is listened on twice", checked.url);
             problems.push(Problem::error(listener.place.clone(), what, "take one of them out"));
         }
@@ -105,6 +105,7 @@ fn broker(draft: &Draft, listeners: Vec<Listen>, durability: Durability) -> Brok
         shards: draft.shards,
         // Some more than the limit, so that those beyond it can be told so by CONNACK 3.
         max_open: limit.saturating_add(limit / 8).saturating_add(64),
+        accept: AcceptLimits::default(),
         durability,
         core: Config {
             shards: draft.shards.get(),

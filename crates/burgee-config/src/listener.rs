@@ -34,8 +34,8 @@ impl ListenerDraft {
 
     pub(crate) fn checked(&self) -> Option<Listen> {
         Some(Listen {
-            url: self.url.clone()?,
             optional: self.optional,
+            ..Listen::new(self.url.clone()?)
         })
     }
 }

@@ -161,7 +161,7 @@ fn listeners_from_outside_replace_those_of_the_file_and_keep_what_it_says_of_the
 fn everything_that_is_wrong_is_told_at_once_with_its_place() {
     let wrong = "[session]\nwindw = 7\nqueue_bytes = '64 Mib'\nqueue_policy = 'drop-latest'\n[limits]\n\
                  max_connections = '100'\nconnect_timeout = 0\nmax_packet = 1.5\nwindow = 9\nmemory = -1\n[sesion]\n\
-                 [[listener]]\nurl = 'mqtt://h'\n[[listener]]\noptional = 1\n[store]\ndurability = 'memory'\n\
+                 [[listener]]\nurl = 'http://h'\n[[listener]]\noptional = 1\n[store]\ndurability = 'memory'\n\
                  'limits.memory' = 1\n[log]\nlevel = 'loud'\n";
     let told = check(wrong).unwrap_err();
     for expected in [
@@ -173,7 +173,7 @@ fn everything_that_is_wrong_is_told_at_once_with_its_place() {
         ":9:1: error: unknown key limits.window; window belongs below [session]",
         ":10:10: error: limits.memory: a number below 0 is no size",
         ":11:2: error: unknown key sesion; did you mean session?",
-        ":13:7: error: url: write tcp://h instead of mqtt://h",
+        ":13:7: error: url: unknown scheme http://; use tcp://",
         ":14:1: error: a listener without url",
         ":15:12: error: optional: 1 is neither true nor false",
         ":18:1: error: unknown key store.limits.memory",
