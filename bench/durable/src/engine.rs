@@ -75,6 +75,7 @@ impl Bare {
             notices: Vec::new(),
         };
         let sessions = (1..=load.owing).map(|number| Op::SessionCreated {
+            user: None,
             session: SessionNo(number),
             client_id: format!("bare-{number}").into(),
         });

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::Path;
 
 use burgee_codec::{QoS, TopicFilter, TopicName};
-use burgee_store::{Batch, Body, MessageNo, Op, SessionNo, Source, Store};
+use burgee_store::{Batch, Body, MessageNo, Op, Replay, SessionNo, Source, Store};
 use burgee_store_sqlite::{Settings, SqliteStore, SyncPolicy};
 
 /// Operations in one commit.
@@ -33,10 +33,12 @@ pub(crate) fn fill(directory: &Path, sessions: u64, messages: u64, payload: usiz
         let mut ops = Vec::new();
         for session in first..sessions.min(first + GROUP) {
             ops.push(Op::SessionCreated {
+                user: None,
                 session: SessionNo(session + 1),
                 client_id: format!("queued-{session}").into(),
             });
             ops.push(Op::Subscribed {
+                replay: Replay::Done,
                 session: SessionNo(session + 1),
                 filter: TopicFilter::parse(&format!("queued/{session}"))?.into(),
                 qos: QoS::AtLeastOnce,

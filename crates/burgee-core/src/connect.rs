@@ -126,7 +126,7 @@ impl Shard {
         client_id: &str,
         fx: &mut Effects,
     ) -> Next {
-        let (session, resumed, mut need) = self.session_for(client_id, connect.clean_session, fx);
+        let (session, resumed, mut need) = self.session_for((client_id, admission.user.as_deref()), connect.clean_session, fx);
         if let Some(state) = self.sessions.get_mut(session) {
             state.conn = Some(conn);
             state.owner = Owner::User(admission.user);
@@ -224,7 +224,12 @@ impl Shard {
     }
 
     /// The session that a CONNECT begins or goes on with, whether it goes on, and the batch that makes it so for good.
-    fn session_for(&mut self, client_id: &str, clean: bool, fx: &mut Effects) -> (SessionKey, bool, u64) {
+    fn session_for(
+        &mut self,
+        (client_id, user): (&str, Option<&str>),
+        clean: bool,
+        fx: &mut Effects,
+    ) -> (SessionKey, bool, u64) {
         let mut need = 0;
         if let Some(old) = self.sessions.find(client_id) {
             // [MQTT-3.1.4-2] the older connection ends now; if its session was to end with it, it is gone then.
@@ -250,6 +255,7 @@ impl Shard {
             let created = Op::SessionCreated {
                 session: SessionNo(number),
                 client_id: client_id.into(),
+                user: user.map(Into::into),
             };
             self.journal.note(created, self.now);
             need = self.journal.needs();

@@ -106,7 +106,6 @@ impl Shard {
                     self.send_unsuback(conn, id, fx);
                 }
             }
-            Parked::Retained(noted) => self.look_at_retained(*noted),
             Parked::SubAck(subscribed) => self.subscribed(*subscribed, fx),
             Parked::FanOut(job) => {
                 self.fan_out_now(*job);
@@ -201,7 +200,7 @@ impl Shard {
                 Parked::SubAck(subscribed) => Some(subscribed.conn),
                 Parked::FanOut(job) => job.answer.map(|answer| answer.conn),
                 // A delivery stays sealed: nobody was told.
-                Parked::Delivery(..) | Parked::Retained(_) => None,
+                Parked::Delivery(..) => None,
             };
             if let Some(conn) = conn
                 && self.conns.get(conn).is_some()

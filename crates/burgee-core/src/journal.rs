@@ -7,13 +7,12 @@
 
 use std::collections::VecDeque;
 
-use burgee_codec::{AckKind, PacketId, TopicNameBuf};
+use burgee_codec::{AckKind, PacketId};
 use burgee_protocol::{Fault, Time};
 use burgee_store::{Batch, MessageNo, Numbers, Op, SessionNo, Source};
 
 use crate::io::{ConnKey, ShardId};
 use crate::job::Job;
-use crate::message::Message;
 use crate::sessions::{Replay, SessionKey};
 
 /// What nobody waits for is handed over with the next batch, or after so many milliseconds.
@@ -37,8 +36,6 @@ pub(crate) enum Parked {
     SubAck(Box<Subscribed>),
     /// A QoS 2 message on its way to everybody.
     FanOut(Box<Job>),
-    /// A look whether the store has what the index has for a topic; what was noted for it.
-    Retained(Box<NotedRetained>),
     /// A PUBLISH of QoS 2 to a session, under this identifier.
     Delivery(SessionKey, PacketId),
     /// A PUBREL to a session; its PUBREC came on this connection.
@@ -50,7 +47,6 @@ impl Parked {
     fn weight(&self) -> usize {
         let more = match self {
             Self::FanOut(job) => size_of::<Job>() + job.message.weight(),
-            Self::Retained(noted) => size_of::<NotedRetained>() + noted.topic.as_str().len(),
             Self::SubAck(subscribed) => size_of::<Subscribed>() + subscribed.codes.len(),
             Self::Welcome(..) | Self::Ack(..) | Self::UnsubAck(..) | Self::Delivery(..) | Self::Release(..) => 0,
         };
@@ -61,14 +57,6 @@ impl Parked {
 /// What a CONNECT found.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Resumed(pub(crate) bool);
-
-/// What was noted last as the retained message of a topic.
-#[derive(Debug)]
-pub(crate) struct NotedRetained {
-    pub(crate) topic: TopicNameBuf,
-    /// `None`: that there is none.
-    pub(crate) message: Option<Message>,
-}
 
 /// An answer to SUBSCRIBE.
 #[derive(Debug)]

@@ -4,13 +4,12 @@
 //! over, for the sessions of all shards, in the batch that its publisher's identifier is in. Nothing that this returns as
 //! needed is acknowledged before it is durable. Deliberately absent: sending; see `publish`.
 
-use burgee_codec::{PacketId, QoS, TopicNameBuf};
-use burgee_router::{GroupRoute, Recipient, Route};
+use burgee_codec::{PacketId, QoS};
+use burgee_router::{GroupRoute, Recipient, Route, Word};
 use burgee_store::{MessageNo, Op, SessionNo};
 
 use crate::job::{Arrived, Plan};
-use crate::journal::{NotedRetained, Parked};
-use crate::message::{Message, is_ours};
+use crate::message::is_ours;
 use crate::outbound::Outbound;
 use crate::state::Shard;
 
@@ -88,49 +87,33 @@ impl Shard {
         number
     }
 
-    /// Notes that the message is the retained one of its topic now, or that there is none any more.
-    pub(crate) fn note_retained(&mut self, out: &mut Outbound<'_>) {
+    /// Notes that the message is the retained one of its topic now, or that there is none any more. Nobody need wait, but
+    /// it leaves with this turn's batch: another shard may have retained something else of the topic at the same moment,
+    /// and hand it over before or after this. Its stamp tells the store which of the two the index has.
+    pub(crate) fn note_retained(&mut self, word: Word, out: &mut Outbound<'_>) {
         if !self.journal.is_on() {
             return;
         }
-        let body = out.body();
+        let (body, qos) = (out.body(), out.qos());
         if is_ours(body.topic()) {
             return;
         }
-        let message = (!body.payload().is_empty()).then(|| Message::from_store(&body, out.qos()));
-        self.note_retained_of(body.topic().into(), message);
-    }
-
-    /// Notes what is retained of a topic. Nobody need wait, but it must not come late. With several shards another one may
-    /// have retained something else at the same moment, and handed it over before or after this: once it is durable,
-    /// a look at the index tells whether the store has the right one.
-    fn note_retained_of(&mut self, topic: TopicNameBuf, message: Option<Message>) {
-        let op = match &message {
-            None => Op::Unretained { topic: topic.clone() },
-            Some(message) => Op::Retained {
-                body: message.to_body(),
-                qos: message.qos(),
-            },
+        let Word { stamp, oldest } = word;
+        let op = if body.payload().is_empty() {
+            let topic = body.topic().into();
+            Op::Unretained { topic, stamp, oldest }
+        } else {
+            Op::Retained { body, qos, stamp }
         };
         self.journal.note(op, self.now);
-        let batch = self.journal.needs();
-        if self.config.shards > 1 {
-            let noted = NotedRetained { topic, message };
-            self.journal.park(batch, Parked::Retained(Box::new(noted)));
-        }
+        self.journal.needs();
     }
 
-    /// What was noted of a topic is durable: is it what the index has?
-    pub(crate) fn look_at_retained(&mut self, noted: NotedRetained) {
-        let NotedRetained { topic, message } = noted;
-        let now = self.shared.retained.get(topic.as_ref());
-        let same = match (&now, &message) {
-            (None, None) => true,
-            (Some(now), Some(noted)) => now.qos() == noted.qos() && now.payload() == noted.payload(),
-            (Some(_), None) | (None, Some(_)) => false,
-        };
-        if !same {
-            self.note_retained_of(topic, now);
+    /// What the last turn noted of retained messages is with the store.
+    #[inline]
+    pub(crate) fn hand_on(&mut self) {
+        if core::mem::take(&mut self.unheard) {
+            self.shared.retained.handed_on(self.id);
         }
     }
 

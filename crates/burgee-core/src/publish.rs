@@ -369,17 +369,18 @@ impl Shard {
             out.body();
         }
         let message = out.settled();
-        if empty {
-            self.shared.remove_retained(message.topic());
+        self.unheard |= self.journal.is_on();
+        let word = if empty {
+            self.shared.remove_retained(self.id, message.topic())
         } else if (self.shared.retained.len() < self.config.max_retained && !out_of_memory)
             || self.shared.retained.get(message.topic()).is_some()
         {
-            self.shared.set_retained(message.clone());
+            self.shared.set_retained(self.id, message.clone())
         } else {
             self.counters.dropped_retained_full += 1;
             return false;
-        }
-        self.note_retained(out);
+        };
+        self.note_retained(word, out);
         true
     }
 

@@ -14,7 +14,7 @@ use crate::close::is_once;
 use crate::filters::weight;
 use crate::io::Effects;
 use crate::message::Message;
-use crate::sessions::{Delivery, SessionKey};
+use crate::sessions::{Delivery, Owner, SessionKey};
 use crate::state::Shard;
 
 impl Shard {
@@ -30,6 +30,11 @@ impl Shard {
         self.counters.sessions = self.sessions.len() as u64;
         for subscription in &record.subscriptions {
             self.restore_subscription(key, kept, subscription);
+        }
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.owner = record
+                .user
+                .map_or(Owner::Unclaimed, |user| Owner::User(Some(user.into())));
         }
         let window = self.config.window;
         if let Some(session) = self.sessions.get_mut(key)

@@ -20,6 +20,7 @@ impl Shard {
         self.copies_left = self.config.fanout_slice.max(1);
         self.retained_left = self.config.retained_slice.max(1);
         effects.more = false;
+        self.hand_on();
         self.feel_pressure(effects);
         // Most turns have nothing of this: they pay for looking and no more.
         if !self.jobs.is_empty() {

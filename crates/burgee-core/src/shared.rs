@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ahash::RandomState;
 use burgee_codec::TopicName;
-use burgee_router::{RetainedIndex, Router};
+use burgee_router::{RetainedIndex, Router, Word};
 use burgee_store::RetainedMessage;
 
 use crate::io::ShardId;
@@ -36,16 +36,25 @@ impl Shared {
 
     /// Puts a retained message back that the store has kept.
     pub fn restore_retained(&self, kept: &RetainedMessage) {
-        self.set_retained(Message::from_store(&kept.body, kept.qos));
-    }
-
-    pub(crate) fn set_retained(&self, message: Message) {
+        let message = Message::from_store(&kept.body, kept.qos);
         self.retained_bytes.fetch_add(message.weight(), Ordering::Relaxed);
         self.subtract(self.retained.set(message));
+        self.retained.stamps_are_above(kept.stamp);
     }
 
-    pub(crate) fn remove_retained(&self, topic: TopicName<'_>) {
-        self.subtract(self.retained.remove(topic));
+    /// `by` hands it on to the store.
+    pub(crate) fn set_retained(&self, by: ShardId, message: Message) -> Word {
+        self.retained_bytes.fetch_add(message.weight(), Ordering::Relaxed);
+        let (old, word) = self.retained.set_by(by, message);
+        self.subtract(old);
+        word
+    }
+
+    /// `by` hands it on to the store.
+    pub(crate) fn remove_retained(&self, by: ShardId, topic: TopicName<'_>) -> Word {
+        let (old, word) = self.retained.remove_by(by, topic);
+        self.subtract(old);
+        word
     }
 
     fn subtract(&self, old: Option<Message>) {

@@ -75,6 +75,8 @@ pub struct Shard {
     pub(crate) batch: Batch,
     /// Reused from page to page.
     pub(crate) page: Vec<Message>,
+    /// Retained messages were changed, and the store is told when this turn ends.
+    pub(crate) unheard: bool,
     /// The broker ends; connections are closed at this time.
     pub(crate) ending: Option<Time>,
     pub(crate) sys: Sys,
@@ -126,6 +128,7 @@ impl Shard {
             copies_left: 0,
             batch: Batch::default(),
             page: Vec::new(),
+            unheard: false,
             ending: None,
             sys: Sys::default(),
             chance: RandomState::with_seeds(b, a, d, c),

@@ -42,7 +42,13 @@ impl Shard {
             };
             if let (Some(session), Some(qos)) = (kept, QoS::from_bits(code)) {
                 let filter = TopicFilterBuf::from(filter);
-                self.journal.note(Op::Subscribed { session, filter, qos }, self.now);
+                let subscribed = Op::Subscribed {
+                    session,
+                    filter,
+                    qos,
+                    replay: burgee_store::Replay::Done,
+                };
+                self.journal.note(subscribed, self.now);
             }
             codes.push(code);
         }

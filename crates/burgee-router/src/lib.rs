@@ -38,7 +38,7 @@ mod table;
 mod trie;
 
 pub use group::GroupRoute;
-pub use retained::{RetainedIndex, Topical};
+pub use retained::{RetainedIndex, Topical, Word};
 pub use route::Route;
 pub use router::{RouteCache, Router};
 pub use scan::RetainedCursor;

@@ -1,11 +1,12 @@
 //! The retained messages, sorted by the bytes of their topic names.
 //!
 //! A message is sorted by its own topic, which is stored nowhere else. Must hold: one message
-//! for each topic. Deliberately absent: what a message is, and that an empty one removes.
+//! for each topic; of two changes the later one has the greater stamp. Deliberately absent: what
+//! a message is, and that an empty one removes.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -29,7 +30,26 @@ impl<T: Topical + ?Sized> Topical for Arc<T> {
 /// The retained messages. Clones of `M` are handed out, so let it be an `Arc`.
 #[derive(Debug)]
 pub struct RetainedIndex<M> {
-    messages: Locked<BTreeSet<ByTopic<M>>>,
+    inner: Locked<Inner<M>>,
+}
+
+#[derive(Debug)]
+struct Inner<M> {
+    messages: BTreeSet<ByTopic<M>>,
+    /// Of the last change.
+    stamp: u64,
+    /// The oldest change of each writer that it has not handed on.
+    unheard: BTreeMap<u16, u64>,
+}
+
+/// A change, for whoever keeps a copy of the index and hears of changes in another order than that in which they were
+/// made.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub struct Word {
+    /// Greater than that of all changes before.
+    pub stamp: u64,
+    /// All changes with lesser stamps than this one were handed on before: [`RetainedIndex::handed_on`].
+    pub oldest: u64,
 }
 
 impl<M: Topical + Clone> RetainedIndex<M> {
@@ -42,29 +62,45 @@ impl<M: Topical + Clone> RetainedIndex<M> {
     /// Stores a message in the place of the one on the same topic, which is returned.
     pub fn set(&self, message: M) -> Option<M> {
         // [MQTT-3.3.1-7] whatever was there before goes.
-        self.messages
-            .write(|messages| messages.replace(ByTopic(message)))
-            .map(|old| old.0)
+        self.inner.write(|inner| inner.set(message))
     }
 
     /// Takes the message of a topic out.
     pub fn remove(&self, topic: TopicName<'_>) -> Option<M> {
-        self.messages
-            .write(|messages| messages.take(topic.as_str()))
-            .map(|old| old.0)
+        self.inner.write(|inner| inner.remove(topic))
+    }
+
+    /// As [`set`](Self::set), for a writer who hands on what it changes.
+    pub fn set_by(&self, writer: u16, message: M) -> (Option<M>, Word) {
+        self.inner.write(|inner| (inner.set(message), inner.word_of(writer)))
+    }
+
+    /// As [`remove`](Self::remove), for a writer who hands on what it changes.
+    pub fn remove_by(&self, writer: u16, topic: TopicName<'_>) -> (Option<M>, Word) {
+        self.inner.write(|inner| (inner.remove(topic), inner.word_of(writer)))
+    }
+
+    /// A writer has handed on all that it changed so far.
+    pub fn handed_on(&self, writer: u16) {
+        self.inner.write(|inner| inner.unheard.remove(&writer));
+    }
+
+    /// Stamps go on above this one.
+    pub fn stamps_are_above(&self, stamp: u64) {
+        self.inner.write(|inner| inner.stamp = inner.stamp.max(stamp));
     }
 
     /// The message of a topic.
     #[must_use]
     pub fn get(&self, topic: TopicName<'_>) -> Option<M> {
-        self.messages
-            .read(|messages| messages.get(topic.as_str()).map(|held| held.0.clone()))
+        self.inner
+            .read(|inner| inner.messages.get(topic.as_str()).map(|held| held.0.clone()))
     }
 
     /// How many messages are stored.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.messages.read(BTreeSet::len)
+        self.inner.read(|inner| inner.messages.len())
     }
 
     /// Whether none is stored.
@@ -83,7 +119,7 @@ impl<M: Topical + Clone> RetainedIndex<M> {
             return true;
         }
         cursor.start(filter);
-        self.messages.read(|messages| {
+        self.inner.read(|Inner { messages, .. }| {
             let mut seen = None;
             let mut ahead = messages.range::<str, _>((cursor.bound(), Bound::Unbounded));
             for _ in 0..budget.max(1) {
@@ -118,8 +154,32 @@ impl<M: Topical + Clone> RetainedIndex<M> {
 impl<M> Default for RetainedIndex<M> {
     fn default() -> Self {
         Self {
-            messages: Locked::new(BTreeSet::new()),
+            inner: Locked::new(Inner {
+                messages: BTreeSet::new(),
+                stamp: 0,
+                unheard: BTreeMap::new(),
+            }),
         }
+    }
+}
+
+impl<M: Topical> Inner<M> {
+    fn set(&mut self, message: M) -> Option<M> {
+        self.stamp += 1;
+        self.messages.replace(ByTopic(message)).map(|old| old.0)
+    }
+
+    fn remove(&mut self, topic: TopicName<'_>) -> Option<M> {
+        self.stamp += 1;
+        self.messages.take(topic.as_str()).map(|old| old.0)
+    }
+
+    /// The last change, which was this writer's.
+    fn word_of(&mut self, writer: u16) -> Word {
+        let stamp = self.stamp;
+        self.unheard.entry(writer).or_insert(stamp);
+        let oldest = self.unheard.values().copied().min().unwrap_or(stamp);
+        Word { stamp, oldest }
     }
 }
 

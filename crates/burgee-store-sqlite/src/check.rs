@@ -12,8 +12,9 @@ use crate::faults::Doing;
 use crate::files::lengths;
 use crate::load::load;
 use crate::reader::Reader;
-use crate::schema;
+use crate::schema::{self, Format};
 use crate::tables::{body_row, each, retained_row};
+use rusqlite::Connection;
 
 /// What a look at a store found. Numbers are 0 where it is too damaged to be counted.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -66,9 +67,14 @@ impl Report {
 /// begins with the first bytes.
 pub fn check(directory: &Path) -> Result<Report, OpenError> {
     let reader = Reader::open(directory)?;
+    look(directory, &reader.conn, reader.format)
+}
+
+/// The same in an open database.
+pub(crate) fn look(directory: &Path, conn: &Connection, format: Format) -> Result<Report, OpenError> {
     let mut report = Report {
         directory: directory.to_owned(),
-        version: u32::try_from(schema::VERSION).unwrap_or(u32::MAX),
+        version: u32::try_from(format.version()).unwrap_or(u32::MAX),
         files: lengths(directory)?,
         sessions: 0,
         subscriptions: 0,
@@ -85,7 +91,7 @@ pub fn check(directory: &Path) -> Result<Report, OpenError> {
     };
     let steps: [Step; 4] = [pages, rows, bodies, retained];
     for step in steps {
-        if let Err(failure) = step(&reader, &mut report) {
+        if let Err(failure) = step((conn, format), &mut report) {
             if failure.fault != Fault::Corrupt {
                 return Err(OpenError::of_failure(directory, failure));
             }
@@ -96,12 +102,15 @@ pub fn check(directory: &Path) -> Result<Report, OpenError> {
 }
 
 /// A part of the look.
-type Step = fn(&Reader, &mut Report) -> Result<(), Failure>;
+type Step = fn(Open<'_>, &mut Report) -> Result<(), Failure>;
+
+/// What is looked at.
+type Open<'a> = (&'a Connection, Format);
 
 /// SQLite's own look at its pages.
-fn pages(reader: &Reader, report: &mut Report) -> Result<(), Failure> {
+fn pages((conn, _): Open<'_>, report: &mut Report) -> Result<(), Failure> {
     let doing = "checking the pages";
-    let mut statement = reader.conn.prepare("PRAGMA integrity_check").doing(doing)?;
+    let mut statement = conn.prepare("PRAGMA integrity_check").doing(doing)?;
     let mut rows = statement.raw_query();
     while let Some(row) = rows.next().doing(doing)? {
         let said: String = row.get(0).doing(doing)?;
@@ -113,8 +122,8 @@ fn pages(reader: &Reader, report: &mut Report) -> Result<(), Failure> {
 }
 
 /// Everything that opening looks at.
-fn rows(reader: &Reader, report: &mut Report) -> Result<(), Failure> {
-    let totals = load(&reader.conn)?.totals;
+fn rows((conn, format): Open<'_>, report: &mut Report) -> Result<(), Failure> {
+    let totals = load(conn, format)?.totals;
     report.sessions = totals.sessions;
     report.subscriptions = totals.subs;
     report.wills = totals.wills;
@@ -129,8 +138,8 @@ fn rows(reader: &Reader, report: &mut Report) -> Result<(), Failure> {
     Ok(())
 }
 
-fn bodies(reader: &Reader, report: &mut Report) -> Result<(), Failure> {
-    each(&reader.conn, ("msg", schema::MSG_WHOLE), |cells| {
+fn bodies((conn, _): Open<'_>, report: &mut Report) -> Result<(), Failure> {
+    each(conn, ("msg", schema::MSG_WHOLE), |cells| {
         if let Err(failure) = body_row(cells) {
             report.faults.push(failure.what.into());
         }
@@ -138,8 +147,8 @@ fn bodies(reader: &Reader, report: &mut Report) -> Result<(), Failure> {
     })
 }
 
-fn retained(reader: &Reader, report: &mut Report) -> Result<(), Failure> {
-    each(&reader.conn, ("retained", schema::RETAINED_ALL), |cells| {
+fn retained((conn, format): Open<'_>, report: &mut Report) -> Result<(), Failure> {
+    each(conn, ("retained", format.words().retained_all), |cells| {
         if let Err(failure) = retained_row(cells) {
             report.faults.push(failure.what.into());
         }

@@ -13,7 +13,7 @@ use rusqlite::{Connection, Error, ErrorCode, OpenFlags};
 use crate::error::OpenError;
 use crate::files::{DATABASE, LOG, NEW, create_file, finish, length, remove_unfinished};
 use crate::rows::row_sum;
-use crate::schema::{self, letter};
+use crate::schema::{self, Format, letter, squeezed};
 use crate::totals::Totals;
 use crate::write::int;
 use crate::{Settings, SyncPolicy};
@@ -77,12 +77,12 @@ pub(crate) fn create_new(directory: &Path) -> Result<(), OpenError> {
     create().map_err(|error| of_sqlite(&path, &error))
 }
 
-/// Opens a database that is there, to write.
-pub(crate) fn connect(database: &Path, settings: Settings) -> Result<Connection, OpenError> {
+/// Opens a database that is there, to write. It may be of an older format.
+pub(crate) fn connect(database: &Path, settings: Settings) -> Result<(Connection, Format), OpenError> {
     let error = |error: Error| of_sqlite(database, &error);
     let conn = open(database).map_err(error)?;
     conn.execute_batch("PRAGMA locking_mode = EXCLUSIVE;").map_err(error)?;
-    identify(database, &conn)?;
+    let format = identify(database, &conn)?;
     let mode: String = conn
         .query_row("PRAGMA journal_mode = WAL", (), |row| row.get(0))
         .map_err(error)?;
@@ -106,7 +106,7 @@ pub(crate) fn connect(database: &Path, settings: Settings) -> Result<Connection,
     ))
     .map_err(error)?;
     conn.set_prepared_statement_cache_capacity(64);
-    Ok(conn)
+    Ok((conn, format))
 }
 
 fn open(path: &Path) -> rusqlite::Result<Connection> {
@@ -122,8 +122,8 @@ pub(crate) fn prepare(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch("PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = OFF;")
 }
 
-/// The database is a store, of a version that is known here.
-pub(crate) fn identify(database: &Path, conn: &Connection) -> Result<(), OpenError> {
+/// The database is a store, of a version that is known here: this one.
+pub(crate) fn identify(database: &Path, conn: &Connection) -> Result<Format, OpenError> {
     let ask = |pragma: &str| -> Result<i64, OpenError> {
         conn.query_row(&format!("PRAGMA {pragma}"), (), |row| row.get(0))
             .map_err(|error| of_sqlite(database, &error))
@@ -141,31 +141,31 @@ pub(crate) fn identify(database: &Path, conn: &Connection) -> Result<(), OpenErr
             known: version(schema::VERSION),
         });
     }
-    let what = if found < schema::VERSION || ask("auto_vacuum")? != 2 {
-        "its header is not what was written"
-    } else if !has_our_tables(conn).map_err(|error| of_sqlite(database, &error))? {
-        "its tables are not those that were made"
-    } else {
-        return Ok(());
+    let what = match Format::of(found) {
+        Some(format) if ask("auto_vacuum")? == 2 => {
+            if has_our_tables(conn, format).map_err(|error| of_sqlite(database, &error))? {
+                return Ok(format);
+            }
+            "its tables are not those that were made"
+        }
+        Some(_) | None => "its header is not what was written",
     };
     let what = what.to_owned();
     Err(OpenError::Corrupt { path, what })
 }
 
-/// The words that made the tables are kept by SQLite as they were said.
-fn has_our_tables(conn: &Connection) -> rusqlite::Result<bool> {
+/// The words that made the tables are kept by SQLite as they were said, but for columns that were added.
+fn has_our_tables(conn: &Connection, format: Format) -> rusqlite::Result<bool> {
     let mut statement = conn.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid")?;
     let mut rows = statement.query(())?;
-    let mut wanted = schema::TABLES
-        .split(';')
-        .map(str::trim)
-        .filter(|table| !table.is_empty());
+    let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        if row.get_ref(0)?.as_bytes().ok() != wanted.next().map(str::as_bytes) {
+        let Some(words) = row.get_ref(0)?.as_str().ok() else {
             return Ok(false);
-        }
+        };
+        found.push(squeezed(words));
     }
-    Ok(wanted.next().is_none())
+    Ok(found == format.tables())
 }
 
 /// An error of SQLite while opening.

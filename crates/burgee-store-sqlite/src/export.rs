@@ -19,7 +19,7 @@ use crate::reader::Reader;
 use crate::rows::TargetsOf;
 use crate::schema;
 use crate::state::State;
-use crate::tables::{body_row, each, retained_row};
+use crate::tables::{body_row, each, replay_text, retained_row};
 
 /// Sessions are read in pages of this size.
 const SESSIONS: Limit = Limit {
@@ -33,7 +33,7 @@ const SESSIONS: Limit = Limit {
 /// It cannot be read, or the lines cannot be written. What was written is no whole export.
 pub fn export(directory: &Path, to: impl Write) -> Result<(), TransferError> {
     let reader = Reader::open(directory)?;
-    let state = load(&reader.conn)?;
+    let state = load(&reader.conn, reader.format)?;
     let mut lines = Lines {
         to: std::io::BufWriter::new(to),
         failed: None,
@@ -104,10 +104,12 @@ fn session(record: SessionRecord) -> SessionLine {
     let subscriptions = record.subscriptions.into_iter().map(|held| SubscriptionField {
         filter: held.filter.as_str().to_owned(),
         qos: held.qos.bits(),
+        replay: replay_text(&held.replay).map(str::to_owned),
     });
     SessionLine {
         number: record.session.0,
         client_id: record.client_id.into(),
+        user: record.user.map(Into::into),
         subscriptions: subscriptions.collect(),
         received: record.received.into_iter().map(burgee_codec::PacketId::get).collect(),
         will: record.will.map(|will| WillField {
@@ -151,11 +153,15 @@ fn messages<W: Write>(reader: &Reader, state: &State, lines: &mut Lines<W>) -> R
 }
 
 fn retained<W: Write>(reader: &Reader, lines: &mut Lines<W>) -> Result<(), Failure> {
-    each(&reader.conn, ("retained", schema::RETAINED_ALL), |cells| {
-        let held = retained_row(cells)?;
-        lines.put(&Line::Retained(RetainedLine {
-            qos: held.qos.bits(),
-            body: BodyField::of(&held.body),
-        }))
-    })
+    each(
+        &reader.conn,
+        ("retained", reader.format.words().retained_all),
+        |cells| {
+            let held = retained_row(cells)?;
+            lines.put(&Line::Retained(RetainedLine {
+                qos: held.qos.bits(),
+                body: BodyField::of(&held.body),
+            }))
+        },
+    )
 }

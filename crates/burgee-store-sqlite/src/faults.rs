@@ -101,6 +101,14 @@ impl<'a> Cells<'a> {
         }
     }
 
+    /// A text, or nothing.
+    pub(crate) fn text_if_any(&self, column: usize) -> Result<Option<&'a str>, Failure> {
+        if self.row.get_ref(column).doing("reading a row")? == ValueRef::Null {
+            return Ok(None);
+        }
+        self.text(column).map(Some)
+    }
+
     /// Its sum is this.
     pub(crate) fn sums_to(&self, column: usize, sum: i64) -> Result<(), Failure> {
         let found = self.number(column)?;

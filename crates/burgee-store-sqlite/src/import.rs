@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use burgee_codec::{PacketId, TopicFilterBuf};
-use burgee_store::{Batch, Fault, MessageNo, Op, Recovered, SessionNo, Source, Store, SubmitError, Will};
+use burgee_codec::{PacketId, TopicFilterBuf, TopicName};
+use burgee_store::{Batch, Fault, MessageNo, Op, Recovered, Replay, SessionNo, Source, Store, SubmitError, Will};
 
 use crate::connect::{check_library, connect, create_new};
 use crate::error::{ImportError, OpenError};
@@ -46,7 +46,7 @@ pub fn import(directory: &Path, from: impl Read) -> Result<Recovered, ImportErro
 fn make(directory: &Path, from: impl Read) -> Result<Recovered, ImportError> {
     create_new(directory)?;
     // It is synced as a whole before it gets its name.
-    let conn = connect(
+    let (conn, _) = connect(
         &directory.join(NEW),
         Settings {
             sync: SyncPolicy::Write,
@@ -114,8 +114,11 @@ impl Importing {
             let Line::Burgee(start) = line else {
                 return Err("an export begins with a line `burgee`".to_owned());
             };
-            if start.format != FORMAT {
-                return Err(format!("format {} is unknown here: {FORMAT} is known", start.format));
+            if !(1..=FORMAT).contains(&start.format) {
+                return Err(format!(
+                    "format {} is unknown here: 1 to {FORMAT} are known",
+                    start.format
+                ));
             }
             self.start = Some(start);
             return Ok(());
@@ -150,15 +153,29 @@ impl Importing {
         self.last.0 = line.number;
         self.sessions.insert(session);
         self.weight += 64 + line.client_id.len();
+        let user = self.not_in_1("user", line.user)?;
         self.push(Op::SessionCreated {
             session,
             client_id: line.client_id.into(),
+            user: user.map(Into::into),
         });
         for held in line.subscriptions {
             let filter = TopicFilterBuf::parse(&held.filter).map_err(|error| format!("{:?}: {error}", held.filter))?;
             let qos = qos(held.qos)?;
             self.weight += 64 + held.filter.len();
-            self.push(Op::Subscribed { session, filter, qos });
+            let replay = match self.not_in_1("replay", held.replay)?.as_deref() {
+                None => Replay::Done,
+                Some("") => Replay::Whole,
+                Some(topic) => TopicName::parse(topic)
+                    .map(|topic| Replay::Behind(topic.into()))
+                    .map_err(|error| format!("topic {topic:?}: {error}"))?,
+            };
+            self.push(Op::Subscribed {
+                session,
+                filter,
+                qos,
+                replay,
+            });
         }
         for id in line.received {
             let id = PacketId::new(id).ok_or("0 is no packet identifier")?;
@@ -176,6 +193,15 @@ impl Importing {
         }
         self.count.sessions += 1;
         Ok(())
+    }
+
+    /// A field that came with format 2.
+    fn not_in_1<T>(&self, name: &str, value: Option<T>) -> Result<Option<T>, String> {
+        let first = self.start.as_ref().is_some_and(|start| start.format == 1);
+        if first && value.is_some() {
+            return Err(format!("format 1 has no field `{name}`"));
+        }
+        Ok(value)
     }
 
     fn message(&mut self, line: MessageLine) -> Result<(), String> {
@@ -224,8 +250,9 @@ impl Importing {
         let body = line.body.body()?;
         self.weight += 64 + body.len();
         let qos = qos(line.qos)?;
-        self.push(Op::Retained { body, qos });
         self.count.retained += 1;
+        let stamp = self.count.retained;
+        self.push(Op::Retained { body, qos, stamp });
         Ok(())
     }
 

@@ -48,6 +48,7 @@ mod state;
 mod store;
 mod tables;
 mod totals;
+mod upgrade;
 mod write;
 
 pub use backup::backup;

@@ -13,17 +13,17 @@ use crate::faults::{Cells, corrupt};
 use crate::lane::Entry;
 use crate::refs::Refs;
 use crate::rows::{Head, TargetsOf, decode_runs, is_number, row_sum};
-use crate::schema::{self, letter};
+use crate::schema::{self, Format, letter};
 use crate::session::{Out, Session};
 use crate::state::State;
 use crate::tables::{cursor_sum, each, out_sum, packet_id, received_sum, session_row, sub_row, will_row};
 use crate::totals::{FIELDS, NAMES, Totals};
 
 /// See the module.
-pub(crate) fn load(conn: &Connection) -> Result<State, Failure> {
+pub(crate) fn load(conn: &Connection, format: Format) -> Result<State, Failure> {
     let told = meta(conn)?;
     let mut loading = Loading {
-        state: State::new(),
+        state: State::new(format),
         runs: HashMap::new(),
         told,
     };
@@ -77,8 +77,8 @@ struct Loading {
 
 impl Loading {
     fn sessions(&mut self, conn: &Connection) -> Result<(), Failure> {
-        each(conn, ("session", schema::SESSION_ALL), |cells| {
-            let (session, _) = session_row(cells)?;
+        each(conn, ("session", self.state.format.words().session_all), |cells| {
+            let (session, ..) = session_row(cells)?;
             if session.0 >= self.told.next_session {
                 return Err(cells.odd("its number was never given"));
             }
@@ -96,7 +96,7 @@ impl Loading {
     }
 
     fn subs(&mut self, conn: &Connection) -> Result<(), Failure> {
-        each(conn, ("sub", schema::SUB_ALL), |cells| {
+        each(conn, ("sub", self.state.format.words().sub_all), |cells| {
             let (session, ..) = sub_row(cells)?;
             if !self.state.sessions.contains_key(&session) {
                 return Err(cells.odd("its session is not there"));

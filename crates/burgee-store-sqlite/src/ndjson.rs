@@ -9,8 +9,8 @@ use burgee_codec::{QoS, TopicName};
 use burgee_store::{Body, Stage};
 use serde::{Deserialize, Serialize};
 
-/// The version of the lines.
-pub(crate) const FORMAT: u32 = 1;
+/// The version of the lines. Those of version 1 are read as well: they have neither users nor replays.
+pub(crate) const FORMAT: u32 = 2;
 
 /// A line.
 #[derive(Debug, Deserialize, Serialize)]
@@ -38,6 +38,8 @@ pub(crate) struct StartLine {
 pub(crate) struct SessionLine {
     pub(crate) number: u64,
     pub(crate) client_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) user: Option<String>,
     pub(crate) subscriptions: Vec<SubscriptionField>,
     /// Identifiers.
     pub(crate) received: Vec<u16>,
@@ -50,6 +52,9 @@ pub(crate) struct SessionLine {
 pub(crate) struct SubscriptionField {
     pub(crate) filter: String,
     pub(crate) qos: u8,
+    /// Retained messages whose topics lie behind this one are still to be handed over; empty: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) replay: Option<String>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]

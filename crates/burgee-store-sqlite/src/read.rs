@@ -3,12 +3,12 @@
 use burgee_codec::TopicName;
 use burgee_store::{
     Backlog, Body, Delivery, Failure, Limit, MessageNo, OwedMessage, OwedRef, Page, RetainedMessage, SessionNo,
-    SessionRecord, Subscription,
+    SessionRecord,
 };
 use rusqlite::Connection;
 
 use crate::faults::{Cells, Doing, corrupt};
-use crate::schema;
+use crate::schema::{self, Format};
 use crate::state::State;
 use crate::tables::{body_row, retained_row, session_row, sub_row, will_row};
 
@@ -23,14 +23,16 @@ pub(crate) fn sessions(
     out: &mut Vec<SessionRecord>,
 ) -> Result<Page, Failure> {
     let mut page = limit.filling();
-    let mut statement = conn.prepare_cached(schema::SESSION_BEHIND).doing(READING)?;
+    let words = state.format.words();
+    let mut statement = conn.prepare_cached(words.session_behind).doing(READING)?;
     statement.raw_bind_parameter(1, after.0.cast_signed()).doing(READING)?;
     let mut rows = statement.raw_query();
     while let Some(row) = rows.next().doing(READING)? {
         let cells = Cells::new("session", row);
-        let (session, client_id) = session_row(cells)?;
+        let (session, client_id, user) = session_row(cells)?;
         let mut record = record(conn, state, session)?.ok_or_else(|| cells.odd("it came from nowhere"))?;
         record.client_id = client_id.into();
+        record.user = user.map(Into::into);
         if !page.takes(record.weight()) {
             return Ok(Page::More);
         }
@@ -39,15 +41,14 @@ pub(crate) fn sessions(
     Ok(Page::End)
 }
 
-/// Everything of a session but its client identifier.
+/// Everything of a session but its client identifier and its user.
 fn record(conn: &Connection, state: &State, number: SessionNo) -> Result<Option<SessionRecord>, Failure> {
     let Some(session) = state.sessions.get(&number) else {
         return Ok(None);
     };
     let mut subscriptions = Vec::new();
-    of_session(conn, ("sub", schema::SUB_OF), number, |cells| {
-        let (_, filter, qos) = sub_row(cells)?;
-        subscriptions.push(Subscription { filter, qos });
+    of_session(conn, ("sub", state.format.words().sub_of), number, |cells| {
+        subscriptions.push(sub_row(cells)?.1);
         Ok(())
     })?;
     let mut will = None;
@@ -63,6 +64,7 @@ fn record(conn: &Connection, state: &State, number: SessionNo) -> Result<Option<
     Ok(Some(SessionRecord {
         session: number,
         client_id: Box::default(),
+        user: None,
         subscriptions,
         received: session.received().to_vec(),
         deliveries: deliveries.collect(),
@@ -143,15 +145,17 @@ pub(crate) fn body(conn: &Connection, message: MessageNo) -> Result<Body, Failur
 /// As [`Store::retained`](burgee_store::Store::retained).
 pub(crate) fn retained(
     conn: &Connection,
+    format: Format,
     after: Option<TopicName<'_>>,
     limit: Limit,
     out: &mut Vec<RetainedMessage>,
 ) -> Result<Page, Failure> {
     let mut page = limit.filling();
+    let words = format.words();
     let sql = if after.is_some() {
-        schema::RETAINED_BEHIND
+        words.retained_behind
     } else {
-        schema::RETAINED_ALL
+        words.retained_all
     };
     let mut statement = conn.prepare_cached(sql).doing(READING)?;
     if let Some(after) = after {

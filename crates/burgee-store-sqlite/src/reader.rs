@@ -10,11 +10,13 @@ use rusqlite::{Connection, OpenFlags};
 use crate::connect::{check_library, identify, of_sqlite, prepare};
 use crate::error::OpenError;
 use crate::files::{DATABASE, LOG, Lock, length};
+use crate::schema::Format;
 
 /// A store that is only read.
 #[derive(Debug)]
 pub(crate) struct Reader {
     pub(crate) conn: Connection,
+    pub(crate) format: Format,
     /// Let go last.
     _lock: Option<Lock>,
 }
@@ -59,8 +61,12 @@ impl Reader {
             Ok(conn)
         };
         let conn = connect().map_err(|error| of_sqlite(&database, &error))?;
-        identify(&database, &conn)?;
-        Ok(Self { conn, _lock: lock })
+        let format = identify(&database, &conn)?;
+        Ok(Self {
+            conn,
+            format,
+            _lock: lock,
+        })
     }
 }
 

@@ -7,7 +7,15 @@
 pub(crate) const APPLICATION: i64 = 0x4252_4745;
 
 /// The version of the format.
-pub(crate) const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 2;
+
+/// What version 2 added to the tables of version 1, at the end of their columns: table and column. A store of version 1
+/// gets them when it is opened; their sums stay right, because what is not there is not summed.
+pub(crate) const ADDED: [(&str, &str); 3] = [
+    ("session", "user TEXT"),
+    ("sub", "replay TEXT"),
+    ("retained", "stamp INTEGER NOT NULL DEFAULT 0"),
+];
 
 pub(crate) const TABLES: &str = "
 CREATE TABLE meta (
@@ -20,10 +28,10 @@ CREATE TABLE meta (
     sum INTEGER NOT NULL
 );
 CREATE TABLE session (
-    no INTEGER PRIMARY KEY, client_id TEXT NOT NULL UNIQUE, sum INTEGER NOT NULL
+    no INTEGER PRIMARY KEY, client_id TEXT NOT NULL UNIQUE, sum INTEGER NOT NULL, user TEXT
 );
 CREATE TABLE sub (
-    session INTEGER NOT NULL, filter TEXT NOT NULL, qos INTEGER NOT NULL, sum INTEGER NOT NULL,
+    session INTEGER NOT NULL, filter TEXT NOT NULL, qos INTEGER NOT NULL, sum INTEGER NOT NULL, replay TEXT,
     PRIMARY KEY (session, filter)
 ) WITHOUT ROWID;
 CREATE TABLE qos2in (
@@ -48,7 +56,8 @@ CREATE TABLE out (
     PRIMARY KEY (session, message)
 ) WITHOUT ROWID;
 CREATE TABLE retained (
-    topic TEXT PRIMARY KEY, qos INTEGER NOT NULL, payload BLOB NOT NULL, sum INTEGER NOT NULL
+    topic TEXT PRIMARY KEY, qos INTEGER NOT NULL, payload BLOB NOT NULL, sum INTEGER NOT NULL,
+    stamp INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 ";
 
@@ -68,15 +77,12 @@ pub(crate) const META_READ: &str = "SELECT next_session, next_message, sessions,
     message_bytes, cursors, deliveries, retained, retained_bytes, sum, one FROM meta";
 pub(crate) const META_WRITE: &str = "REPLACE INTO meta VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-pub(crate) const SESSION_ALL: &str = "SELECT no, client_id, sum FROM session ORDER BY no";
-pub(crate) const SESSION_BEHIND: &str = "SELECT no, client_id, sum FROM session WHERE no > ? ORDER BY no";
-pub(crate) const SESSION_ADD: &str = "INSERT INTO session VALUES (?, ?, ?)";
+pub(crate) const SESSION_ADD: &str = "INSERT INTO session VALUES (?, ?, ?, ?)";
 pub(crate) const SESSION_REMOVE: &str = "DELETE FROM session WHERE no = ?";
 
-pub(crate) const SUB_ALL: &str = "SELECT session, filter, qos, sum FROM sub";
-pub(crate) const SUB_OF: &str = "SELECT session, filter, qos, sum FROM sub WHERE session = ? ORDER BY filter";
-pub(crate) const SUB_CHANGE: &str = "UPDATE sub SET qos = ?3, sum = ?4 WHERE session = ?1 AND filter = ?2";
-pub(crate) const SUB_ADD: &str = "INSERT INTO sub VALUES (?, ?, ?, ?)";
+pub(crate) const SUB_QOS: &str = "SELECT qos FROM sub WHERE session = ? AND filter = ?";
+pub(crate) const SUB_CHANGE: &str = "UPDATE sub SET qos = ?3, sum = ?4, replay = ?5 WHERE session = ?1 AND filter = ?2";
+pub(crate) const SUB_ADD: &str = "INSERT INTO sub VALUES (?, ?, ?, ?, ?)";
 pub(crate) const SUB_REMOVE: &str = "DELETE FROM sub WHERE session = ? AND filter = ?";
 pub(crate) const SUB_CLEAR: &str = "DELETE FROM sub WHERE session = ?";
 
@@ -107,8 +113,88 @@ pub(crate) const OUT_REMOVE: &str = "DELETE FROM out WHERE session = ? AND messa
 pub(crate) const OUT_CLEAR: &str = "DELETE FROM out WHERE session = ?";
 
 pub(crate) const RETAINED_SIZES: &str = "SELECT length(CAST(topic AS BLOB)), length(payload) FROM retained";
-pub(crate) const RETAINED_BEHIND: &str = "SELECT topic, qos, payload, sum FROM retained WHERE topic > ? ORDER BY topic";
-pub(crate) const RETAINED_ALL: &str = "SELECT topic, qos, payload, sum FROM retained ORDER BY topic";
-pub(crate) const RETAINED_SIZE: &str = "SELECT length(payload) FROM retained WHERE topic = ?";
-pub(crate) const RETAINED_WRITE: &str = "REPLACE INTO retained VALUES (?, ?, ?, ?)";
+pub(crate) const RETAINED_SIZE: &str = "SELECT length(payload), stamp FROM retained WHERE topic = ?";
+pub(crate) const RETAINED_WRITE: &str = "REPLACE INTO retained VALUES (?, ?, ?, ?, ?)";
 pub(crate) const RETAINED_REMOVE: &str = "DELETE FROM retained WHERE topic = ?";
+
+/// A version of the format that can be read.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Format {
+    /// Only read: see `upgrade`.
+    One,
+    Two,
+}
+
+/// How to read the tables that are not the same in all versions. The columns are those of the newest one.
+#[derive(Debug)]
+pub(crate) struct Words {
+    pub(crate) session_all: &'static str,
+    pub(crate) session_behind: &'static str,
+    pub(crate) sub_all: &'static str,
+    pub(crate) sub_of: &'static str,
+    pub(crate) retained_all: &'static str,
+    pub(crate) retained_behind: &'static str,
+}
+
+const WORDS_1: Words = Words {
+    session_all: "SELECT no, client_id, sum, NULL FROM session ORDER BY no",
+    session_behind: "SELECT no, client_id, sum, NULL FROM session WHERE no > ? ORDER BY no",
+    sub_all: "SELECT session, filter, qos, sum, NULL FROM sub",
+    sub_of: "SELECT session, filter, qos, sum, NULL FROM sub WHERE session = ? ORDER BY filter",
+    retained_all: "SELECT topic, qos, payload, sum, 0 FROM retained ORDER BY topic",
+    retained_behind: "SELECT topic, qos, payload, sum, 0 FROM retained WHERE topic > ? ORDER BY topic",
+};
+
+const WORDS_2: Words = Words {
+    session_all: "SELECT no, client_id, sum, user FROM session ORDER BY no",
+    session_behind: "SELECT no, client_id, sum, user FROM session WHERE no > ? ORDER BY no",
+    sub_all: "SELECT session, filter, qos, sum, replay FROM sub",
+    sub_of: "SELECT session, filter, qos, sum, replay FROM sub WHERE session = ? ORDER BY filter",
+    retained_all: "SELECT topic, qos, payload, sum, stamp FROM retained ORDER BY topic",
+    retained_behind: "SELECT topic, qos, payload, sum, stamp FROM retained WHERE topic > ? ORDER BY topic",
+};
+
+impl Format {
+    /// The one of a `user_version`.
+    pub(crate) const fn of(version: i64) -> Option<Self> {
+        match version {
+            1 => Some(Self::One),
+            VERSION => Some(Self::Two),
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn version(self) -> i64 {
+        match self {
+            Self::One => 1,
+            Self::Two => VERSION,
+        }
+    }
+
+    pub(crate) const fn words(self) -> &'static Words {
+        match self {
+            Self::One => &WORDS_1,
+            Self::Two => &WORDS_2,
+        }
+    }
+
+    /// The words that made its tables, without blanks.
+    pub(crate) fn tables(self) -> Vec<String> {
+        let mut tables = squeezed(TABLES);
+        if self == Self::One {
+            for (_, column) in ADDED {
+                tables = tables.replace(&format!(",{}", squeezed(column)), "");
+            }
+        }
+        tables
+            .split(';')
+            .filter(|table| !table.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+/// Without blanks and line breaks: SQLite sets a column that is added where it sees fit.
+pub(crate) fn squeezed(sql: &str) -> String {
+    sql.split_whitespace().collect()
+}

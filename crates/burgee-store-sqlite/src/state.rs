@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use burgee_codec::{PacketId, QoS};
-use burgee_store::{MessageNo, OwedRef, SessionNo};
+use burgee_store::{MessageNo, OwedRef, Removals, SessionNo};
 
 use crate::changes::Changes;
 use crate::lane::{Entry, Lane, Left};
 use crate::rows::Targets;
+use crate::schema::Format;
 use crate::session::{Out, Session};
 use crate::totals::Totals;
 
@@ -43,11 +44,17 @@ pub(crate) struct State {
     pub(crate) sessions: Sessions,
     pub(crate) lanes: Vec<Lane>,
     pub(crate) totals: Totals,
+    /// Retained messages that are gone.
+    pub(crate) removals: Removals,
+    /// How the file is read.
+    pub(crate) format: Format,
 }
 
 impl State {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(format: Format) -> Self {
         Self {
+            removals: Removals::default(),
+            format,
             sessions: Sessions::default(),
             lanes: Vec::new(),
             totals: Totals::EMPTY,

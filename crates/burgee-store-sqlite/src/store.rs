@@ -20,8 +20,10 @@ use crate::faults::Doing;
 use crate::files::{DATABASE, Lock, make_directory};
 use crate::load::load;
 use crate::read;
+use crate::schema::Format;
 use crate::space::Space;
 use crate::state::State;
+use crate::upgrade::upgrade;
 use crate::write::Writer;
 
 /// A store in a directory.
@@ -72,13 +74,14 @@ impl SqliteStore {
         let lock = Lock::take(directory)?;
         connect::create_if_missing(directory)?;
         let database = directory.join(DATABASE);
-        let conn = connect::connect(&database, settings)?;
+        let (conn, format) = connect::connect(&database, settings)?;
+        upgrade(&conn, format, directory)?;
         Self::over(conn, Some(lock)).map_err(|failure| OpenError::of_failure(directory, failure))
     }
 
     /// The store of an open database.
     pub(crate) fn over(conn: Connection, lock: Option<Lock>) -> Result<Self, Failure> {
-        let state = load(&conn)?;
+        let state = load(&conn, Format::Two)?;
         let Recovered {
             next_session,
             next_message,
@@ -196,7 +199,7 @@ impl Shared<'_> {
         // What is on the disk is not touched any more, not even by closing.
         let option = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
         drop(self.conn.set_db_config(option, true));
-        match load(self.conn) {
+        match load(self.conn, Format::Two) {
             Ok(state) => self.inner.state = state,
             Err(why) => self.inner.unreadable = Some(why),
         }
@@ -328,8 +331,8 @@ impl Store for Shared<'_> {
         limit: Limit,
         out: &mut Vec<RetainedMessage>,
     ) -> Result<Page, Failure> {
-        self.readable()?;
-        read::retained(self.conn, after, limit, out)
+        let format = self.readable()?.format;
+        read::retained(self.conn, format, after, limit, out)
     }
 }
 

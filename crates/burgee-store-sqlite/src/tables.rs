@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use burgee_codec::{PacketId, QoS, TopicFilterBuf, TopicName};
-use burgee_store::{Body, Failure, RetainedMessage, SessionNo, Stage, Will};
+use burgee_store::{Body, Failure, Replay, RetainedMessage, SessionNo, Stage, Subscription, Will};
 use rusqlite::Connection;
 
 use crate::faults::{Cells, Doing};
@@ -29,24 +29,42 @@ pub(crate) fn each(
     Ok(())
 }
 
-/// The number and the client identifier in a row of the table `session`.
-pub(crate) fn session_row(cells: Cells<'_>) -> Result<(SessionNo, &str), Failure> {
+/// The number, the client identifier and the user in a row of the table `session`.
+pub(crate) fn session_row(cells: Cells<'_>) -> Result<(SessionNo, &str, Option<&str>), Failure> {
     let (session, client_id) = (cells.number(0)?, cells.text(1)?);
-    cells.sums_to(2, session_sum(session, client_id))?;
+    let user = cells.text_if_any(3)?;
+    cells.sums_to(2, session_sum(session, client_id, user))?;
     if !is_number(session) {
         return Err(cells.odd("its number cannot be"));
     }
-    Ok((SessionNo(session), client_id))
+    Ok((SessionNo(session), client_id, user))
 }
 
 /// A row of the table `sub`.
-pub(crate) fn sub_row(cells: Cells<'_>) -> Result<(SessionNo, TopicFilterBuf, QoS), Failure> {
+pub(crate) fn sub_row(cells: Cells<'_>) -> Result<(SessionNo, Subscription), Failure> {
     let (session, filter) = (cells.number(0)?, cells.text(1)?);
     let bits: u8 = cells.small(2)?;
-    cells.sums_to(3, sub_sum(session, filter, bits))?;
+    let left = cells.text_if_any(4)?;
+    cells.sums_to(3, sub_sum(session, (filter, bits), left))?;
     let qos = QoS::from_bits(bits).ok_or_else(|| cells.odd("its QoS is unknown"))?;
     let filter = TopicFilterBuf::parse(filter).map_err(|_| cells.odd("its filter is malformed"))?;
-    Ok((SessionNo(session), filter, qos))
+    let replay = match left {
+        None => Replay::Done,
+        Some("") => Replay::Whole,
+        Some(topic) => TopicName::parse(topic)
+            .map(|topic| Replay::Behind(topic.into()))
+            .map_err(|_| cells.odd("its replay is behind what is no topic"))?,
+    };
+    Ok((SessionNo(session), Subscription { filter, qos, replay }))
+}
+
+/// What is left of a replay as the column `replay` has it.
+pub(crate) fn replay_text(replay: &Replay) -> Option<&str> {
+    match replay {
+        Replay::Done => None,
+        Replay::Whole => Some(""),
+        Replay::Behind(topic) => Some(topic.as_str()),
+    }
 }
 
 pub(crate) fn packet_id(cells: Cells<'_>, column: usize) -> Result<PacketId, Failure> {
@@ -82,21 +100,37 @@ pub(crate) fn body_row(cells: Cells<'_>) -> Result<(Head, &[u8], Body), Failure>
 pub(crate) fn retained_row(cells: Cells<'_>) -> Result<RetainedMessage, Failure> {
     let (topic, payload) = (cells.text(0)?, cells.bytes(2)?);
     let bits: u8 = cells.small(1)?;
-    cells.sums_to(3, retained_sum(topic, bits, payload))?;
+    let stamp = cells.number(4)?;
+    cells.sums_to(3, retained_sum(topic, (bits, stamp), payload))?;
     let qos = QoS::from_bits(bits).ok_or_else(|| cells.odd("its QoS is unknown"))?;
     let topic = TopicName::parse(topic).map_err(|_| cells.odd("its topic is malformed"))?;
     Ok(RetainedMessage {
         body: Body::of(topic, payload),
         qos,
+        stamp,
     })
 }
 
-pub(crate) fn session_sum(session: u64, client_id: &str) -> i64 {
-    row_sum(letter::SESSION, &[session], &[client_id.as_bytes()])
+pub(crate) fn session_sum(session: u64, client_id: &str, user: Option<&str>) -> i64 {
+    sum_with(
+        letter::SESSION,
+        &[session],
+        &[client_id.as_bytes()],
+        user.map(str::as_bytes),
+    )
 }
 
-pub(crate) fn sub_sum(session: u64, filter: &str, qos: u8) -> i64 {
-    row_sum(letter::SUB, &[session, u64::from(qos)], &[filter.as_bytes()])
+pub(crate) fn sub_sum(session: u64, (filter, qos): (&str, u8), replay: Option<&str>) -> i64 {
+    let numbers = [session, u64::from(qos)];
+    sum_with(letter::SUB, &numbers, &[filter.as_bytes()], replay.map(str::as_bytes))
+}
+
+/// What version 1 did not have is summed where there is something: so a row without it has the sum that it had then.
+fn sum_with(letter: u8, numbers: &[u64], texts: &[&[u8]], added: Option<&[u8]>) -> i64 {
+    match added {
+        None => row_sum(letter, numbers, texts),
+        Some(added) => row_sum(letter, numbers, &[texts, &[added]].concat()),
+    }
 }
 
 pub(crate) fn received_sum(session: SessionNo, id: PacketId) -> i64 {
@@ -128,6 +162,8 @@ pub(crate) fn out_sum(session: SessionNo, out: Out) -> i64 {
     row_sum(letter::OUT, &numbers, &[])
 }
 
-pub(crate) fn retained_sum(topic: &str, qos: u8, payload: &[u8]) -> i64 {
-    row_sum(letter::RETAINED, &[u64::from(qos)], &[topic.as_bytes(), payload])
+pub(crate) fn retained_sum(topic: &str, (qos, stamp): (u8, u64), payload: &[u8]) -> i64 {
+    let added = stamp.to_le_bytes();
+    let added = (stamp > 0).then_some(&added[..]);
+    sum_with(letter::RETAINED, &[u64::from(qos)], &[topic.as_bytes(), payload], added)
 }

@@ -5,7 +5,7 @@
 //! of it cancels out.
 
 use burgee_codec::{QoS, TopicFilterBuf, TopicNameBuf};
-use burgee_store::{Batch, Body, Failure, Fault, MessageNo, Op, SessionNo, Will};
+use burgee_store::{Batch, Body, Failure, Fault, MessageNo, Op, Replay, SessionNo, Will};
 use rusqlite::Connection;
 
 use crate::changes::{Changes, Fresh};
@@ -15,7 +15,7 @@ use crate::rows::{Head, Targets, body_sum, is_number};
 use crate::schema;
 use crate::session::{Out, Session};
 use crate::state::State;
-use crate::tables::{retained_sum, session_sum, sub_sum, will_sum};
+use crate::tables::{replay_text, retained_sum, session_sum, sub_sum, will_sum};
 
 const WRITING: &str = "writing a commit";
 
@@ -35,7 +35,11 @@ impl Writer<'_> {
 
     fn op(&mut self, source: u16, op: Op) -> Result<(), Failure> {
         match op {
-            Op::SessionCreated { session, client_id } => self.create(session, &client_id),
+            Op::SessionCreated {
+                session,
+                client_id,
+                user,
+            } => self.create(session, &client_id, user.as_deref()),
             Op::SessionDeleted { session } => self.delete(session),
             Op::Owed {
                 message,
@@ -64,16 +68,26 @@ impl Writer<'_> {
                 self.state.free(session, id, self.changes);
                 Ok(())
             }
-            Op::Subscribed { session, filter, qos } => self.subscribe(session, &filter, qos),
+            Op::Subscribed {
+                session,
+                filter,
+                qos,
+                replay,
+            } => self.subscribe(session, &filter, (qos, &replay)),
+            Op::Replayed {
+                session,
+                filter,
+                replay,
+            } => self.replayed(session, &filter, &replay),
             Op::Unsubscribed { session, filter } => self.unsubscribe(session, &filter),
             Op::WillSet { session, will } => self.set_will(session, &will),
             Op::WillCleared { session } => self.clear_will(session),
-            Op::Retained { body, qos } => self.retain(&body, qos),
-            Op::Unretained { topic } => self.unretain(&topic),
+            Op::Retained { body, qos, stamp } => self.retain(&body, (qos, stamp)),
+            Op::Unretained { topic, stamp, oldest } => self.unretain(topic, stamp, oldest),
         }
     }
 
-    fn create(&mut self, session: SessionNo, client_id: &str) -> Result<(), Failure> {
+    fn create(&mut self, session: SessionNo, client_id: &str, user: Option<&str>) -> Result<(), Failure> {
         if self.state.sessions.contains_key(&session) {
             return Err(ours(format!("session number {} was taken twice", session.0)));
         }
@@ -81,7 +95,8 @@ impl Writer<'_> {
             return Err(ours(format!("session number {} cannot be kept", session.0)));
         }
         let mut statement = self.conn.prepare_cached(schema::SESSION_ADD).doing(WRITING)?;
-        let row = (int(session.0), client_id, session_sum(session.0, client_id));
+        let sum = session_sum(session.0, client_id, user);
+        let row = (int(session.0), client_id, sum, user);
         // The only constraint that can fail is that of the identifier.
         statement.execute(row).doing(WRITING).map_err(|failure| {
             if failure.fault == Fault::Ours {
@@ -153,16 +168,36 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn subscribe(&mut self, session: SessionNo, filter: &TopicFilterBuf, qos: QoS) -> Result<(), Failure> {
+    fn subscribe(
+        &mut self,
+        session: SessionNo,
+        filter: &TopicFilterBuf,
+        (qos, replay): (QoS, &Replay),
+    ) -> Result<(), Failure> {
         if !self.state.sessions.contains_key(&session) {
             return Ok(());
         }
-        let (filter, qos) = (filter.as_str(), qos.bits());
-        let row = (int(session.0), filter, qos, sub_sum(session.0, filter, qos));
+        let (filter, qos, left) = (filter.as_str(), qos.bits(), replay_text(replay));
+        let sum = sub_sum(session.0, (filter, qos), left);
+        let row = (int(session.0), filter, qos, sum, left);
         if self.run(schema::SUB_CHANGE, row)? == 0 {
             self.state.totals.subs += self.run(schema::SUB_ADD, row)?;
         }
         Ok(())
+    }
+
+    fn replayed(&mut self, session: SessionNo, filter: &TopicFilterBuf, replay: &Replay) -> Result<(), Failure> {
+        let filter = filter.as_str();
+        let mut statement = self.conn.prepare_cached(schema::SUB_QOS).doing(WRITING)?;
+        let mut rows = statement.query((int(session.0), filter)).doing(WRITING)?;
+        let Some(row) = rows.next().doing(WRITING)? else {
+            return Ok(());
+        };
+        let qos: u8 = Cells::new("sub", row).small(0)?;
+        let left = replay_text(replay);
+        let sum = sub_sum(session.0, (filter, qos), left);
+        let row = (int(session.0), filter, qos, sum, left);
+        self.run(schema::SUB_CHANGE, row).map(drop)
     }
 
     fn unsubscribe(&mut self, session: SessionNo, filter: &TopicFilterBuf) -> Result<(), Failure> {
@@ -193,35 +228,64 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn retain(&mut self, body: &Body, qos: QoS) -> Result<(), Failure> {
-        let topic = body.topic();
-        self.forget(topic.as_str())?;
+    fn retain(&mut self, body: &Body, (qos, stamp): (QoS, u64)) -> Result<(), Failure> {
+        if stamp > i64::MAX.cast_unsigned() {
+            return Err(ours(format!("stamp {stamp} cannot be kept")));
+        }
+        let (topic, name) = (body.topic(), TopicNameBuf::from(body.topic()));
+        let there = self.there(topic.as_str())?;
+        if self.is_late(there, &name, stamp) {
+            return Ok(());
+        }
+        self.uncount(topic.as_str(), there);
+        self.state.removals.is_back(&name);
         let (qos, payload) = (qos.bits(), body.payload());
-        let sum = retained_sum(topic.as_str(), qos, payload);
-        self.run(schema::RETAINED_WRITE, (topic.as_str(), qos, payload, sum))?;
+        let sum = retained_sum(topic.as_str(), (qos, stamp), payload);
+        self.run(schema::RETAINED_WRITE, (topic.as_str(), qos, payload, sum, int(stamp)))?;
         self.state.totals.retained += 1;
         self.state.totals.retained_bytes += size(body.len());
         Ok(())
     }
 
-    fn unretain(&mut self, topic: &TopicNameBuf) -> Result<(), Failure> {
-        if self.forget(topic.as_str())? {
+    fn unretain(&mut self, topic: TopicNameBuf, stamp: u64, oldest: u64) -> Result<(), Failure> {
+        self.state.removals.oldest_is(oldest);
+        let there = self.there(topic.as_str())?;
+        if self.is_late(there, &topic, stamp) {
+            return Ok(());
+        }
+        if there.is_some() {
+            self.uncount(topic.as_str(), there);
             self.run(schema::RETAINED_REMOVE, (topic.as_str(),))?;
+        }
+        if stamp > oldest {
+            self.state.removals.removed(topic, stamp);
         }
         Ok(())
     }
 
-    /// Counts the retained message of a topic as gone; whether there is one.
-    fn forget(&mut self, topic: &str) -> Result<bool, Failure> {
+    /// Whether a greater stamp has spoken of a topic.
+    fn is_late(&self, there: Option<(u64, u64)>, topic: &TopicNameBuf, stamp: u64) -> bool {
+        let gone = self.state.removals.stamp(topic);
+        there.map(|(_, stamp)| stamp).max(gone).is_some_and(|held| held > stamp)
+    }
+
+    /// Payload bytes and stamp of the retained message of a topic.
+    fn there(&self, topic: &str) -> Result<Option<(u64, u64)>, Failure> {
         let mut statement = self.conn.prepare_cached(schema::RETAINED_SIZE).doing(WRITING)?;
         let mut rows = statement.query((topic,)).doing(WRITING)?;
         let Some(row) = rows.next().doing(WRITING)? else {
-            return Ok(false);
+            return Ok(None);
         };
-        let payload = Cells::new("retained", row).number(0)?;
-        self.state.totals.retained -= 1;
-        self.state.totals.retained_bytes -= payload + size(2 + topic.len());
-        Ok(true)
+        let cells = Cells::new("retained", row);
+        Ok(Some((cells.number(0)?, cells.number(1)?)))
+    }
+
+    /// Counts the retained message of a topic as gone, if there is one.
+    fn uncount(&mut self, topic: &str, there: Option<(u64, u64)>) {
+        if let Some((payload, _)) = there {
+            self.state.totals.retained -= 1;
+            self.state.totals.retained_bytes -= payload + size(2 + topic.len());
+        }
     }
 
     /// Runs a statement; how many rows it changed.

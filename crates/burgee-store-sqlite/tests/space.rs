@@ -32,6 +32,7 @@ impl Queue {
             number: 0,
         };
         let created = |session: u64| Op::SessionCreated {
+            user: None,
             session: SessionNo(session),
             client_id: session.to_string().into(),
         };

@@ -38,7 +38,7 @@ fn what_was_exported_and_imported_is_the_same() {
         let target = TempDir::new();
         let recovered = import(target.path(), lines.as_bytes()).unwrap();
         let mut store = open(target.path());
-        assert_eq!(Image::of(&mut store).unwrap(), image);
+        assert_eq!(Image::of(&mut store).unwrap(), image.moved());
         assert_eq!(store.recover().unwrap(), recovered);
         let before = open(directory.path()).recover().unwrap();
         assert_eq!(recovered, before, "the numbers go on where they were");
@@ -50,7 +50,7 @@ fn what_was_exported_and_imported_is_the_same() {
 
 #[test]
 fn an_export_is_lines_of_json_in_the_order_that_is_described() {
-    let (directory, _) = filled(2, 60);
+    let (directory, _) = filled(2, 200);
     let lines = exported(&directory);
     let kinds: Vec<String> = lines
         .lines()
@@ -70,6 +70,7 @@ fn text_is_text_and_bytes_are_base64() {
     let directory = TempDir::new();
     let mut store = open(directory.path());
     let retained = |topic: &str, payload: &[u8]| Op::Retained {
+        stamp: 1,
         body: burgee_store::Body::of(burgee_codec::TopicName::trusted(topic), payload),
         qos: burgee_codec::QoS::AtLeastOnce,
     };
@@ -234,7 +235,11 @@ fn numbers_of_a_store_that_is_empty_survive_a_move() {
     let session = SessionNo(41);
     let client_id = "a".into();
     let ops = vec![
-        Op::SessionCreated { session, client_id },
+        Op::SessionCreated {
+            session,
+            client_id,
+            user: None,
+        },
         Op::SessionDeleted { session },
     ];
     let source = Source(0);

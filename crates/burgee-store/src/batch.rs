@@ -41,6 +41,28 @@ pub struct Will {
     pub retain: bool,
 }
 
+/// How much of the retained messages that match a new subscription is still to be handed over to its client.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Replay {
+    /// Nothing.
+    #[default]
+    Done,
+    /// All of them.
+    Whole,
+    /// Those whose topics lie behind this one, in the order of their bytes.
+    Behind(TopicNameBuf),
+}
+
+impl Replay {
+    /// Bytes that it owns.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Done | Self::Whole => 0,
+            Self::Behind(topic) => topic.as_str().len(),
+        }
+    }
+}
+
 /// One change of durable state. "Nothing happens" where the session is unknown or gone, in all of them.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Op {
@@ -51,13 +73,15 @@ pub enum Op {
         session: SessionNo,
         /// Its client identifier.
         client_id: Box<str>,
+        /// The user that it belongs to, where users have names.
+        user: Option<Box<str>>,
     },
     /// A session is gone with all that it held; its messages count as settled.
     SessionDeleted {
         /// Its number.
         session: SessionNo,
     },
-    /// A subscription was made, or its QoS changed.
+    /// A subscription was made, or made again: this is its QoS, and this is owed to it of what is retained.
     Subscribed {
         /// Whose.
         session: SessionNo,
@@ -65,6 +89,17 @@ pub enum Op {
         filter: TopicFilterBuf,
         /// Granted QoS.
         qos: QoS,
+        /// What of the retained messages is to be handed over.
+        replay: Replay,
+    },
+    /// So much of the retained messages is still to be handed over to a subscription. Nothing happens where there is none.
+    Replayed {
+        /// Whose.
+        session: SessionNo,
+        /// As sent.
+        filter: TopicFilterBuf,
+        /// What is left.
+        replay: Replay,
     },
     /// A subscription ended. Nothing happens where there is none.
     Unsubscribed {
@@ -133,17 +168,26 @@ pub enum Op {
         /// Which session.
         session: SessionNo,
     },
-    /// The retained message of a topic was set; the old one is gone.
+    /// The retained message of a topic was set; the old one is gone. Nothing happens where a greater stamp has spoken of
+    /// this topic since the store was opened, or the message that is there has one.
     Retained {
         /// Topic and payload.
         body: Body,
         /// QoS of the publication.
         qos: QoS,
+        /// When, among all words about retained messages, whoever said them: see [`Op::Unretained`].
+        stamp: u64,
     },
-    /// The retained message of a topic was removed. Nothing happens where there is none.
+    /// The retained message of a topic was removed. Nothing happens where there is none, or where a greater stamp has
+    /// spoken, as for [`Op::Retained`]. Sources may say their words in another order than that in which they had their
+    /// stamps; so the store remembers a removal for as long as an older word may come.
     Unretained {
         /// Topic name.
         topic: TopicNameBuf,
+        /// When.
+        stamp: u64,
+        /// No word with a lesser stamp comes after this one. It may be less than necessary, never more.
+        oldest: u64,
     },
 }
 
@@ -157,12 +201,17 @@ impl Op {
     /// Bytes that it owns on the heap, bodies included.
     fn heap(&self) -> usize {
         match self {
-            Self::SessionCreated { client_id, .. } => client_id.len(),
-            Self::Subscribed { filter, .. } | Self::Unsubscribed { filter, .. } => filter.as_str().len(),
+            Self::SessionCreated { client_id, user, .. } => {
+                client_id.len() + user.as_ref().map_or(0, |user| user.len())
+            }
+            Self::Unsubscribed { filter, .. } => filter.as_str().len(),
+            Self::Subscribed { filter, replay, .. } | Self::Replayed { filter, replay, .. } => {
+                filter.as_str().len() + replay.len()
+            }
             Self::Owed { body, owing, .. } => body.len() + size_of_val::<[_]>(owing),
             Self::WillSet { will, .. } => will.body.len(),
             Self::Retained { body, .. } => body.len(),
-            Self::Unretained { topic } => topic.as_str().len(),
+            Self::Unretained { topic, .. } => topic.as_str().len(),
             Self::SessionDeleted { .. }
             | Self::Settled { .. }
             | Self::Delivery { .. }

@@ -33,6 +33,9 @@
 //!   the session that it is owed to.
 //! - Batch numbers of a source count 1, 2, 3 from the moment the store was opened. Session and message numbers of a
 //!   source ascend, and no two sources give the same one: [`Numbers`]. [`Intake`] refuses what breaks this.
+//! - Words about retained messages carry stamps. Whoever says that one is set or gone got its stamp in the order in which
+//!   it became so, all sources together; their batches may come in another. The greater stamp has it. Stamps are above
+//!   those of the retained messages that were found when the store was opened.
 //! - The numbers of two sources have no order between them: a session may have settled number 900 of one source before
 //!   it is owed number 17 of another. So "settled up to here" is never true of a session, only of a session **and** the
 //!   source of the messages. After a restart another source may go on with a source's number, above all that was.
@@ -63,9 +66,10 @@ mod memory;
 mod numbers;
 mod page;
 mod record;
+mod removals;
 mod store;
 
-pub use batch::{Batch, MessageNo, Op, SessionNo, Source, Stage, Will};
+pub use batch::{Batch, MessageNo, Op, Replay, SessionNo, Source, Stage, Will};
 pub use body::{Body, NotABody};
 pub use error::{Breach, Failure, Fault, SubmitError};
 pub use intake::Intake;
@@ -75,4 +79,5 @@ pub use page::{Filling, Limit, Page};
 pub use record::{
     Backlog, Delivery, Durable, OwedMessage, OwedRef, Recovered, RetainedMessage, SessionRecord, Subscription,
 };
+pub use removals::Removals;
 pub use store::Store;

@@ -71,6 +71,7 @@ impl MemoryStore {
         if claims::check(&self.state, waiting.iter()).is_ok() {
             self.state.apply(waiting);
         }
+        self.state.reopen();
         self.intake = self.state.intake();
         self.failed = None;
         self.to_fail = None;

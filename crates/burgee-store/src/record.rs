@@ -5,7 +5,7 @@
 
 use burgee_codec::{PacketId, QoS, TopicFilterBuf};
 
-use crate::batch::{MessageNo, SessionNo, Source, Stage, Will};
+use crate::batch::{MessageNo, Replay, SessionNo, Source, Stage, Will};
 use crate::body::Body;
 
 /// A notice: all batches of a source up to this number are durable.
@@ -43,6 +43,8 @@ pub struct SessionRecord {
     pub session: SessionNo,
     /// Its client identifier.
     pub client_id: Box<str>,
+    /// The user that it belongs to.
+    pub user: Option<Box<str>>,
     /// Its subscriptions.
     pub subscriptions: Vec<Subscription>,
     /// Identifiers of received QoS 2 messages that are not free yet.
@@ -59,12 +61,17 @@ impl SessionRecord {
     /// Bytes that it counts for on a page.
     #[must_use]
     pub fn weight(&self) -> usize {
-        let filters: usize = self.subscriptions.iter().map(|held| held.filter.as_str().len()).sum();
+        let filters: usize = self
+            .subscriptions
+            .iter()
+            .map(|held| held.filter.as_str().len() + held.replay.len())
+            .sum();
         let will = self.will.as_ref().map_or(0, |will| will.body.len());
         let lists = size_of_val::<[_]>(&self.subscriptions)
             + size_of_val::<[_]>(&self.received)
             + size_of_val::<[_]>(&self.deliveries);
-        size_of::<Self>() + self.client_id.len() + filters + will + lists
+        let user = self.user.as_ref().map_or(0, |user| user.len());
+        size_of::<Self>() + self.client_id.len() + user + filters + will + lists
     }
 }
 
@@ -75,6 +82,8 @@ pub struct Subscription {
     pub filter: TopicFilterBuf,
     /// Granted QoS.
     pub qos: QoS,
+    /// What of the retained messages is still to be handed over.
+    pub replay: Replay,
 }
 
 /// A QoS 2 delivery that has an identifier.
@@ -152,6 +161,8 @@ pub struct RetainedMessage {
     pub body: Body,
     /// QoS of the publication.
     pub qos: QoS,
+    /// When it was retained; see [`Op::Unretained`](crate::Op::Unretained).
+    pub stamp: u64,
 }
 
 impl RetainedMessage {

@@ -15,7 +15,7 @@ use burgee_codec::TopicName;
 use burgee_store::contract::{Contract, Effort, Finding};
 use burgee_store::{
     Batch, Body, Durable, Failure, Fault, Limit, MemoryStore, MessageNo, Op, OwedMessage, OwedRef, Page, Recovered,
-    RetainedMessage, SessionNo, SessionRecord, Source, Stage, Store, SubmitError,
+    Replay, RetainedMessage, SessionNo, SessionRecord, Source, Stage, Store, SubmitError,
 };
 
 /// What a wrapper does wrong.
@@ -31,6 +31,11 @@ enum Wrong {
     ForgetsToFree,
     ForgetsToDelete,
     KeepsTheFirstRetained,
+    TakesTheLastWordOfATopic,
+    ForgetsRemovals,
+    ForgetsHowFarAReplayIs,
+    TakesEveryReplayForWhole,
+    ForgetsTheUser,
     DropsRetainFlags,
     SettlesOnlyForTheFirst,
     TakesTheHighestSettledForACursor,
@@ -72,6 +77,11 @@ const ALL: &[Wrong] = &[
     Wrong::ForgetsToFree,
     Wrong::ForgetsToDelete,
     Wrong::KeepsTheFirstRetained,
+    Wrong::TakesTheLastWordOfATopic,
+    Wrong::ForgetsRemovals,
+    Wrong::ForgetsHowFarAReplayIs,
+    Wrong::TakesEveryReplayForWhole,
+    Wrong::ForgetsTheUser,
     Wrong::DropsRetainFlags,
     Wrong::SettlesOnlyForTheFirst,
     Wrong::TakesTheHighestSettledForACursor,
@@ -286,6 +296,21 @@ impl Bent {
                     *body = old.body;
                 }
             }
+            Op::Retained { stamp, .. } | Op::Unretained { stamp, .. }
+                if self.wrong == Wrong::TakesTheLastWordOfATopic =>
+            {
+                *stamp = u64::MAX;
+            }
+            Op::Unretained { oldest, .. } if self.wrong == Wrong::ForgetsRemovals => *oldest = u64::MAX,
+            Op::Replayed { filter, .. } if self.wrong == Wrong::ForgetsHowFarAReplayIs => {
+                *filter = burgee_codec::TopicFilterBuf::parse("never").expect("it is a filter");
+            }
+            Op::Replayed { replay, .. } | Op::Subscribed { replay, .. }
+                if self.wrong == Wrong::TakesEveryReplayForWhole && *replay != Replay::Done =>
+            {
+                *replay = Replay::Whole;
+            }
+            Op::SessionCreated { user, .. } if self.wrong == Wrong::ForgetsTheUser => *user = None,
             Op::SessionDeleted { session } => {
                 let mut one = Vec::new();
                 let before = SessionNo(session.0.saturating_sub(1));

@@ -264,6 +264,7 @@ fn batch(shard: u16, number: u64) -> Batch {
         MessageNo(number * 100 + u64::from(shard)),
     );
     let created = Op::SessionCreated {
+        user: None,
         session,
         client_id: format!("client {shard}").into(),
     };

@@ -7,7 +7,7 @@ use burgee_codec::{QoS, TopicFilterBuf, TopicName};
 use burgee_core::Config;
 use burgee_core::io::{ConnKey, Effects, Input, Inputs, ListenerNo, ReadKey};
 use burgee_protocol::Time;
-use burgee_store::{Batch, MemoryStore, Op, Source};
+use burgee_store::{Batch, MemoryStore, Op, Replay, Source};
 
 use super::*;
 
@@ -42,10 +42,12 @@ fn machines(count: ShardId) -> (Vec<Shard>, Arc<Shared>) {
 fn store() -> MemoryStore {
     let body = |topic: &str| Body::of(TopicName::parse(topic).unwrap(), b"x");
     let created = |number| Op::SessionCreated {
+        user: None,
         session: SessionNo(number),
         client_id: client_id(number).into(),
     };
     let subscribed = |number| Op::Subscribed {
+        replay: Replay::Done,
         session: SessionNo(number),
         filter: TopicFilterBuf::parse(&format!("t/{number}")).unwrap(),
         qos: QoS::AtLeastOnce,
@@ -57,6 +59,7 @@ fn store() -> MemoryStore {
         owing: Box::new([(SessionNo(session), QoS::AtLeastOnce)]),
     };
     let retained = |number| Op::Retained {
+        stamp: 1,
         body: body(&format!("r/{number}")),
         qos: QoS::AtMostOnce,
     };

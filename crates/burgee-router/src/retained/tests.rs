@@ -216,3 +216,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_change_has_a_greater_stamp_than_all_before_and_knows_what_was_not_handed_on() {
+    let retained = Retained::new();
+    let word = |found: (Option<Arc<Message>>, Word)| (found.1.stamp, found.1.oldest);
+    assert_eq!(word(retained.set_by(1, message("a", 1))), (1, 1));
+    assert_eq!(word(retained.remove_by(2, name("a"))), (2, 1));
+    assert_eq!(word(retained.set_by(2, message("b", 1))), (3, 1));
+    retained.handed_on(1);
+    assert_eq!(word(retained.set_by(2, message("a", 2))), (4, 2));
+    assert_eq!(word(retained.set_by(1, message("a", 3))), (5, 2));
+    retained.handed_on(2);
+    // Who hands nothing on counts, too, and keeps nobody waiting.
+    retained.set(message("c", 1));
+    assert_eq!(word(retained.remove_by(2, name("never"))), (7, 5));
+    retained.handed_on(1);
+    retained.handed_on(2);
+    retained.stamps_are_above(90);
+    retained.stamps_are_above(10);
+    assert_eq!(word(retained.remove_by(3, name("a"))), (91, 91));
+}

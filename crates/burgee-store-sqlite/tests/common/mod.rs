@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use burgee_codec::{PacketId, QoS, TopicFilterBuf, TopicName};
 use burgee_store::{
-    Batch, Body, Durable, Failure, Limit, MemoryStore, MessageNo, Op, OwedMessage, Page, Recovered, RetainedMessage,
-    SessionNo, SessionRecord, Source, Stage, Store, Will,
+    Batch, Body, Durable, Failure, Limit, MemoryStore, MessageNo, Op, OwedMessage, Page, Recovered, Replay,
+    RetainedMessage, SessionNo, SessionRecord, Source, Stage, Store, Will,
 };
 use burgee_store_sqlite::{Settings, SqliteStore, SyncPolicy};
 
@@ -129,6 +129,14 @@ impl Image {
         })
     }
 
+    /// As it is after a move: stamps begin anew.
+    pub(crate) fn moved(mut self) -> Self {
+        for (held, stamp) in self.retained.iter_mut().zip(1..) {
+            held.stamp = stamp;
+        }
+        self
+    }
+
     pub(crate) fn messages(&self) -> usize {
         self.backlogs.iter().map(Vec::len).sum()
     }
@@ -143,6 +151,8 @@ pub(crate) struct Work {
     next_session: u64,
     next_message: [u64; SOURCES],
     numbers: [u64; SOURCES],
+    /// The last stamp, and the first one since the store was opened.
+    stamps: (u64, u64),
     sessions: BTreeMap<u64, u64>,
     owed: BTreeSet<(u64, u64)>,
 }
@@ -158,6 +168,7 @@ impl Work {
             next_session: 1,
             next_message: [1, 2, 3],
             numbers: [0; SOURCES],
+            stamps: (1, 1),
             sessions: BTreeMap::new(),
             owed: BTreeSet::new(),
         }
@@ -168,6 +179,8 @@ impl Work {
         self.numbers = [0; SOURCES];
         let top = self.next_message.into_iter().max().unwrap();
         self.next_message = [top, top + 1, top + 2];
+        self.stamps.0 += 1;
+        self.stamps.1 = self.stamps.0;
     }
 
     pub(crate) fn below(&mut self, end: u64) -> u64 {
@@ -229,11 +242,7 @@ impl Work {
             }
             23..=24 => ops.push(Op::Received { session, id }),
             25 => ops.push(Op::Freed { session, id }),
-            26 => ops.push(Op::Subscribed {
-                session,
-                filter: TopicFilterBuf::parse(&format!("f/{}/#", self.below(5))).unwrap(),
-                qos: QoS::AtLeastOnce,
-            }),
+            26 => self.subscribe(session, ops),
             27 => ops.push(Op::Unsubscribed {
                 session,
                 filter: TopicFilterBuf::parse(&format!("f/{}/#", self.below(5))).unwrap(),
@@ -250,13 +259,48 @@ impl Work {
             30 => {
                 let topic = format!("retained/{}", self.below(6));
                 let body = self.body(&topic);
-                let qos = QoS::AtLeastOnce;
-                ops.push(Op::Retained { body, qos });
+                let (qos, stamp) = (QoS::AtLeastOnce, self.stamp());
+                ops.push(Op::Retained { body, qos, stamp });
             }
             _ => ops.push(Op::Unretained {
                 topic: TopicName::trusted(&format!("retained/{}", self.below(6))).into(),
+                stamp: self.stamp(),
+                oldest: self.stamps.0.saturating_sub(2).max(self.stamps.1),
             }),
         }
+    }
+
+    fn subscribe(&mut self, session: SessionNo, ops: &mut Vec<Op>) {
+        let filter = TopicFilterBuf::parse(&format!("f/{}/#", self.below(5))).unwrap();
+        ops.push(Op::Subscribed {
+            session,
+            filter: filter.clone(),
+            qos: QoS::AtLeastOnce,
+            replay: self.replay(),
+        });
+        if self.below(2) == 0 {
+            let replay = self.replay();
+            ops.push(Op::Replayed {
+                session,
+                filter,
+                replay,
+            });
+        }
+    }
+
+    fn replay(&mut self) -> Replay {
+        match self.below(3) {
+            0 => Replay::Done,
+            1 => Replay::Whole,
+            _ => Replay::Behind(TopicName::trusted(&format!("f/{}", self.below(6))).into()),
+        }
+    }
+
+    /// Now and then one that comes late.
+    fn stamp(&mut self) -> u64 {
+        self.stamps.0 += 1;
+        let late = self.below(4);
+        self.stamps.0.saturating_sub(late).max(self.stamps.1)
     }
 
     fn create(&mut self, client: u64, ops: &mut Vec<Op>) {
@@ -273,6 +317,7 @@ impl Work {
         ops.push(Op::SessionCreated {
             session: SessionNo(session),
             client_id: format!("client {client}").into(),
+            user: (self.below(2) == 0).then(|| format!("user {client}").into()),
         });
     }
 

@@ -4,7 +4,7 @@
 use burgee_codec::{PacketId, QoS, TopicFilterBuf};
 
 use super::image::Image;
-use crate::batch::{MessageNo, Op, SessionNo, Stage, Will};
+use crate::batch::{MessageNo, Op, Replay, SessionNo, Stage, Will};
 use crate::body::Body;
 use crate::record::{Backlog, Delivery, OwedMessage, RetainedMessage, SessionRecord, Subscription};
 
@@ -21,12 +21,14 @@ pub(super) struct Debt {
 /// See the module.
 #[derive(Default)]
 pub(super) struct Model {
-    pub(super) sessions: Vec<(SessionNo, Box<str>)>,
-    subscriptions: Vec<(SessionNo, TopicFilterBuf, QoS)>,
+    pub(super) sessions: Vec<(SessionNo, Box<str>, Option<Box<str>>)>,
+    subscriptions: Vec<(SessionNo, TopicFilterBuf, QoS, Replay)>,
     received: Vec<(SessionNo, PacketId)>,
     wills: Vec<(SessionNo, Will)>,
     pub(super) debts: Vec<Debt>,
-    retained: Vec<(Body, QoS)>,
+    retained: Vec<(Body, QoS, u64)>,
+    /// What was said of topics, and when: for ever.
+    said: Vec<(Box<str>, u64)>,
     pub(super) highest: (SessionNo, MessageNo),
 }
 
@@ -41,35 +43,53 @@ impl Model {
     }
 
     fn lives(&self, session: SessionNo) -> bool {
-        self.sessions.iter().any(|(living, _)| *living == session)
+        self.sessions.iter().any(|(living, ..)| *living == session)
     }
 
     fn apply(&mut self, op: &Op) {
         match op {
-            Op::SessionCreated { session, client_id } => {
-                self.sessions.push((*session, client_id.clone()));
+            Op::SessionCreated {
+                session,
+                client_id,
+                user,
+            } => {
+                self.sessions.push((*session, client_id.clone(), user.clone()));
                 self.highest.0 = self.highest.0.max(*session);
             }
             Op::SessionDeleted { session } => {
-                self.sessions.retain(|(held, _)| held != session);
+                self.sessions.retain(|(held, ..)| held != session);
                 self.subscriptions.retain(|(held, ..)| held != session);
                 self.received.retain(|(held, _)| held != session);
                 self.wills.retain(|(held, _)| held != session);
                 self.debts.retain(|debt| debt.session != *session);
             }
-            Op::Retained { body, qos } => {
-                self.retained.retain(|(held, _)| held.topic() != body.topic());
-                self.retained.push((body.clone(), *qos));
+            Op::Retained { body, qos, stamp } => {
+                if self.is_news(body.topic().as_str(), *stamp) {
+                    self.retained.push((body.clone(), *qos, *stamp));
+                }
             }
-            Op::Unretained { topic } => self.retained.retain(|(held, _)| held.topic() != topic.as_ref()),
+            Op::Unretained { topic, stamp, .. } => {
+                self.is_news(topic.as_str(), *stamp);
+            }
             Op::Owed { .. } | Op::Settled { .. } | Op::Delivery { .. } => self.apply_to_debts(op),
             Op::Subscribed { .. }
+            | Op::Replayed { .. }
             | Op::Unsubscribed { .. }
             | Op::Received { .. }
             | Op::Freed { .. }
             | Op::WillSet { .. }
             | Op::WillCleared { .. } => self.apply_to_session(op),
         }
+    }
+
+    /// Whether nothing newer was said of this topic; then what is retained of it is gone.
+    fn is_news(&mut self, topic: &str, stamp: u64) -> bool {
+        let news = self.said.iter().all(|(held, said)| **held != *topic || *said <= stamp);
+        if news {
+            self.said.push((topic.into(), stamp));
+            self.retained.retain(|(held, ..)| held.topic().as_str() != topic);
+        }
+        news
     }
 
     fn apply_to_debts(&mut self, op: &Op) {
@@ -123,7 +143,19 @@ impl Model {
     fn apply_to_session(&mut self, op: &Op) {
         if let Op::Subscribed { session, filter, .. } | Op::Unsubscribed { session, filter } = op {
             self.subscriptions
-                .retain(|(held, old, _)| (held, old) != (session, filter));
+                .retain(|(held, old, ..)| (held, old) != (session, filter));
+        }
+        if let Op::Replayed {
+            session,
+            filter,
+            replay,
+        } = op
+        {
+            for held in &mut self.subscriptions {
+                if (&held.0, &held.1) == (session, filter) {
+                    held.3 = replay.clone();
+                }
+            }
         }
         if let Op::Received { session, id } | Op::Freed { session, id } = op {
             self.received.retain(|held| *held != (*session, *id));
@@ -131,10 +163,16 @@ impl Model {
         if let Op::WillSet { session, .. } | Op::WillCleared { session } = op {
             self.wills.retain(|(held, _)| held != session);
         }
-        if let Op::Subscribed { session, filter, qos } = op
+        if let Op::Subscribed {
+            session,
+            filter,
+            qos,
+            replay,
+        } = op
             && self.lives(*session)
         {
-            self.subscriptions.push((*session, filter.clone(), *qos));
+            self.subscriptions
+                .push((*session, filter.clone(), *qos, replay.clone()));
         }
         if let Op::Received { session, id } = op
             && self.lives(*session)
@@ -155,14 +193,16 @@ impl Model {
         let mut sessions: Vec<_> = self
             .sessions
             .iter()
-            .map(|(no, client)| self.record(*no, client))
+            .map(|(no, client, user)| self.record(*no, client, user.as_deref()))
             .collect();
         sessions.sort_by_key(|held| held.session);
         let backlogs = sessions.iter().map(|held| held.session);
         let backlogs = backlogs.map(|session| (session, self.backlog(session))).collect();
         let mut retained: Vec<_> = self.retained.clone();
-        retained.sort_by(|(a, _), (b, _)| a.topic().as_str().as_bytes().cmp(b.topic().as_str().as_bytes()));
-        let retained = retained.into_iter().map(|(body, qos)| RetainedMessage { body, qos });
+        retained.sort_by(|(a, ..), (b, ..)| a.topic().as_str().as_bytes().cmp(b.topic().as_str().as_bytes()));
+        let retained = retained
+            .into_iter()
+            .map(|(body, qos, stamp)| RetainedMessage { body, qos, stamp });
         let mut messages: Vec<_> = self
             .debts
             .iter()
@@ -191,7 +231,7 @@ impl Model {
         owed.into_iter().map(message).collect()
     }
 
-    fn record(&self, session: SessionNo, client_id: &str) -> SessionRecord {
+    fn record(&self, session: SessionNo, client_id: &str, user: Option<&str>) -> SessionRecord {
         let backlog = self.backlog(session);
         let mut subscriptions: Vec<_> = self.subscriptions.iter().filter(|held| held.0 == session).collect();
         subscriptions.sort_by(|a, b| a.1.as_str().as_bytes().cmp(b.1.as_str().as_bytes()));
@@ -204,13 +244,15 @@ impl Model {
                 stage,
             })
         };
-        let subscription = |(_, filter, qos): &(SessionNo, TopicFilterBuf, QoS)| Subscription {
+        let subscription = |(_, filter, qos, replay): &(SessionNo, TopicFilterBuf, QoS, Replay)| Subscription {
             filter: filter.clone(),
             qos: *qos,
+            replay: replay.clone(),
         };
         SessionRecord {
             session,
             client_id: client_id.into(),
+            user: user.map(Into::into),
             subscriptions: subscriptions.into_iter().map(subscription).collect(),
             received: received.into_iter().map(|(_, id)| *id).collect(),
             deliveries: backlog.iter().filter_map(delivery).collect(),

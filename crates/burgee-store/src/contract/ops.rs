@@ -2,7 +2,7 @@
 
 use burgee_codec::{PacketId, QoS, TopicFilterBuf, TopicName};
 
-use crate::batch::{MessageNo, Op, SessionNo, Stage, Will};
+use crate::batch::{MessageNo, Op, Replay, SessionNo, Stage, Will};
 use crate::body::Body;
 
 pub(super) const ONE: QoS = QoS::AtLeastOnce;
@@ -24,6 +24,15 @@ pub(super) fn created(session: u64, client_id: &str) -> Op {
     Op::SessionCreated {
         session: SessionNo(session),
         client_id: client_id.into(),
+        user: None,
+    }
+}
+
+pub(super) fn created_by(user: &str, session: u64, client_id: &str) -> Op {
+    Op::SessionCreated {
+        session: SessionNo(session),
+        client_id: client_id.into(),
+        user: Some(user.into()),
     }
 }
 
@@ -34,11 +43,28 @@ pub(super) const fn deleted(session: u64) -> Op {
 }
 
 pub(super) fn subscribed(session: u64, raw: &str, qos: QoS) -> Op {
+    subscribed_with(session, raw, qos, Replay::Done)
+}
+
+pub(super) fn subscribed_with(session: u64, raw: &str, qos: QoS, replay: Replay) -> Op {
     Op::Subscribed {
         session: SessionNo(session),
         filter: filter(raw),
         qos,
+        replay,
     }
+}
+
+pub(super) fn replayed(session: u64, raw: &str, replay: Replay) -> Op {
+    Op::Replayed {
+        session: SessionNo(session),
+        filter: filter(raw),
+        replay,
+    }
+}
+
+pub(super) fn behind(topic: &str) -> Replay {
+    Replay::Behind(TopicName::trusted(topic).into())
 }
 
 pub(super) fn unsubscribed(session: u64, raw: &str) -> Op {
@@ -110,14 +136,25 @@ pub(super) const fn will_cleared(session: u64) -> Op {
 }
 
 pub(super) fn retained(topic: &str, payload: &str) -> Op {
+    retained_at(0, topic, payload)
+}
+
+pub(super) fn retained_at(stamp: u64, topic: &str, payload: &str) -> Op {
     Op::Retained {
         body: body(topic, payload),
         qos: ONE,
+        stamp,
     }
 }
 
 pub(super) fn unretained(topic: &str) -> Op {
+    unretained_at(0, topic, 0)
+}
+
+pub(super) fn unretained_at(stamp: u64, topic: &str, oldest: u64) -> Op {
     Op::Unretained {
         topic: TopicName::trusted(topic).into(),
+        stamp,
+        oldest,
     }
 }

@@ -6,9 +6,9 @@ use super::ground::Ground;
 use super::image::Image;
 use super::model::Model;
 use super::ops;
-use super::script::{Act, SOURCES, Step};
+use super::script::{Act, LATE, SOURCES, Step};
 use super::told::{ALL, Told, same};
-use crate::batch::{MessageNo, Op, SessionNo, Stage};
+use crate::batch::{MessageNo, Op, Replay, SessionNo, Stage};
 use crate::error::{Failure, SubmitError};
 use crate::numbers::Numbers;
 use crate::page::Limit;
@@ -21,6 +21,7 @@ pub(super) fn play(ground: Ground, script: &[Step]) -> Told {
         durable: 0,
         numbers: Vec::new(),
         opened: 0,
+        stamps: (0, 0),
         to_fail: false,
         failed: None,
     };
@@ -43,6 +44,8 @@ struct Play {
     numbers: Vec<(Numbers, Numbers)>,
     /// How often the store was opened.
     opened: u16,
+    /// The stamp that comes next, and the first one since the store was opened.
+    stamps: (u64, u64),
     to_fail: bool,
     failed: Option<Failure>,
 }
@@ -53,6 +56,8 @@ impl Play {
         let recovered = self.ground.recovered()?;
         let lanes = u16::from(SOURCES);
         self.opened += 1;
+        self.stamps.0 += 1;
+        self.stamps.1 = self.stamps.0;
         let numbers = |source| {
             let lane = (source + self.opened) % lanes;
             let session = Numbers::new(recovered.next_session.0, lane, lanes);
@@ -167,7 +172,12 @@ impl Play {
         let of = |client: u8| living(model, client);
         match act {
             Act::Create(client) => {
-                let created = ops::created(self.session_number(source), &name(*client));
+                let (number, client_id) = (self.session_number(source), name(*client));
+                let created = match number % 3 {
+                    0 => ops::created(number, &client_id),
+                    1 => ops::created_by("", number, &client_id),
+                    _ => ops::created_by("a user", number, &client_id),
+                };
                 of(*client).map(ops::deleted).into_iter().chain([created]).collect()
             }
             Act::Owe(owing, size, retain) => {
@@ -183,10 +193,17 @@ impl Play {
                 }]
             }
             Act::Late(kind, nth) => self.late(model, source, (*kind, *nth)),
-            Act::Retain(topic, size) => vec![ops::retained(&topic_name(*topic), &text(*size))],
-            Act::Unretain(topic) => vec![ops::unretained(&topic_name(*topic))],
+            Act::Retain(topic, size, late) => {
+                let stamp = self.stamp(*late);
+                vec![ops::retained_at(stamp, &topic_name(*topic), &text(*size))]
+            }
+            Act::Unretain(topic, late) => {
+                let (stamp, oldest) = (self.stamp(*late), self.oldest());
+                vec![ops::unretained_at(stamp, &topic_name(*topic), oldest)]
+            }
             Act::Delete(client)
             | Act::Subscribe(client, ..)
+            | Act::Replay(client, ..)
             | Act::Unsubscribe(client, _)
             | Act::Settle(client, _)
             | Act::Deliver(client, ..)
@@ -203,12 +220,13 @@ impl Play {
     /// Something about what is gone, or never was.
     fn late(&mut self, model: &Model, source: u8, (kind, nth): (u8, u8)) -> Vec<Op> {
         let gone = u64::from(nth) + 1;
-        if model.sessions.iter().any(|(living, _)| living.0 == gone) {
+        if model.sessions.iter().any(|(living, ..)| living.0 == gone) {
             return Vec::new();
         }
         let someone = living(model, source).unwrap_or(gone);
         vec![match kind {
-            0 => ops::subscribed(gone, "a/b", ops::ONE),
+            0 if nth % 2 == 0 => ops::subscribed(gone, "a/b", ops::ONE),
+            0 => ops::replayed(gone, "a/b", Replay::Whole),
             1 => ops::unsubscribed(gone, "a/b"),
             2 => ops::deleted(gone),
             3 => ops::settled(gone, gone),
@@ -220,6 +238,19 @@ impl Play {
             // Beyond all that was given: nobody is owed that.
             _ => ops::delivery(someone, u64::MAX / 4 + gone, 1, Stage::Released),
         }]
+    }
+
+    /// The stamp of a word that comes so late.
+    fn stamp(&mut self, late: u8) -> u64 {
+        self.stamps.0 += 1;
+        self.stamps.0.saturating_sub(u64::from(late)).max(self.stamps.1)
+    }
+
+    /// Nothing that comes from now on is older.
+    const fn oldest(&self) -> u64 {
+        // The next one is greater by one.
+        let oldest = (self.stamps.0 + 1).saturating_sub(LATE as u64);
+        if oldest > self.stamps.1 { oldest } else { self.stamps.1 }
     }
 
     fn session_number(&mut self, source: u8) -> u64 {
@@ -241,10 +272,11 @@ fn of_session(model: &Model, session: u64, act: &Act) -> Option<Op> {
     };
     Some(match act {
         Act::Delete(_) => ops::deleted(session),
-        Act::Subscribe(_, filter, bits) => {
+        Act::Subscribe(_, filter, bits, left) => {
             let qos = QoS::from_bits(*bits)?;
-            ops::subscribed(session, &topic_name(*filter), qos)
+            ops::subscribed_with(session, &topic_name(*filter), qos, replay(*left))
         }
+        Act::Replay(_, filter, left) => ops::replayed(session, &topic_name(*filter), replay(*left)),
         Act::Unsubscribe(_, filter) => ops::unsubscribed(session, &topic_name(*filter)),
         Act::Settle(_, nth) => ops::settled(session, nth_debt(*nth)?),
         Act::Deliver(_, nth, id, released) => {
@@ -255,14 +287,22 @@ fn of_session(model: &Model, session: u64, act: &Act) -> Option<Op> {
         Act::Free(_, id) => ops::freed(session, u16::from(*id) + 1),
         Act::SetWill(_, size) => ops::will_set(session, ops::will(&text(*size))),
         Act::ClearWill(_) => ops::will_cleared(session),
-        Act::Create(_) | Act::Owe(..) | Act::Retain(..) | Act::Unretain(_) | Act::Late(..) => return None,
+        Act::Create(_) | Act::Owe(..) | Act::Retain(..) | Act::Unretain(..) | Act::Late(..) => return None,
     })
+}
+
+fn replay(left: u8) -> Replay {
+    match left {
+        0 => Replay::Done,
+        1 => Replay::Whole,
+        nth => ops::behind(&topic_name(nth)),
+    }
 }
 
 fn living(model: &Model, client: u8) -> Option<u64> {
     let name = name(client);
-    let held = model.sessions.iter().find(|(_, held)| **held == *name);
-    held.map(|(session, _)| session.0)
+    let held = model.sessions.iter().find(|(_, held, _)| **held == *name);
+    held.map(|(session, ..)| session.0)
 }
 
 fn name(client: u8) -> String {

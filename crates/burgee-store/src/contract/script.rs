@@ -8,6 +8,8 @@ use crate::page::Limit;
 /// to clients of all sources.
 pub(super) const SOURCES: u8 = 3;
 const CLIENTS_OF_A_SOURCE: u8 = 2;
+/// A word about a retained message comes behind so many younger ones, at most.
+pub(super) const LATE: u8 = 3;
 
 /// One step.
 #[derive(Clone, Debug)]
@@ -30,8 +32,10 @@ pub(super) enum Act {
     /// Its session begins, and an old one ends.
     Create(u8),
     Delete(u8),
-    /// Filter, QoS.
-    Subscribe(u8, u8, u8),
+    /// Filter, QoS, what of the retained messages is to come.
+    Subscribe(u8, u8, u8, u8),
+    /// Filter, what is left of them.
+    Replay(u8, u8, u8),
     Unsubscribe(u8, u8),
     /// A message for these clients, whoever owns them, of this size, with RETAIN or without.
     Owe(Vec<(u8, u8)>, u8, bool),
@@ -43,9 +47,9 @@ pub(super) enum Act {
     Free(u8, u8),
     SetWill(u8, u8),
     ClearWill(u8),
-    /// Topic, size.
-    Retain(u8, u8),
-    Unretain(u8),
+    /// Topic, size, by how much its stamp comes late.
+    Retain(u8, u8, u8),
+    Unretain(u8, u8),
     /// An operation of some kind about a session or a message with that number, if it is gone.
     Late(u8, u8),
 }
@@ -93,10 +97,10 @@ fn step(rng: &mut Rng, kinds: Kinds) -> Step {
 
 fn act(rng: &mut Rng, source: u8) -> Act {
     let client = client(rng, source);
-    match rng.below(40) {
+    match rng.below(44) {
         0..=1 => Act::Create(client),
         2 => Act::Delete(client),
-        3..=5 => Act::Subscribe(client, rng.below(4), rng.below(3)),
+        3..=5 => Act::Subscribe(client, rng.below(4), rng.below(3), rng.below(3)),
         6..=7 => Act::Unsubscribe(client, rng.below(4)),
         8..=16 => owe(rng),
         17..=22 => Act::Settle(client, rng.below(4)),
@@ -105,8 +109,9 @@ fn act(rng: &mut Rng, source: u8) -> Act {
         30 => Act::Free(client, rng.below(4)),
         31..=32 => Act::SetWill(client, rng.below(20)),
         33 => Act::ClearWill(client),
-        34..=35 => Act::Retain(rng.below(5), rng.below(30)),
-        36 => Act::Unretain(rng.below(5)),
+        34..=36 => Act::Retain(rng.below(5), rng.below(30), rng.below(LATE + 1)),
+        37..=38 => Act::Unretain(rng.below(5), rng.below(LATE + 1)),
+        39..=40 => Act::Replay(client, rng.below(4), rng.below(4)),
         _ => Act::Late(rng.below(10), rng.below(20)),
     }
 }

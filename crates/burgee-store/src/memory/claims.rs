@@ -27,7 +27,7 @@ pub(super) fn check<'a>(state: &State, batches: impl Iterator<Item = &'a Batch>)
 
 impl<'a> Outlook<'a> {
     fn pass(&mut self, state: &State, op: &'a Op) -> Result<(), Failure> {
-        if let Op::SessionCreated { session, client_id } = op {
+        if let Op::SessionCreated { session, client_id, .. } = op {
             self.create(state, *session, client_id)?;
         }
         if let Op::SessionDeleted { session } = op {

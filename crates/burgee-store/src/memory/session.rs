@@ -8,7 +8,7 @@ use std::ops::Bound;
 
 use burgee_codec::{PacketId, QoS, TopicFilterBuf};
 
-use crate::batch::{MessageNo, SessionNo, Stage, Will};
+use crate::batch::{MessageNo, Replay, SessionNo, Stage, Will};
 use crate::record::{Backlog, Delivery, SessionRecord, Subscription};
 
 /// What a session is owed, but for the message itself.
@@ -22,7 +22,8 @@ pub(super) struct Debt {
 #[derive(Clone, Debug)]
 pub(super) struct Session {
     client_id: Box<str>,
-    subscriptions: BTreeMap<TopicFilterBuf, QoS>,
+    user: Option<Box<str>>,
+    subscriptions: BTreeMap<TopicFilterBuf, (QoS, Replay)>,
     received: BTreeSet<PacketId>,
     owed: BTreeMap<MessageNo, Debt>,
     identifiers: BTreeMap<PacketId, MessageNo>,
@@ -31,9 +32,10 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) const fn new(client_id: Box<str>) -> Self {
+    pub(super) const fn new(client_id: Box<str>, user: Option<Box<str>>) -> Self {
         Self {
             client_id,
+            user,
             subscriptions: BTreeMap::new(),
             received: BTreeSet::new(),
             owed: BTreeMap::new(),
@@ -51,8 +53,14 @@ impl Session {
         self.owed.into_keys()
     }
 
-    pub(super) fn subscribe(&mut self, filter: TopicFilterBuf, qos: QoS) {
-        self.subscriptions.insert(filter, qos);
+    pub(super) fn subscribe(&mut self, filter: TopicFilterBuf, qos: QoS, replay: Replay) {
+        self.subscriptions.insert(filter, (qos, replay));
+    }
+
+    pub(super) fn replayed(&mut self, filter: &TopicFilterBuf, left: Replay) {
+        if let Some((_, replay)) = self.subscriptions.get_mut(filter) {
+            *replay = left;
+        }
     }
 
     pub(super) fn unsubscribe(&mut self, filter: &TopicFilterBuf) {
@@ -117,13 +125,15 @@ impl Session {
             let (id, stage) = debt.delivery?;
             Some(Delivery { message, id, stage })
         };
-        let subscription = |(filter, &qos): (&TopicFilterBuf, &QoS)| Subscription {
+        let subscription = |(filter, (qos, replay)): (&TopicFilterBuf, &(QoS, Replay))| Subscription {
             filter: filter.clone(),
-            qos,
+            qos: *qos,
+            replay: replay.clone(),
         };
         SessionRecord {
             session,
             client_id: self.client_id.clone(),
+            user: self.user.clone(),
             subscriptions: self.subscriptions.iter().map(subscription).collect(),
             received: self.received.iter().copied().collect(),
             deliveries: self.owed.iter().filter_map(delivery).collect(),

@@ -13,6 +13,7 @@ use crate::batch::{Batch, MessageNo, Op, SessionNo};
 use crate::body::Body;
 use crate::intake::Intake;
 use crate::record::{OwedMessage, OwedRef, Recovered, RetainedMessage, SessionRecord};
+use crate::removals::Removals;
 
 /// A message and how many sessions are owed it.
 #[derive(Clone, Debug)]
@@ -29,6 +30,7 @@ pub(super) struct State {
     by_client: BTreeMap<Box<str>, SessionNo>,
     messages: BTreeMap<MessageNo, Message>,
     retained: BTreeMap<TopicNameBuf, RetainedMessage>,
+    removals: Removals,
     highest_session: SessionNo,
     highest_message: MessageNo,
 }
@@ -42,10 +44,14 @@ impl State {
 
     fn apply_op(&mut self, op: Op) {
         match op {
-            Op::SessionCreated { session, client_id } => {
+            Op::SessionCreated {
+                session,
+                client_id,
+                user,
+            } => {
                 self.highest_session = self.highest_session.max(session);
                 self.by_client.insert(client_id.clone(), session);
-                self.sessions.insert(session, Session::new(client_id));
+                self.sessions.insert(session, Session::new(client_id, user));
             }
             Op::SessionDeleted { session } => self.delete(session),
             Op::Owed {
@@ -61,13 +67,19 @@ impl State {
                     self.release(message);
                 }
             }
-            Op::Retained { body, qos } => {
-                self.retained.insert(body.topic().into(), RetainedMessage { body, qos });
-            }
-            Op::Unretained { topic } => {
-                self.retained.remove(&topic);
-            }
-            Op::Subscribed { session, filter, qos } => self.change(session, |held| held.subscribe(filter, qos)),
+            Op::Retained { body, qos, stamp } => self.retain(RetainedMessage { body, qos, stamp }),
+            Op::Unretained { topic, stamp, oldest } => self.unretain(topic, stamp, oldest),
+            Op::Subscribed {
+                session,
+                filter,
+                qos,
+                replay,
+            } => self.change(session, |held| held.subscribe(filter, qos, replay)),
+            Op::Replayed {
+                session,
+                filter,
+                replay,
+            } => self.change(session, |held| held.replayed(&filter, replay)),
             Op::Unsubscribed { session, filter } => self.change(session, |held| held.unsubscribe(&filter)),
             Op::Delivery {
                 session,
@@ -122,6 +134,36 @@ impl State {
                 },
             );
         }
+    }
+
+    fn retain(&mut self, message: RetainedMessage) {
+        let topic = TopicNameBuf::from(message.body.topic());
+        if self.stamp_of(&topic) <= message.stamp {
+            self.removals.is_back(&topic);
+            self.retained.insert(topic, message);
+        }
+    }
+
+    fn unretain(&mut self, topic: TopicNameBuf, stamp: u64, oldest: u64) {
+        self.removals.oldest_is(oldest);
+        if self.stamp_of(&topic) <= stamp {
+            self.retained.remove(&topic);
+            if stamp > oldest {
+                self.removals.removed(topic, stamp);
+            }
+        }
+    }
+
+    /// The greatest stamp that has spoken of a topic, as far as it matters.
+    fn stamp_of(&self, topic: &TopicNameBuf) -> u64 {
+        let there = self.retained.get(topic).map(|held| held.stamp);
+        let gone = self.removals.stamp(topic);
+        there.max(gone).unwrap_or_default()
+    }
+
+    /// The store is opened anew: whatever was on its way is lost, so no older word can come.
+    pub(super) fn reopen(&mut self) {
+        self.removals.clear();
     }
 
     /// One session less is owed it.

@@ -10,6 +10,7 @@ fn created(session: u64) -> Op {
     Op::SessionCreated {
         session: SessionNo(session),
         client_id: session.to_string().into(),
+        user: None,
     }
 }
 

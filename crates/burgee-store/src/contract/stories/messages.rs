@@ -4,7 +4,8 @@ use burgee_codec::QoS;
 
 use super::super::ground::Ground;
 use super::super::ops::{
-    ONE, TWO, body, created, deleted, delivery, id, owed, retained, settled, subscribed, unretained,
+    ONE, TWO, body, created, deleted, delivery, id, owed, retained, retained_at, settled, subscribed, unretained,
+    unretained_at,
 };
 use super::super::told::{Told, same};
 use super::Story;
@@ -38,6 +39,10 @@ pub(super) const STORIES: &[Story] = &[
     ("an identifier belongs to one delivery", identifier_belongs_to_one),
     ("a delivery has one identifier", delivery_has_one),
     ("the last retained message of a topic is kept", last_retained),
+    (
+        "of two words about a retained message the greater stamp has it, whichever comes first",
+        greater_stamp,
+    ),
     ("operations of one batch work in their order", order_in_a_batch),
 ];
 
@@ -223,6 +228,33 @@ fn last_retained(ground: &mut Ground) -> Told {
     same("payloads", &vec![b"new".to_vec(), b"y".to_vec()], &payloads(ground)?)?;
     ground.put(vec![unretained("a"), unretained("never")])?;
     same("payloads", &vec![b"y".to_vec()], &payloads(ground)?)
+}
+
+fn greater_stamp(ground: &mut Ground) -> Told {
+    let there = |ground: &mut Ground| -> Result<Vec<(String, u64)>, String> {
+        let retained = ground.image()?.retained;
+        let shown = |held: &crate::record::RetainedMessage| {
+            let payload = String::from_utf8_lossy(held.body.payload());
+            (format!("{}={payload}", held.body.topic().as_str()), held.stamp)
+        };
+        Ok(retained.iter().map(shown).collect())
+    };
+    let held = |what: &str, stamp: u64| (what.to_owned(), stamp);
+    ground.put(vec![retained_at(5, "a", "new"), retained_at(3, "a", "old")])?;
+    same("retained", &vec![held("a=new", 5)], &there(ground)?)?;
+    ground.put(vec![unretained_at(4, "a", 2)])?;
+    same("retained", &vec![held("a=new", 5)], &there(ground)?)?;
+    // A removal is remembered: of what is there, and of what is not.
+    ground.put(vec![unretained_at(8, "a", 6), unretained_at(9, "b", 6)])?;
+    ground.put(vec![retained_at(7, "a", "late"), retained_at(6, "b", "late")])?;
+    same("retained", &vec![], &there(ground)?)?;
+    ground.put(vec![retained_at(10, "a", "next"), retained_at(11, "b", "next")])?;
+    ground.put(vec![unretained_at(12, "c", 9), retained_at(9, "a", "late")])?;
+    same(
+        "retained",
+        &vec![held("a=next", 10), held("b=next", 11)],
+        &there(ground)?,
+    )
 }
 
 fn order_in_a_batch(ground: &mut Ground) -> Told {

@@ -3,17 +3,25 @@
 use super::super::ground::Ground;
 use super::super::image::Image;
 use super::super::ops::{
-    ONE, TWO, created, deleted, delivery, filter, freed, id, owed, received, retained, settled, subscribed,
-    unsubscribed, will, will_cleared, will_set,
+    ONE, TWO, behind, created, created_by, deleted, delivery, filter, freed, id, owed, received, replayed, retained,
+    settled, subscribed, subscribed_with, unsubscribed, will, will_cleared, will_set,
 };
 use super::super::told::{Told, same};
 use super::Story;
-use crate::batch::Stage;
+use crate::batch::{Replay, Stage};
 use crate::record::{Backlog, SessionRecord, Subscription};
 
 pub(super) const STORIES: &[Story] = &[
     ("a new store is empty", new_is_empty),
     ("a session is kept with its client identifier", session_is_kept),
+    (
+        "a session belongs to a user, to one without a name, or to none",
+        belongs_to_a_user,
+    ),
+    (
+        "of a subscription is known what is still to come of the retained messages",
+        replays_are_kept,
+    ),
     (
         "of two subscriptions with one filter the last word counts",
         last_subscription_counts,
@@ -50,6 +58,7 @@ fn session_is_kept(ground: &mut Ground) -> Told {
     let expected = SessionRecord {
         session: crate::batch::SessionNo(3),
         client_id: "alice".into(),
+        user: None,
         subscriptions: Vec::new(),
         received: Vec::new(),
         deliveries: Vec::new(),
@@ -57,6 +66,54 @@ fn session_is_kept(ground: &mut Ground) -> Told {
         backlog: Backlog::default(),
     };
     same("the session", &Some(expected), &ground.session(3)?)
+}
+
+fn belongs_to_a_user(ground: &mut Ground) -> Told {
+    ground.put(vec![
+        created(1, "a"),
+        created_by("", 2, "b"),
+        created_by("carol", 3, "c"),
+    ])?;
+    let users = [None, Some(""), Some("carol")];
+    for (number, user) in (1..).zip(users) {
+        same("the user", &user.map(Into::into), &ground.living(number)?.user)?;
+    }
+    Ok(())
+}
+
+fn replays_are_kept(ground: &mut Ground) -> Told {
+    let left = |ground: &mut Ground| -> Result<Vec<Replay>, String> {
+        let held = ground.living(1)?.subscriptions;
+        Ok(held.into_iter().map(|held| held.replay).collect())
+    };
+    ground.put(vec![
+        created(1, "c"),
+        subscribed_with(1, "a", ONE, Replay::Whole),
+        subscribed_with(1, "b", ONE, behind("b/1")),
+        subscribed(1, "c", ONE),
+    ])?;
+    same(
+        "left",
+        &vec![Replay::Whole, behind("b/1"), Replay::Done],
+        &left(ground)?,
+    )?;
+    ground.put(vec![
+        replayed(1, "a", behind("a/7")),
+        replayed(1, "b", Replay::Done),
+        replayed(1, "c", Replay::Whole),
+        replayed(1, "never", Replay::Whole),
+    ])?;
+    same(
+        "left",
+        &vec![behind("a/7"), Replay::Done, Replay::Whole],
+        &left(ground)?,
+    )?;
+    ground.put(vec![
+        subscribed(1, "a", TWO),
+        unsubscribed(1, "c"),
+        replayed(1, "c", Replay::Whole),
+    ])?;
+    same("left", &vec![Replay::Done, Replay::Done], &left(ground)?)
 }
 
 fn last_subscription_counts(ground: &mut Ground) -> Told {
@@ -68,6 +125,7 @@ fn last_subscription_counts(ground: &mut Ground) -> Told {
     let two = Subscription {
         filter: filter("a/#"),
         qos: TWO,
+        replay: Replay::Done,
     };
     same("subscriptions", &vec![two], &ground.living(1)?.subscriptions)?;
     ground.put(vec![unsubscribed(1, "a/#"), unsubscribed(1, "never")])?;
@@ -117,6 +175,7 @@ fn nothing_is_inherited(ground: &mut Ground) -> Told {
     let bare = SessionRecord {
         session: heir.session,
         client_id: "c".into(),
+        user: None,
         subscriptions: Vec::new(),
         received: Vec::new(),
         deliveries: Vec::new(),
