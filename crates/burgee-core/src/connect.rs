@@ -126,7 +126,8 @@ impl Shard {
         client_id: &str,
         fx: &mut Effects,
     ) -> Next {
-        let (session, resumed, mut need) = self.session_for((client_id, admission.user.as_deref()), connect.clean_session, fx);
+        let (session, resumed, mut need) =
+            self.session_for((client_id, admission.user.as_deref()), connect.clean_session, fx);
         if let Some(state) = self.sessions.get_mut(session) {
             state.conn = Some(conn);
             state.owner = Owner::User(admission.user);
