@@ -15,6 +15,7 @@ mod config;
 mod connect;
 mod failure;
 mod log;
+mod passwd;
 mod publish;
 mod serve;
 mod settings;
@@ -43,6 +44,7 @@ enum Command {
     Sub(subscribe::Options),
     Bench(bench::Options),
     Store(store::Options),
+    Passwd(passwd::Options),
     Completions(completions::Options),
 }
 
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::Sub(options) => subscribe::run(options),
         Command::Bench(options) => bench::run(options),
         Command::Store(options) => store::run(options),
+        Command::Passwd(options) => passwd::run(&options),
         Command::Completions(options) => completions::run::<Cli>(&options),
     }
 }
