@@ -12,6 +12,7 @@ use mio::{Interest, Registry, event};
 
 use crate::conn_table::reserved_token;
 use crate::door::{Doors, Gate, Refusal};
+use crate::layers::Layers;
 use crate::limiter::Limiter;
 use crate::listener::{Listening, Opened};
 use crate::mail::{Arrival, Hub};
@@ -170,12 +171,13 @@ impl Acceptor {
     }
 }
 
-const fn arrival(socket: Socket, peer: PeerAddress, gate: &Gate, counted: bool) -> Arrival {
+fn arrival(socket: Socket, peer: PeerAddress, gate: &Arc<Gate>, counted: bool) -> Arrival {
     Arrival {
         socket,
         peer,
         listener: gate.number,
         counted,
+        layers: Layers::new(gate, peer),
         bytes: Vec::new(),
     }
 }

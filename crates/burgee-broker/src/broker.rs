@@ -26,6 +26,7 @@ use crate::mail::Hub;
 use crate::restore::restore;
 use crate::shard_loop::{ShardLoop, Sizes, WAKER};
 use crate::start_error::StartError;
+use crate::tls::{TlsError, TlsSlot, Watch};
 use crate::url::ListenUrl;
 
 /// Time for the other shards to end in order after one is lost.
@@ -37,6 +38,7 @@ pub struct Broker {
     clock: Clock,
     threads: Vec<JoinHandle<()>>,
     store: Option<StoreThreads>,
+    watch: Option<Watch>,
     addresses: Vec<SocketAddr>,
     listening: Vec<ListenUrl>,
 }
@@ -63,6 +65,8 @@ impl Broker {
             outbox_bytes: core.outbox_bytes,
             mail_bytes: core.mail_bytes,
         };
+        let frame_limit = FRAME_ROOM + 2 * u64::from(core.max_packet_bytes);
+        let gates = gates(&listeners, frame_limit)?;
         let mut machines = Machines::new(core)?;
         // Before anybody can connect: a client that came earlier would find its session missing.
         let kept = match durability {
@@ -75,7 +79,8 @@ impl Broker {
             .collect::<io::Result<Vec<_>>>()
             .map_err(system("an address"))?;
         let listening = opened.iter().map(|opened| opened.url.clone()).collect();
-        let doors = Doors::new(gates(&listeners), max_open, accept);
+        let watch = Duration::from_millis(accept.tls_watch_ms);
+        let doors = Doors::new(gates, max_open, accept);
 
         let mut polls = Vec::new();
         let mut wakers = Vec::new();
@@ -89,6 +94,7 @@ impl Broker {
             clock: Clock::start(),
             threads: Vec::new(),
             store: None,
+            watch: None,
             addresses,
             listening,
         };
@@ -100,10 +106,32 @@ impl Broker {
         for (machine, poll) in machines.shards.into_iter().zip(polls) {
             broker.start_shard(machine, poll, sizes, opened.take())?;
         }
+        broker.watch_tls(watch).map_err(system("a thread"))?;
         for url in &broker.listening {
             listener::announce(url);
         }
         Ok(broker)
+    }
+
+    /// Looks at the files of TLS and takes over what has changed. Connections stay as they are, but for those that have
+    /// shown a certificate that is not trusted any more.
+    ///
+    /// # Errors
+    /// What is wrong with new files. Their listeners go on with what they have.
+    pub fn reload_tls(&self) -> Result<(), Vec<TlsError>> {
+        let errors = reload_tls(&self.hub);
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    fn watch_tls(&mut self, interval: Duration) -> io::Result<()> {
+        let slots = self.hub.doors().gates().iter().filter_map(|gate| gate.tls.as_ref());
+        let files: Vec<_> = slots.flat_map(TlsSlot::paths).collect();
+        if files.is_empty() || interval.is_zero() {
+            return Ok(());
+        }
+        let hub = Arc::clone(&self.hub);
+        self.watch = Some(Watch::start(files, interval, move || reload_tls(&hub))?);
+        Ok(())
     }
 
     /// Where it listens, with what the system chose: ports, and sockets that were handed over.
@@ -138,6 +166,7 @@ impl Broker {
     }
 
     fn end(&mut self, grace: Duration) {
+        self.watch = None;
         self.hub.stop((self.clock.now() + grace).as_millis());
         for thread in self.threads.drain(..) {
             // A panic was reported by the thread itself.
@@ -206,9 +235,26 @@ fn spread(policy: &mut Arc<Policy>, listeners: usize) {
     }
 }
 
-fn gates(listeners: &[Listen]) -> Vec<Arc<Gate>> {
-    let gate = |(number, listen)| Arc::new(Gate::new(number, listen));
+/// A frame of WebSocket may be so much larger than two packets are.
+const FRAME_ROOM: u64 = 64 * 1024;
+
+fn gates(listeners: &[Listen], frame_limit: u64) -> Result<Vec<Arc<Gate>>, StartError> {
+    let gate = |(number, listen): (u16, &Listen)| {
+        let gate = Gate::new(number, listen, frame_limit);
+        gate.map(Arc::new).map_err(|source| StartError::Tls {
+            url: listen.url.clone(),
+            source,
+        })
+    };
     (0..).zip(listeners).map(gate).collect()
+}
+
+fn reload_tls(hub: &Hub) -> Vec<TlsError> {
+    let (trust_changed, errors) = hub.doors().reload_tls();
+    if trust_changed {
+        hub.nudge();
+    }
+    errors
 }
 
 /// The shards as state machines, before they have threads.

@@ -9,6 +9,7 @@ use burgee_core::io::{ConnKey, Outboxes};
 use burgee_protocol::Time;
 
 use crate::conn_table::{Conn, Flags, Table};
+use crate::layers::Layers;
 use crate::reading::Reader;
 use crate::writing;
 
@@ -43,8 +44,8 @@ impl Closer {
         reader: &mut Reader,
     ) -> bool {
         let unsent = outboxes.get_mut(key).is_some_and(|outbox| {
-            writing::flush(conn, outbox);
-            !outbox.is_empty()
+            writing::flush(conn, outbox, &mut reader.work);
+            !outbox.is_empty() || conn.layers.as_deref().is_some_and(Layers::has_unsent)
         });
         let Some(closing) = conn.closing.as_deref_mut() else {
             return true;
@@ -115,7 +116,8 @@ impl Closer {
     }
 }
 
-fn pop_due(line: &mut VecDeque<(Time, ConnKey)>, now: Time) -> Option<ConnKey> {
+/// Takes the first out of a line if its time has come.
+pub(crate) fn pop_due(line: &mut VecDeque<(Time, ConnKey)>, now: Time) -> Option<ConnKey> {
     let (at, key) = *line.front()?;
     if at > now {
         return None;

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use burgee_core::Config;
 use burgee_core::io::ShardId;
 use burgee_store_sqlite::SyncPolicy;
+use ipnet::IpNet;
 
+use crate::tls::TlsSettings;
 use crate::url::{Host, ListenUrl};
 
 /// How many shards, 1 to [`Shards::MAX`].
@@ -51,6 +53,13 @@ pub struct Listen {
     pub url: ListenUrl,
     /// Skipped with a line in the log where the host does not have the address.
     pub optional: bool,
+    /// What it needs to speak TLS, if the URL says that it does.
+    pub tls: Option<TlsSettings>,
+    /// WebSocket: pages of these origins may connect, as in `https://example.org`; empty: all.
+    pub origins: Vec<String>,
+    /// Proxies in these networks say by the PROXY protocol whom they speak for, and have to; others are no proxies. On a
+    /// Unix socket any network stands for all who connect. Empty: there are no proxies.
+    pub proxy: Vec<IpNet>,
     /// Connections of this listener; those beyond are closed as they come.
     pub max_connections: usize,
     /// Permissions of the file, if it is a Unix socket.
@@ -64,6 +73,9 @@ impl Listen {
         Self {
             url,
             optional: false,
+            tls: None,
+            origins: Vec::new(),
+            proxy: Vec::new(),
             max_connections: usize::MAX,
             mode: 0o660,
         }
@@ -83,6 +95,8 @@ pub struct AcceptLimits {
     pub max_handshakes: usize,
     /// Time until they have to have come there, in milliseconds. The time for CONNECT counts from the start, too.
     pub handshake_timeout_ms: u64,
+    /// Milliseconds between two looks at the files of TLS; 0: they are looked at only when told to.
+    pub tls_watch_ms: u64,
 }
 
 impl Default for AcceptLimits {
@@ -93,6 +107,7 @@ impl Default for AcceptLimits {
             burst_per_address: 100,
             max_handshakes: 1024,
             handshake_timeout_ms: 10_000,
+            tls_watch_ms: 5_000,
         }
     }
 }

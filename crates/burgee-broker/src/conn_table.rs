@@ -7,6 +7,7 @@ use burgee_core::io::ConnKey;
 use mio::Token;
 
 use crate::door::Stay;
+use crate::layers::Layers;
 use crate::mail::Arrival;
 use crate::socket::{PeerAddress, Socket};
 use crate::tail::Tail;
@@ -36,6 +37,8 @@ impl Flags {
     pub(crate) const COUNTED: Self = Self(1 << 8);
     /// It has not come to MQTT yet.
     pub(crate) const HANDSHAKE: Self = Self(1 << 9);
+    /// The core has not heard of it: who it is for is to be said by a proxy first.
+    pub(crate) const UNHEARD: Self = Self(1 << 10);
 
     /// Whether any of `these` is set.
     #[inline]
@@ -84,6 +87,8 @@ pub(crate) struct Conn {
     pub(crate) tail: Option<Box<Tail>>,
     /// How far its closing has come, once the core let go of it.
     pub(crate) closing: Option<Box<Closing>>,
+    /// What lies between the socket and MQTT, if anything does.
+    pub(crate) layers: Option<Box<Layers>>,
 }
 
 impl Conn {
@@ -92,6 +97,20 @@ impl Conn {
         let mut flags = Flags(0);
         if arrival.counted {
             flags.set(Flags::COUNTED);
+        }
+        if let Some(layers) = arrival.layers.as_deref() {
+            if !layers.is_open() && layers.ended().is_none() {
+                flags.set(Flags::HANDSHAKE);
+            }
+            if layers.awaits_header() {
+                flags.set(Flags::UNHEARD);
+            }
+            if layers.has_unsent() {
+                flags.set(Flags::BLOCKED);
+            }
+            if layers.ended().is_some() {
+                flags.set(Flags::READABLE);
+            }
         }
         let mut tail = None;
         if !arrival.bytes.is_empty() {
@@ -105,6 +124,7 @@ impl Conn {
             listener: arrival.listener,
             tail,
             closing: None,
+            layers: arrival.layers,
         }
     }
 
@@ -229,6 +249,21 @@ impl Table {
             self.free.push(key.slot);
         }
         Some(conn)
+    }
+
+    /// The connection in this slot, if there is one.
+    pub(crate) fn at(&self, index: u32) -> Option<(ConnKey, &Conn)> {
+        let slot = self.slots.get(index as usize)?;
+        let key = ConnKey {
+            slot: index,
+            generation: slot.generation,
+        };
+        slot.conn.as_ref().map(|conn| (key, conn))
+    }
+
+    /// Slots, with connections and without.
+    pub(crate) const fn slots(&self) -> usize {
+        self.slots.len()
     }
 
     /// Connections held.

@@ -8,11 +8,14 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burgee_protocol::Time;
+use ipnet::IpNet;
 
 use crate::addresses::{Addresses, TooMuch};
 use crate::config::{AcceptLimits, Listen};
 use crate::socket::PeerAddress;
+use crate::tls::{Reloaded, TlsError, TlsSlot};
 use crate::url::ListenUrl;
+use crate::websocket::UpgradeRules;
 
 /// What is known of one listener.
 #[derive(Debug)]
@@ -20,26 +23,50 @@ pub(crate) struct Gate {
     /// Its place in the list of listeners.
     pub(crate) number: u16,
     pub(crate) url: ListenUrl,
-    handshake: bool,
+    pub(crate) tls: Option<TlsSlot>,
+    pub(crate) websocket: Option<Arc<UpgradeRules>>,
+    proxy: Vec<IpNet>,
     max_open: usize,
     open: AtomicUsize,
 }
 
 impl Gate {
-    /// The gate of a listener.
-    pub(crate) fn new(number: u16, listen: &Listen) -> Self {
-        Self {
+    /// The gate of a listener, with what it needs for TLS loaded. A frame of WebSocket has at most so many bytes.
+    pub(crate) fn new(number: u16, listen: &Listen, frame_limit: u64) -> Result<Self, TlsError> {
+        let tls = match (listen.url.is_tls(), &listen.tls) {
+            (true, Some(settings)) => Some(TlsSlot::new(settings)?),
+            (true, None) => return Err(TlsError::general("it needs a certificate and its key: none is given")),
+            (false, _) => None,
+        };
+        let websocket = listen.url.websocket().map(|path| {
+            Arc::new(UpgradeRules {
+                path: path.map(Into::into),
+                origins: listen.origins.clone(),
+                frame_limit,
+            })
+        });
+        Ok(Self {
             number,
             url: listen.url.clone(),
-            handshake: listen.url.is_tls() || listen.url.websocket().is_some(),
+            tls,
+            websocket,
+            proxy: listen.proxy.clone(),
             max_open: listen.max_connections,
             open: AtomicUsize::new(0),
+        })
+    }
+
+    /// Whether who comes from there is a proxy that says whom it speaks for.
+    pub(crate) fn is_proxy(&self, peer: PeerAddress) -> bool {
+        match peer.ip() {
+            Some(ip) => self.proxy.iter().any(|network| network.contains(&ip)),
+            None => !self.proxy.is_empty(),
         }
     }
 
-    /// Whether what comes here has something to do before it speaks MQTT.
-    pub(crate) const fn has_handshake(&self) -> bool {
-        self.handshake
+    /// Whether who comes from there has something to do before it speaks MQTT.
+    pub(crate) fn has_handshake(&self, peer: PeerAddress) -> bool {
+        self.tls.is_some() || self.websocket.is_some() || self.is_proxy(peer)
     }
 }
 
@@ -116,6 +143,8 @@ pub(crate) struct Doors {
     handshakes: AtomicUsize,
     addresses: Option<Mutex<Addresses>>,
     counters: Counters,
+    /// Goes up each time that some listener trusts other clients than before.
+    trust: AtomicU64,
 }
 
 /// What is to be counted off when a connection goes.
@@ -140,7 +169,43 @@ impl Doors {
             addresses: Addresses::new(&limits).map(Mutex::new),
             limits,
             counters: Counters::default(),
+            trust: AtomicU64::new(0),
         }
+    }
+
+    /// All gates.
+    pub(crate) fn gates(&self) -> &[Arc<Gate>] {
+        &self.gates
+    }
+
+    /// Differs once some listener trusts other clients than before.
+    pub(crate) fn trust(&self) -> u64 {
+        self.trust.load(Ordering::Acquire)
+    }
+
+    /// Takes over what has changed in the files of TLS: whether other clients are trusted than before, and what is wrong.
+    pub(crate) fn reload_tls(&self) -> (bool, Vec<TlsError>) {
+        let (mut trust, mut errors) = (false, Vec::new());
+        for gate in &self.gates {
+            match gate.tls.as_ref().map_or(Ok(Reloaded::Unchanged), TlsSlot::reload) {
+                Ok(Reloaded::Unchanged) => {}
+                Ok(Reloaded::Certificates) => tracing::info!(listener = %gate.url, "new certificates are taken over"),
+                Ok(Reloaded::Trust) => {
+                    tracing::info!(listener = %gate.url, "whom to trust has changed: open connections are looked at again");
+                    trust = true;
+                }
+                Err(error) => errors.push(error),
+            }
+        }
+        if trust {
+            self.trust_changed();
+        }
+        (trust, errors)
+    }
+
+    /// Some listener trusts other clients than before.
+    pub(crate) fn trust_changed(&self) {
+        self.trust.fetch_add(1, Ordering::Release);
     }
 
     /// Connections held now.
@@ -155,22 +220,42 @@ impl Doors {
 
     /// A connection comes to a gate: whether its address was counted, or why it must not come in.
     pub(crate) fn enter(&self, now: Time, gate: &Gate, peer: PeerAddress) -> Result<bool, Refusal> {
+        let handshake = gate.has_handshake(peer);
         let refusal = if self.open() >= self.max_open {
             Err(Refusal::Full)
         } else if gate.open.load(Ordering::Relaxed) >= gate.max_open {
             Err(Refusal::ListenerFull)
-        } else if gate.has_handshake() && self.handshakes.load(Ordering::Relaxed) >= self.limits.max_handshakes {
+        } else if handshake && self.handshakes.load(Ordering::Relaxed) >= self.limits.max_handshakes {
             Err(Refusal::Handshakes)
+        } else if gate.is_proxy(peer) {
+            // Who comes through it counts, once that is known.
+            Ok(false)
         } else {
             self.count_address(now, peer.ip())
         };
         let counted = refusal.inspect_err(|refusal| self.count(*refusal))?;
         self.open.fetch_add(1, Ordering::Relaxed);
         gate.open.fetch_add(1, Ordering::Relaxed);
-        if gate.has_handshake() {
+        if handshake {
             self.handshakes.fetch_add(1, Ordering::Relaxed);
         }
         Ok(counted)
+    }
+
+    /// A proxy says where a connection comes from: whether that address was counted, or why it must not come in.
+    pub(crate) fn readdress(&self, now: Time, address: PeerAddress) -> Result<bool, Refusal> {
+        let counted = self.count_address(now, address.ip());
+        counted.inspect_err(|refusal| self.count(*refusal))
+    }
+
+    /// A connection has come to MQTT.
+    pub(crate) fn opened(&self) {
+        self.handshakes.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// A connection will not come to MQTT.
+    pub(crate) fn failed(&self) {
+        self.counters.failed_handshakes.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A connection that had come in is gone.

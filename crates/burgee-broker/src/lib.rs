@@ -25,10 +25,13 @@ mod connections;
 mod control;
 mod door;
 mod keeper;
+mod layers;
 mod limiter;
 mod listener;
 mod log;
 mod mail;
+mod peer;
+mod proxy;
 mod reading;
 mod restore;
 mod shard_loop;
@@ -36,9 +39,11 @@ mod socket;
 mod start_error;
 mod systemd;
 mod tail;
+mod tls;
 #[cfg(unix)]
 mod unix_socket;
 mod url;
+mod websocket;
 mod writing;
 
 pub use broker::Broker;
@@ -46,5 +51,10 @@ pub use burgee_store_sqlite::SyncPolicy;
 pub use config::{AcceptLimits, BrokerConfig, Durability, Listen, Shards};
 pub use control::{Asked, ask_for_backup};
 pub use door::TransportCounters;
+pub use ipnet::IpNet;
+pub use peer::Peer;
 pub use start_error::StartError;
+pub use tls::{
+    CertificateFiles, ClientCertificates, IdentityField, TlsContext, TlsError, TlsIdentity, TlsSettings, TlsVersion,
+};
 pub use url::{Endpoint, Host, InvalidUrl, ListenUrl};

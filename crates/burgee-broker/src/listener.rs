@@ -111,10 +111,6 @@ pub(crate) fn open(listeners: &[Listen]) -> Result<Vec<Opened>, StartError> {
 }
 
 fn open_one(listen: &Listen, handed_over: &mut HandedOver) -> io::Result<Vec<Listening>> {
-    if listen.url.is_tls() || listen.url.websocket().is_some() {
-        let what = "this version does not speak TLS and WebSocket yet; use tcp:// or unix://";
-        return Err(io::Error::new(ErrorKind::Unsupported, what));
-    }
     match listen.url.endpoint() {
         Endpoint::Inet { host, port } => open_inet(host, *port),
         Endpoint::Systemd(name) => Ok(handed_over.take(name)?.into_iter().map(Listening::from).collect()),

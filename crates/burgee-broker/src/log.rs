@@ -5,14 +5,18 @@
 
 use burgee_core::io::{ConnKey, End, Event, Reason};
 use burgee_protocol::Time;
-use tracing::debug;
+use tracing::{debug, info};
 
 use crate::conn_table::Table;
+use crate::door::Doors;
+use crate::layers::Trouble;
 use crate::limiter::Limiter;
 use crate::socket::PeerAddress;
 
 /// Lines a second about connections that ended by a fault or came and went.
 const LINES: u32 = 1000;
+/// Lines a second about connections that did not come to MQTT, or ended below it.
+const TROUBLES: u32 = 10;
 /// Lines a second about clients that throw each other out: two of them can do so for ever.
 const FIGHTS: u32 = 1;
 
@@ -21,6 +25,7 @@ const FIGHTS: u32 = 1;
 pub(crate) struct EventLog {
     usual: Limiter,
     fights: Limiter,
+    troubles: Limiter,
 }
 
 impl EventLog {
@@ -46,6 +51,21 @@ impl EventLog {
                     debug!(suppressed = count, "similar lines were left out");
                     write(table, &event);
                 }
+            }
+        }
+    }
+}
+
+impl EventLog {
+    /// Writes why connections ended below MQTT.
+    pub(crate) fn write_troubles(&mut self, now: Time, doors: &Doors, troubles: &mut Vec<(PeerAddress, u16, Trouble)>) {
+        for (peer, listener, trouble) in troubles.drain(..) {
+            if let Some(suppressed) = self.troubles.admit(now, TROUBLES) {
+                let listener = doors
+                    .gate(listener)
+                    .map(|gate| gate.url.to_string())
+                    .unwrap_or_default();
+                info!(%peer, listener, suppressed, "closed: {trouble}");
             }
         }
     }

@@ -14,6 +14,7 @@ use burgee_core::io::{Mailbox, Parcel, ShardId};
 use mio::Waker;
 
 use crate::door::Doors;
+use crate::layers::Layers;
 use crate::socket::{PeerAddress, Socket};
 use notices::Board;
 pub(crate) use notices::{Answer, Notices};
@@ -30,6 +31,8 @@ pub(crate) struct Arrival {
     pub(crate) listener: u16,
     /// It stands in the table of addresses.
     pub(crate) counted: bool,
+    /// What lies between the socket and MQTT, if anything does.
+    pub(crate) layers: Option<Box<Layers>>,
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -42,6 +45,7 @@ impl Arrival {
             peer: peer.into(),
             listener: 0,
             counted: false,
+            layers: None,
             bytes: Vec::new(),
         }
     }
@@ -172,6 +176,13 @@ impl Hub {
     pub(crate) fn tell_store_failed(&self) {
         for (shard, desk) in (0..).zip(&self.desks) {
             desk.board.fail();
+            self.notify(shard, shard);
+        }
+    }
+
+    /// Has all shards look around.
+    pub(crate) fn nudge(&self) {
+        for shard in 0..self.shards() {
             self.notify(shard, shard);
         }
     }

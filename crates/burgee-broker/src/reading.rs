@@ -11,6 +11,7 @@ use std::ops::Range;
 use burgee_core::io::{ConnKey, End, Input, Inputs, ListenerNo};
 
 use crate::conn_table::{Conn, Flags, Table};
+use crate::layers::{Sent, SpeaksFor, Trouble, Workspace};
 use crate::mail::Inbox;
 use crate::tail::Tail;
 
@@ -25,17 +26,38 @@ const POOLED_CAPACITY: usize = 256 * 1024;
 /// Bytes of all pooled tails, at most.
 const POOL_BYTES: usize = 4 * 1024 * 1024;
 
+/// Bytes received at most from a layered connection in one turn: together with what was kept they are no more than a
+/// slice when they are unwrapped.
+const LAYERED_SLICE: usize = SLICE - FRONT;
+/// Steps of handshakes in one turn: each may take a millisecond of calculating.
+const HANDSHAKES: usize = 8;
+
+/// What was learnt of a connection below MQTT.
+#[derive(Debug)]
+pub(crate) enum Learnt {
+    /// It has come to MQTT.
+    Opened,
+    /// The PROXY header came: the core may hear of it.
+    Header(SpeaksFor),
+    /// It is over before the core has heard of it.
+    Gone,
+    /// Why it ends.
+    Trouble(Trouble),
+}
+
 /// Small things that happened since the last turn.
 #[derive(Debug, Default)]
 pub(crate) struct News {
     pub(crate) accepted: VecDeque<ConnKey>,
     pub(crate) rooms: Vec<ConnKey>,
+    /// Connections that the event loop itself has ended.
+    pub(crate) ended: Vec<(ConnKey, End)>,
     pub(crate) shutdown: bool,
 }
 
 impl News {
     pub(crate) fn is_empty(&self) -> bool {
-        self.accepted.is_empty() && self.rooms.is_empty() && !self.shutdown
+        self.accepted.is_empty() && self.rooms.is_empty() && self.ended.is_empty() && !self.shutdown
     }
 }
 
@@ -43,6 +65,11 @@ impl News {
 #[derive(Debug)]
 pub(crate) struct Reader {
     ready: VecDeque<ConnKey>,
+    /// Those of them that have not come to MQTT: they have to wait longer.
+    slow: VecDeque<ConnKey>,
+    /// For what lies between the bytes and MQTT.
+    pub(crate) work: Workspace,
+    pub(crate) learnt: Vec<(ConnKey, Learnt)>,
     scratch: Box<[u8]>,
     #[expect(
         clippy::vec_box,
@@ -59,6 +86,9 @@ impl Reader {
     pub(crate) fn new(budget: usize) -> Self {
         Self {
             ready: VecDeque::new(),
+            slow: VecDeque::new(),
+            work: Workspace::default(),
+            learnt: Vec::new(),
             scratch: vec![0; FRONT + SLICE].into(),
             pool: Vec::new(),
             pool_bytes: 0,
@@ -68,7 +98,7 @@ impl Reader {
 
     /// Some connection is to be read.
     pub(crate) fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
+        !self.ready.is_empty() || !self.slow.is_empty()
     }
 
     /// Puts a connection onto the ready list, once, if it may be read and there may be something to read.
@@ -76,7 +106,11 @@ impl Reader {
         const NOT: Flags = Flags::QUEUED.and(Flags::PAUSED).and(Flags::ENDED);
         if !conn.flags.any(NOT) && conn.flags.any(Flags::READABLE.and(Flags::HAND_OUT)) {
             conn.flags.set(Flags::QUEUED);
-            self.ready.push_back(key);
+            if conn.flags.any(Flags::HANDSHAKE) {
+                self.slow.push_back(key);
+            } else {
+                self.ready.push_back(key);
+            }
         }
     }
 
@@ -117,6 +151,9 @@ impl Reader {
             }
             return Found::Nothing;
         }
+        if conn.layers.is_some() {
+            return self.read_layered(key, conn);
+        }
         match self.receive(conn) {
             Ok(0) => {
                 conn.flags.set(Flags::ENDED);
@@ -147,6 +184,110 @@ impl Reader {
                 conn.flags.set(Flags::ENDED);
                 Found::Ended(key, End::Broken)
             }
+        }
+    }
+
+    /// The same for a connection with layers: what comes out of them is for the core.
+    fn read_layered(&mut self, key: ConnKey, conn: &mut Conn) -> Found {
+        let Some(layers) = conn.layers.as_deref_mut() else {
+            return Found::Nothing;
+        };
+        if let Some(how) = layers.ended() {
+            return self.ended(key, conn, how);
+        }
+        let space = self.scratch.get_mut(FRONT..FRONT + LAYERED_SLICE).unwrap_or_default();
+        match conn.socket.read(space) {
+            Ok(0) => {
+                let how = layers.end_of_stream();
+                self.ended(key, conn, how)
+            }
+            Ok(count) => {
+                if count < LAYERED_SLICE && !conn.flags.any(Flags::HANGUP) {
+                    conn.flags.clear(Flags::READABLE);
+                }
+                let unheard = conn.flags.any(Flags::UNHEARD);
+                self.unwrap(key, conn, count);
+                let plain = self.work.plain.len();
+                if unheard && plain > 0 {
+                    // The core has to hear of the connection first.
+                    conn.tail = Some(Box::new(Tail::brought(self.work.plain.clone())));
+                    conn.flags.set(Flags::HAND_OUT);
+                }
+                self.enqueue(key, conn);
+                if unheard || plain == 0 {
+                    return Found::Nothing;
+                }
+                if let Some(place) = self.scratch.get_mut(FRONT..FRONT + plain) {
+                    place.copy_from_slice(&self.work.plain);
+                }
+                self.place(key, conn, plain)
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
+                self.enqueue(key, conn);
+                Found::Nothing
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock && !conn.flags.any(Flags::BROKEN) => {
+                conn.flags.clear(Flags::READABLE);
+                Found::Nothing
+            }
+            Err(_) => {
+                conn.flags.set(Flags::BROKEN);
+                self.ended(key, conn, End::Broken)
+            }
+        }
+    }
+
+    /// There will be no more bytes. Who has heard of the connection hears of that.
+    fn ended(&mut self, key: ConnKey, conn: &mut Conn, how: End) -> Found {
+        conn.flags.set(Flags::ENDED);
+        if conn.flags.any(Flags::UNHEARD) {
+            self.learnt.push((key, Learnt::Gone));
+            return Found::Nothing;
+        }
+        Found::Ended(key, how)
+    }
+
+    /// Puts received bytes through the layers, answers what they have to answer, and notes what was learnt.
+    fn unwrap(&mut self, key: ConnKey, conn: &mut Conn, count: usize) {
+        let Some(layers) = conn.layers.as_deref_mut() else {
+            return;
+        };
+        let kept = layers.kept().len().min(FRONT);
+        let Some(input) = self.scratch.get_mut(FRONT - kept..FRONT + count) else {
+            return;
+        };
+        if let Some(front) = input.get_mut(..kept) {
+            front.copy_from_slice(layers.kept());
+        }
+        let received = layers.receive(input, &mut self.work);
+        if !conn.flags.any(Flags::BLOCKED.and(Flags::BROKEN)) {
+            let sent = match layers.send_out(&mut conn.socket) {
+                Sent::All => layers.send_pong(&mut conn.socket, &mut self.work).unwrap_or(Sent::All),
+                sent @ (Sent::Blocked | Sent::Broken) => sent,
+            };
+            match sent {
+                Sent::All => {}
+                Sent::Blocked => conn.flags.set(Flags::BLOCKED),
+                Sent::Broken => conn.flags.set(Flags::BROKEN.and(Flags::HANGUP)),
+            }
+        }
+        if let Some(header) = received.header {
+            if let SpeaksFor::Client(address) = header {
+                conn.peer = address;
+            }
+            conn.flags.clear(Flags::UNHEARD);
+            self.learnt.push((key, Learnt::Header(header)));
+        }
+        if received.opened {
+            conn.flags.clear(Flags::HANDSHAKE);
+            self.learnt.push((key, Learnt::Opened));
+        }
+        if let Some(trouble) = received.trouble {
+            self.learnt.push((key, Learnt::Trouble(trouble)));
+        }
+        if layers.ended().is_some() {
+            // It is told once everything before it is.
+            conn.flags.set(Flags::READABLE);
         }
     }
 
@@ -217,6 +358,7 @@ pub(crate) struct TurnInputs<'a> {
     news: &'a mut News,
     /// Connections that may still be read in this turn: each at most once.
     reads_left: usize,
+    handshakes_left: usize,
     bytes_left: usize,
     mail_left: usize,
     /// The bytes that the core was handed last.
@@ -226,12 +368,14 @@ pub(crate) struct TurnInputs<'a> {
 impl<'a> TurnInputs<'a> {
     pub(crate) fn new(table: &'a mut Table, reader: &'a mut Reader, inbox: &'a mut Inbox, news: &'a mut News) -> Self {
         let (reads_left, bytes_left, mail_left) = (reader.ready.len(), reader.budget, reader.budget);
+        let handshakes_left = reader.slow.len().min(HANDSHAKES);
         Self {
             table,
             reader,
             inbox,
             news,
             reads_left,
+            handshakes_left,
             bytes_left,
             mail_left,
             lent: None,
@@ -251,6 +395,16 @@ impl<'a> TurnInputs<'a> {
         while self.reads_left > 0 && self.bytes_left > 0 {
             self.reads_left -= 1;
             let Some(key) = self.reader.ready.pop_front() else {
+                break;
+            };
+            match self.reader.read(self.table, key) {
+                Found::Nothing => {}
+                found @ (Found::Scratch(..) | Found::Tail(_) | Found::Ended(..)) => return found,
+            }
+        }
+        while self.handshakes_left > 0 && self.bytes_left > 0 {
+            self.handshakes_left -= 1;
+            let Some(key) = self.reader.slow.pop_front() else {
                 break;
             };
             match self.reader.read(self.table, key) {
@@ -284,6 +438,9 @@ impl Inputs for TurnInputs<'_> {
         }
         if let Some(conn) = self.news.rooms.pop() {
             return Some(Input::Room { conn });
+        }
+        if let Some((conn, how)) = self.news.ended.pop() {
+            return Some(Input::Ended { conn, how });
         }
         if let Some(mail) = self.next_mail() {
             return Some(mail);

@@ -137,7 +137,8 @@ impl<M: Machine> ShardLoop<M> {
                 }
             }
             self.accept(now);
-            self.admit();
+            self.admit(now);
+            self.connections.recheck();
             self.connections.close_overdue(now, &mut self.effects.outboxes);
             self.heed_stop();
             if self.is_due(now) {
@@ -197,11 +198,14 @@ impl<M: Machine> ShardLoop<M> {
         self.mail_moved = false;
         self.machine
             .turn(now, &mut TurnInputs::new(table, reader, &mut self.inbox, news), effects);
+        self.connections.heed_layers(now);
         // Before the mail of this turn leaves: what others settle must have been owed before.
         if let Some(tray) = &self.tray {
             tray.hand_in(self.id, &mut effects.batches, &mut effects.reads);
         }
+        let Connections { table, troubles, .. } = &mut self.connections;
         self.log.write(now, table, &mut effects.events);
+        self.log.write_troubles(now, self.hub.doors(), troubles);
         for (key, to) in effects.moves.drain(..) {
             let arrival = self
                 .connections
@@ -221,15 +225,15 @@ impl<M: Machine> ShardLoop<M> {
             self.next = if to + 1 < shards { to + 1 } else { 0 };
             match self.leaving.get_mut(usize::from(to)) {
                 Some(leaving) if to != self.id && leaving.len() < WAITING_SOCKETS => leaving.push_back(arrival),
-                _ => self.connections.admit(arrival, self.poll.registry()),
+                _ => self.connections.admit(now, arrival, self.poll.registry()),
             }
         });
     }
 
     /// Takes in connections that came by mail.
-    fn admit(&mut self) {
+    fn admit(&mut self, now: Time) {
         while let Some(arrival) = self.inbox.next_arrival() {
-            self.connections.admit(arrival, self.poll.registry());
+            self.connections.admit(now, arrival, self.poll.registry());
         }
     }
 
@@ -250,6 +254,7 @@ impl<M: Machine> ShardLoop<M> {
         let Some(at) = self.hub.stop_at() else { return };
         if self.stopping.is_none() {
             self.acceptor = None;
+            self.connections.forget_unheard();
             self.connections.news.shutdown = true;
         }
         self.stopping = Some(Time::from_millis(at));

@@ -10,6 +10,7 @@ use std::{fmt, io};
 use burgee_store::Failure;
 use burgee_store_sqlite::OpenError;
 
+use crate::tls::TlsError;
 use crate::url::ListenUrl;
 
 /// See the module.
@@ -22,6 +23,13 @@ pub enum StartError {
         url: ListenUrl,
         /// Why.
         source: io::Error,
+    },
+    /// What a listener needs to speak TLS cannot be used.
+    Tls {
+        /// The listener.
+        url: ListenUrl,
+        /// Which file, and what is wrong.
+        source: TlsError,
     },
     /// There is nothing to listen on.
     NoListener,
@@ -50,6 +58,7 @@ impl fmt::Display for StartError {
                 write!(f, "cannot listen on {url}: {source}")?;
                 f.write_str(way_out(source))
             }
+            Self::Tls { url, source } => write!(f, "cannot speak TLS on {url}: {source}"),
             Self::NoListener => f.write_str("nothing to listen on: give at least one listener"),
             Self::System { what, source } => write!(f, "cannot have {what}: {source}"),
             Self::Store(source) => source.fmt(f),
@@ -75,6 +84,7 @@ impl Error for StartError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Listen { source, .. } | Self::System { source, .. } => Some(source),
+            Self::Tls { source, .. } => Some(source),
             Self::Store(source) => Some(source),
             Self::Recover { source, .. } => Some(source),
             Self::NoListener => None,

@@ -9,13 +9,18 @@ use std::io::{ErrorKind, IoSlice, Write};
 use burgee_protocol::connection::Outbox;
 
 use crate::conn_table::{Conn, Flags};
+use crate::layers::{Sent, Workspace};
 use crate::socket::Socket;
 
 /// Slices handed to the kernel in one call.
 const SLICES: usize = 64;
 
 /// Sends what an outbox holds. Afterwards it is empty, or the connection is waiting for the kernel.
-pub(crate) fn flush(conn: &mut Conn, outbox: &mut Outbox) {
+pub(crate) fn flush(conn: &mut Conn, outbox: &mut Outbox, work: &mut Workspace) {
+    if conn.layers.is_some() {
+        flush_layered(conn, outbox, work);
+        return;
+    }
     while !outbox.is_empty() {
         if conn.flags.any(Flags::BROKEN) {
             outbox.consume(outbox.len());
@@ -35,6 +40,35 @@ pub(crate) fn flush(conn: &mut Conn, outbox: &mut Outbox) {
             Err(ErrorKind::WouldBlock) => conn.flags.set(Flags::BLOCKED),
             // What the peer sent before may still be waiting to be read, and its end behind it.
             Err(_) => conn.flags.set(Flags::BROKEN.and(Flags::READABLE).and(Flags::HANGUP)),
+        }
+    }
+}
+
+/// The same through layers. At the end of a closing connection stands their goodbye.
+fn flush_layered(conn: &mut Conn, outbox: &mut Outbox, work: &mut Workspace) {
+    let Some(layers) = conn.layers.as_deref_mut() else {
+        return;
+    };
+    loop {
+        if conn.flags.any(Flags::BROKEN) || layers.is_over() && !layers.has_unsent() {
+            outbox.consume(outbox.len());
+        }
+        if conn.flags.any(Flags::BROKEN.and(Flags::BLOCKED)) {
+            return;
+        }
+        let sent = if layers.has_unsent() {
+            layers.send_out(&mut conn.socket)
+        } else if let Some(sent) = layers.send_next(&mut conn.socket, outbox, work) {
+            sent
+        } else if conn.closing.is_some() && layers.say_goodbye(work) {
+            Sent::All
+        } else {
+            return;
+        };
+        match sent {
+            Sent::All => {}
+            Sent::Blocked => conn.flags.set(Flags::BLOCKED),
+            Sent::Broken => conn.flags.set(Flags::BROKEN.and(Flags::READABLE).and(Flags::HANGUP)),
         }
     }
 }
@@ -95,7 +129,7 @@ mod tests {
             expected.extend_from_slice(&[round; 3]);
             expected.extend_from_slice(&body[7..]);
         }
-        flush(&mut conn, &mut outbox);
+        flush(&mut conn, &mut outbox, &mut Workspace::default());
         assert!(outbox.is_empty());
         let mut got = vec![0; expected.len()];
         far.read_exact(&mut got).unwrap();
@@ -108,7 +142,7 @@ mod tests {
         let mut outbox = Outbox::default();
         let body: Arc<[u8]> = (0..=255_u8).cycle().take(30 << 20).collect::<Vec<_>>().into();
         outbox.append_shared(&body, 0);
-        flush(&mut conn, &mut outbox);
+        flush(&mut conn, &mut outbox, &mut Workspace::default());
         assert!(conn.flags.any(Flags::BLOCKED) && !outbox.is_empty());
         let reader = std::thread::spawn(move || {
             let mut got = vec![0; 30 << 20];
@@ -117,7 +151,7 @@ mod tests {
         });
         while !outbox.is_empty() {
             conn.flags.clear(Flags::BLOCKED);
-            flush(&mut conn, &mut outbox);
+            flush(&mut conn, &mut outbox, &mut Workspace::default());
             std::thread::yield_now();
         }
         assert!(reader.join().unwrap()[..] == body[..]);
@@ -131,7 +165,7 @@ mod tests {
         let mut outbox = Outbox::default();
         while !conn.flags.any(Flags::BROKEN) {
             outbox.append(b"x");
-            flush(&mut conn, &mut outbox);
+            flush(&mut conn, &mut outbox, &mut Workspace::default());
         }
         assert!(outbox.is_empty() && conn.flags.any(Flags::HANGUP) && conn.flags.any(Flags::READABLE));
     }

@@ -17,7 +17,7 @@ use crate::reading::TurnInputs;
 fn doors() -> Doors {
     let listen = BrokerConfig::loopback(0).swap_remove(0);
     Doors::new(
-        vec![Arc::new(Gate::new(0, &listen))],
+        vec![Arc::new(Gate::new(0, &listen, 1 << 20).unwrap())],
         usize::MAX,
         AcceptLimits::default(),
     )
@@ -54,7 +54,7 @@ impl Bench {
         let socket = mio::net::TcpStream::from_std(server);
         let arrival = Arrival::plain(socket, peer);
         self.enter(&arrival);
-        self.connections.admit(arrival, self.poll.registry());
+        self.connections.admit(self.now, arrival, self.poll.registry());
         let key = self.connections.news.accepted.pop_back().unwrap();
         self.effects.outboxes.open(key);
         (key, client)
@@ -223,7 +223,7 @@ fn a_connection_moves_with_its_bytes() {
         handshake: false,
     });
     to.enter(&arrival);
-    to.connections.admit(arrival, to.poll.registry());
+    to.connections.admit(to.now, arrival, to.poll.registry());
     assert_eq!((from.open(), to.open()), (0, 1));
     assert_eq!(to.turn(), b"CONNECT and more");
     client.write_all(b", and still more").unwrap();

@@ -7,6 +7,9 @@
     reason = "a test speaks by panicking, and each test binary uses a part of this"
 )]
 
+pub(crate) mod certificates;
+pub(crate) mod secure;
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;

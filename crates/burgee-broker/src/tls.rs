@@ -1,0 +1,118 @@
+//! TLS: what is asked for, what it is made of, and the layer that speaks it.
+//!
+//! What must hold: what is loaded has been checked, so a bad file is known before anybody connects; connections keep the
+//! context that they began with. Deliberately absent: sockets, and TLS itself, which is rustls's.
+
+mod context;
+mod files;
+mod identity;
+mod names;
+mod records;
+mod slot;
+mod watch;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+pub use context::TlsContext;
+pub use identity::TlsIdentity;
+pub(crate) use records::Tls;
+pub(crate) use slot::{Reloaded, TlsSlot};
+pub(crate) use watch::Watch;
+
+/// The files of one certificate.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CertificateFiles {
+    /// The certificate and behind it those that lead to the authority, in PEM.
+    pub chain: PathBuf,
+    /// Its private key in PEM, without a pass phrase.
+    pub key: PathBuf,
+}
+
+/// Whether clients have to show certificates.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
+pub enum ClientCertificates {
+    /// They are not asked for one.
+    #[default]
+    Off,
+    /// Who shows one must show a good one.
+    Optional,
+    /// Without a good one nobody comes in.
+    Required,
+}
+
+/// Which part of a client's certificate becomes its user name.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub enum IdentityField {
+    /// The common name of the subject.
+    CommonName,
+    /// The first e-mail address among the alternative names.
+    Email,
+    /// The first DNS name.
+    Dns,
+    /// The first URI.
+    Uri,
+}
+
+/// The oldest version of TLS that is spoken.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
+pub enum TlsVersion {
+    /// TLS 1.2 and 1.3.
+    #[default]
+    Tls12,
+    /// TLS 1.3 only.
+    Tls13,
+}
+
+/// What a listener needs to speak TLS, as paths.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct TlsSettings {
+    /// At least one. A client that names a host (SNI) gets the one that is for it; others get the first.
+    pub certificates: Vec<CertificateFiles>,
+    /// Whether clients have to show certificates.
+    pub clients: ClientCertificates,
+    /// The authorities whose certificates clients may show, in PEM. Needed unless they are off.
+    pub ca: Option<PathBuf>,
+    /// Lists of revoked certificates, in PEM.
+    pub crls: Vec<PathBuf>,
+    /// What becomes the user name of a client that has shown a certificate.
+    pub user_from: Option<IdentityField>,
+    /// The oldest version spoken.
+    pub min_version: TlsVersion,
+}
+
+/// Why a file cannot be used for TLS, and the way out.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TlsError {
+    /// Which, where it is about one.
+    pub file: Option<PathBuf>,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+impl TlsError {
+    fn of(file: &Path, what: impl Into<String>) -> Self {
+        Self {
+            file: Some(file.to_owned()),
+            what: what.into(),
+        }
+    }
+
+    pub(crate) fn general(what: impl Into<String>) -> Self {
+        Self {
+            file: None,
+            what: what.into(),
+        }
+    }
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.file {
+            Some(file) => write!(f, "{}: {}", file.display(), self.what),
+            None => f.write_str(&self.what),
+        }
+    }
+}
+
+impl std::error::Error for TlsError {}
