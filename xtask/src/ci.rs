@@ -75,6 +75,7 @@ const STEPS: &[Step] = &[
     ),
     script("conformance", &["scripts/conformance", "--check"]),
     script("interop", &["scripts/interop"]),
+    script("import", &["scripts/import"]),
     script("crash", &["scripts/crash", "10"]),
     script("sync-order", &["scripts/sync-order"]),
     script("memory-limit", &["scripts/memory-limit"]),

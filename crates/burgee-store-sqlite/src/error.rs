@@ -228,6 +228,8 @@ pub enum ImportError {
     },
     /// The lines cannot be read.
     Read(io::Error),
+    /// What was to be imported is not as it should be.
+    Source(Box<dyn std::error::Error + Send + Sync>),
     /// The store cannot be written.
     Store(Failure),
 }
@@ -245,6 +247,7 @@ impl fmt::Display for ImportError {
                 f,
                 "line {line}: {what}; nothing was imported: export again, or mend the line"
             ),
+            Self::Source(error) => write!(f, "{error}; nothing was imported"),
             Self::Read(error) => write!(f, "the export cannot be read: {error}; nothing was imported"),
             Self::Store(failure) => failure.fmt(f),
         }

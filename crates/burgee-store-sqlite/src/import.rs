@@ -25,6 +25,14 @@ const TOGETHER: usize = 4 << 20;
 /// # Errors
 /// A line is wrong, or the store cannot be written: then there is no store afterwards either.
 pub fn import(directory: &Path, from: impl Read) -> Result<Recovered, ImportError> {
+    in_new_store(directory, |store| make(store, from))
+}
+
+/// Has a new store filled and closed, in a directory that has none: all or nothing.
+pub(crate) fn in_new_store(
+    directory: &Path,
+    fill: impl FnOnce(SqliteStore) -> Result<Recovered, ImportError>,
+) -> Result<Recovered, ImportError> {
     check_library()?;
     make_directory(directory)?;
     let _lock = Lock::take(directory)?;
@@ -33,7 +41,7 @@ pub fn import(directory: &Path, from: impl Read) -> Result<Recovered, ImportErro
             path: directory.to_owned(),
         });
     }
-    let made = make(directory, from).and_then(|recovered| {
+    let made = create(directory).and_then(fill).and_then(|recovered| {
         finish(directory).map_err(|error| OpenError::of_io(directory, &error))?;
         Ok(recovered)
     });
@@ -43,7 +51,7 @@ pub fn import(directory: &Path, from: impl Read) -> Result<Recovered, ImportErro
     made
 }
 
-fn make(directory: &Path, from: impl Read) -> Result<Recovered, ImportError> {
+fn create(directory: &Path) -> Result<SqliteStore, ImportError> {
     create_new(directory)?;
     // It is synced as a whole before it gets its name.
     let (conn, _) = connect(
@@ -52,8 +60,12 @@ fn make(directory: &Path, from: impl Read) -> Result<Recovered, ImportError> {
             sync: SyncPolicy::Write,
         },
     )?;
+    Ok(SqliteStore::over(conn, None)?)
+}
+
+fn make(store: SqliteStore, from: impl Read) -> Result<Recovered, ImportError> {
     let mut importing = Importing {
-        store: SqliteStore::over(conn, None)?,
+        store,
         start: None,
         end: None,
         batch: Batch {

@@ -19,7 +19,7 @@
 //!
 //! `store` is the port's face; `write` applies operations, `flush` writes what they came to, `space` gives room back;
 //! `load` reads everything at the start, `state` and below it `lane`, `refs` and `session` are what is kept in memory;
-//! `tables`, `rows` and `schema` are the format. `check`, `export`, `import` and `backup` are for the command line.
+//! `tables`, `rows` and `schema` are the format. `check`, `export`, `import`, `fill` and `backup` are for the command line.
 //!
 //! Deliberately absent: threads, and a second connection. Whoever owns a store owns its file.
 
@@ -31,6 +31,7 @@ mod error;
 mod export;
 mod faults;
 mod files;
+mod fill;
 mod flush;
 mod import;
 mod lane;
@@ -55,6 +56,7 @@ pub use backup::backup;
 pub use check::{Report, check};
 pub use error::{ImportError, OpenError, TransferError};
 pub use export::export;
+pub use fill::fill;
 pub use import::import;
 pub use store::SqliteStore;
 

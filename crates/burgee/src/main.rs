@@ -14,6 +14,7 @@ mod completions;
 mod config;
 mod connect;
 mod failure;
+mod import;
 mod log;
 mod passwd;
 mod publish;
@@ -45,6 +46,7 @@ enum Command {
     Bench(bench::Options),
     Store(store::Options),
     Passwd(passwd::Options),
+    Import(import::Options),
     Completions(completions::Options),
 }
 
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(options),
         Command::Store(options) => store::run(options),
         Command::Passwd(options) => passwd::run(&options),
+        Command::Import(options) => import::run(options),
         Command::Completions(options) => completions::run::<Cli>(&options),
     }
 }

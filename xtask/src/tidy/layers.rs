@@ -18,6 +18,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("burgee-admin", 3),
     ("burgee-client", 3),
     ("burgee-load", 3),
+    ("burgee-mosquitto", 3),
     ("burgee-broker", 4),
     ("burgee-config", 5),
     ("burgee", 6),

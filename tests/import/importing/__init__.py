@@ -1,0 +1,1 @@
+"""Debian's Mosquitto writes, burgee imports."""
