@@ -98,7 +98,7 @@ def run_import(program: str, file: Path, data: Path) -> subprocess.CompletedProc
 def serve(program: str, data: Path, folder: Path, shards: int) -> tuple[Process, int]:
     """burgee on that directory."""
     port = free_port()
-    command = [program, "serve", "--listen", f"tcp://127.0.0.1:{port}", "--data", str(data), "--shards", str(shards)]
+    command = [program, "serve", "--no-config", "--listen", f"tcp://127.0.0.1:{port}", "--data", str(data), "--shards", str(shards)]
     return Process(command, folder / "burgee.log", port), port
 
 

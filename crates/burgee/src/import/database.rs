@@ -8,10 +8,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use burgee_config::data_dir;
 use burgee_mosquitto::db::{self, Remark, Summary};
 use burgee_store_sqlite as engine;
 
-use crate::data_dir;
 use crate::failure::Failure;
 
 /// Imports, and says what.
@@ -76,15 +76,13 @@ fn show(out: &mut impl Write, places: (&Path, &Path), summary: &Summary, remarks
 /// What root made in a directory of somebody else belongs to them.
 #[cfg(unix)]
 fn hand_over(directory: &Path) -> io::Result<()> {
-    use rustix::fs::{Gid, Uid};
-    use std::os::unix::fs::MetadataExt;
+    use std::os::unix::fs::{MetadataExt, chown};
     let owner = std::fs::metadata(directory)?;
-    if !rustix::process::geteuid().is_root() || owner.uid() == 0 {
-        return Ok(());
-    }
     for entry in std::fs::read_dir(directory)? {
-        let (uid, gid) = (Uid::from_raw(owner.uid()), Gid::from_raw(owner.gid()));
-        rustix::fs::chown(entry?.path(), Some(uid), Some(gid))?;
+        let entry = entry?;
+        if entry.metadata()?.uid() != owner.uid() {
+            chown(entry.path(), Some(owner.uid()), Some(owner.gid()))?;
+        }
     }
     Ok(())
 }
