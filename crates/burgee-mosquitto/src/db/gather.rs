@@ -72,6 +72,7 @@ pub(super) struct Unreleased {
 #[derive(Clone, Debug)]
 pub(super) struct Client {
     pub(super) name: Box<str>,
+    pub(super) user: Option<Box<str>>,
     pub(super) subscriptions: Vec<(TopicFilterBuf, QoS)>,
     pub(super) owed: Vec<Owed>,
     pub(super) unreleased: Vec<Unreleased>,
@@ -222,18 +223,16 @@ impl Gathered {
         if client.expiry_interval != u32::MAX {
             self.remarks.add(Left::SessionExpiry, client.client.clone());
         }
-        if client.user.is_some() {
-            self.remarks.add(Left::SessionUser, client.client.clone());
-        }
-        self.add_client(client.client);
+        self.add_client(client.client, client.user);
         Ok(())
     }
 
-    fn add_client(&mut self, name: Box<str>) -> usize {
+    fn add_client(&mut self, name: Box<str>, user: Option<Box<str>>) -> usize {
         let at = self.clients.len();
         self.names.insert(name.clone(), Place::At(at));
         self.clients.push(Client {
             name,
+            user,
             subscriptions: Vec::new(),
             owed: Vec::new(),
             unreleased: Vec::new(),
@@ -250,7 +249,7 @@ impl Gathered {
             Some(Place::At(at)) => *at,
             None => {
                 self.remarks.add(Left::ClientUnsaid, client.clone());
-                self.add_client(client)
+                self.add_client(client, None)
             }
         };
         if subscription.options != 0 || subscription.identifier != 0 {

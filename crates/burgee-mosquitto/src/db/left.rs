@@ -13,8 +13,6 @@ pub enum Left {
     SessionExpired,
     /// A session that was to end after some time.
     SessionExpiry,
-    /// A session with the name of its user.
-    SessionUser,
     /// A subscription of a client that has no chunk.
     ClientUnsaid,
     /// A message of a client that is not there.
@@ -53,10 +51,6 @@ impl Left {
             Self::SessionExpiry => (
                 "sessions that end some time after their client left",
                 "taken along without that time: session.expiry counts for all",
-            ),
-            Self::SessionUser => (
-                "sessions with a user name",
-                "taken along without it: whoever may use the client identifier gets the session",
             ),
             Self::ClientUnsaid => (
                 "sessions that stand in the file only as the owner of a subscription",

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::io::{Read, Seek};
 use std::sync::Arc;
 
-use burgee_store::{Body, MessageNo, Op, SessionNo, Stage};
+use burgee_store::{Body, MessageNo, Op, Replay, SessionNo, Stage};
 
 use super::error::DbError;
 use super::gather::{Stored, Way};
@@ -60,14 +60,16 @@ impl<R: Read + Seek> Ops<R> {
         self.retained += 1;
         let stored = self.snapshot.stored(message)?;
         let body = self.body(&stored)?;
-        let qos = stored.qos;
+        let (qos, stamp) = (stored.qos, self.retained as u64);
         self.ready.push_back(if stored.payload == 0 {
             // A publisher who had not released it yet removes what was retained.
             Op::Unretained {
                 topic: body.topic().into(),
+                stamp,
+                oldest: stamp,
             }
         } else {
-            Op::Retained { body, qos }
+            Op::Retained { body, qos, stamp }
         });
         Ok(true)
     }
@@ -80,12 +82,14 @@ impl<R: Read + Seek> Ops<R> {
         self.ready.push_back(Op::SessionCreated {
             session,
             client_id: client.name.clone(),
+            user: client.user.clone(),
         });
         for (filter, qos) in &client.subscriptions {
             self.ready.push_back(Op::Subscribed {
                 session,
                 filter: filter.clone(),
                 qos: *qos,
+                replay: Replay::Done,
             });
         }
         for one in &client.unreleased {

@@ -160,7 +160,6 @@ fn what_mosquitto_passes_over_is_passed_over_and_told() {
         .retained(1);
     let found = found(&maker.bytes).unwrap();
     let left = [
-        (Left::SessionUser, 1),
         (Left::ClientUnsaid, 1),
         (Left::ClientUnknown, 1),
         (Left::Filter, 1),
@@ -176,6 +175,22 @@ fn what_mosquitto_passes_over_is_passed_over_and_told() {
         ),
         (2, 1, 0)
     );
+}
+
+#[test]
+fn a_session_stays_its_users() {
+    let mut maker = Maker::new(6, false, 0);
+    maker.client("c", "ann").client("d", "");
+    let users: Vec<_> = found(&maker.bytes)
+        .unwrap()
+        .ops
+        .into_iter()
+        .filter_map(|op| match op {
+            Op::SessionCreated { client_id, user, .. } => Some((client_id, user)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(users, [("c".into(), Some("ann".into())), ("d".into(), None)]);
 }
 
 #[test]
