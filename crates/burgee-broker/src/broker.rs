@@ -231,7 +231,10 @@ impl std::fmt::Debug for Broker {
 fn spread(policy: &mut Arc<Policy>, listeners: usize) {
     if let [only] = &*policy.listeners {
         let listeners = vec![only.clone(); listeners];
-        *policy = Arc::new(Policy { listeners });
+        *policy = Arc::new(Policy {
+            listeners,
+            ..Policy::clone(policy)
+        });
     }
 }
 

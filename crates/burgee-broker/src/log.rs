@@ -3,6 +3,7 @@
 //! What must hold: what a client sent is escaped; a client cannot fill the log: lines of one kind are limited by the
 //! second, and how many were left out is said. Deliberately absent: where the lines go.
 
+use burgee_access::Action;
 use burgee_core::io::{ConnKey, End, Event, Reason};
 use burgee_protocol::Time;
 use tracing::{debug, info};
@@ -88,6 +89,27 @@ fn write(table: &Table, event: &Event) {
             client_id,
             reason,
         } => closed(peer(conn), client_id.as_deref(), reason),
+        Event::Denied {
+            conn,
+            client_id,
+            user,
+            action,
+            topic,
+            rule,
+            untold,
+        } => {
+            let action = match action {
+                Action::Publish => "publish",
+                Action::Subscribe => "subscribe",
+                Action::Receive => "receive",
+            };
+            let rule = rule
+                .as_ref()
+                .map_or_else(|| "no rule fits".to_owned(), ToString::to_string);
+            let user = user.as_deref().unwrap_or_default().escape_debug();
+            let (client, topic, peer) = (client_id.escape_debug(), topic.escape_debug(), Peer(peer(conn)));
+            info!(%client, %user, %peer, action, %topic, %rule, untold, "denied");
+        }
         Event::QueueFull { client_id } => {
             debug!(client = %client_id.escape_debug(), "queue full: messages for this client are dropped");
         }
@@ -113,6 +135,7 @@ fn closed(peer: Option<PeerAddress>, client_id: Option<&str>, reason: &Reason) {
         Reason::KeepAlive => "nothing came within one and a half times the keep alive [MQTT-3.1.2-24]",
         Reason::ConnectTimeout => "no complete CONNECT came in time",
         Reason::TakenOver => "another connection took the client identifier over [MQTT-3.1.4-2]",
+        Reason::Denied => "a rule denied what it published",
         Reason::Kicked(why) => why,
         Reason::Shutdown => "the broker ends",
     };

@@ -81,6 +81,7 @@ impl Shard {
     /// From now on another policy holds.
     pub(crate) fn obey(&mut self, policy: Arc<Policy>) {
         self.policy = policy;
+        self.restrictive = false;
         for conn in self.conns.keys() {
             let Some(listener) = self.conns.open_mut(conn).map(|open| open.listener) else {
                 continue;
@@ -89,6 +90,7 @@ impl Shard {
             if let Some(open) = self.conns.open_mut(conn) {
                 open.max_packet_bytes = most;
             }
+            self.look_at_rules_again(conn);
         }
     }
 

@@ -48,7 +48,7 @@ impl Shard {
             let id = self.sessions.client_id(open.session);
             let client = id.map(|id| self.trace_of(id));
             let (mut last, before) = (open.last_fan_out, self.journal.parked_so_far());
-            self.leave(open, &reason, fx);
+            self.leave((conn, open), &reason, fx);
             if self.journal.parked_so_far() > before {
                 last = self.journal.parked_so_far();
             }
@@ -74,12 +74,13 @@ impl Shard {
         }
     }
 
-    fn leave(&mut self, open: Open, reason: &Reason, fx: &mut Effects) {
+    fn leave(&mut self, (conn, mut open): (ConnKey, Open), reason: &Reason, fx: &mut Effects) {
         let Some(session) = self.sessions.get_mut(open.session) else {
             return;
         };
         session.conn = None;
         session.ready = false;
+        session.restricted = false;
         let kept = SessionNo(session.kept.number());
         if session.clean {
             // [MQTT-4.1.0-2] not before its connection ends.
@@ -108,6 +109,9 @@ impl Shard {
             // [MQTT-3.1.2-16] [MQTT-3.1.2-17] like any PUBLISH with that RETAIN; [MQTT-3.1.2-10] it is gone then.
             if self.journal.has_failed() && is_once(&will.message, kept) {
                 // The store still has it, and publishes it after the restart.
+                return;
+            }
+            if !self.may_publish_will((conn, open.access.as_deref_mut()), &will, fx) {
                 return;
             }
             let park = open.parked > 0 || is_once(&will.message, kept);

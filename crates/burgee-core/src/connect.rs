@@ -9,6 +9,7 @@ use burgee_protocol::connection::{KeepAlive, check_client_id};
 use burgee_router::Kept;
 use burgee_store::{Op, SessionNo};
 
+use crate::access::Access;
 use crate::conns::{Conn, Hold, Open, State, Will};
 use crate::io::{Admission, CloseMode, ConnKey, Effects, Event, Reason};
 use crate::journal::{Parked, Resumed};
@@ -16,6 +17,13 @@ use crate::message::{Message, is_ours};
 use crate::outbound::append;
 use crate::sessions::{MADE, Owner, SessionKey, shown};
 use crate::state::{Next, Shard};
+
+/// A client that may come in.
+struct Entrant<'c> {
+    connect: &'c Connect<'c>,
+    admission: Admission,
+    access: Option<Box<Access>>,
+}
 
 impl Shard {
     pub(crate) fn connect(&mut self, conn: ConnKey, connect: &Connect<'_>, fx: &mut Effects) -> Next {
@@ -57,7 +65,19 @@ impl Shard {
             self.refuse(conn, code::IDENTIFIER_REJECTED, fx);
             return Next::Gone;
         }
-        self.welcome(conn, (connect, admission), client_id, fx)
+        let mut access = self.access_of(conn, client_id, &admission);
+        if let (Some(will), Some(access)) = (&connect.will, &mut access)
+            && !self.may_leave((conn, access), (will.topic.as_str(), will.retain, will.qos), fx)
+        {
+            self.refuse(conn, code::NOT_AUTHORIZED, fx);
+            return Next::Gone;
+        }
+        let entrant = Entrant {
+            connect,
+            admission,
+            access,
+        };
+        self.welcome(conn, entrant, client_id, fx)
     }
 
     /// Whether nobody else's session is there. Who may take an identifier over may read what it is owed, and end it.
@@ -119,18 +139,19 @@ impl Shard {
         self.close(conn, Reason::Refused(code), CloseMode::AfterFlush, fx);
     }
 
-    fn welcome(
-        &mut self,
-        conn: ConnKey,
-        (connect, admission): (&Connect<'_>, Admission),
-        client_id: &str,
-        fx: &mut Effects,
-    ) -> Next {
+    fn welcome(&mut self, conn: ConnKey, entrant: Entrant<'_>, client_id: &str, fx: &mut Effects) -> Next {
+        let Entrant {
+            connect,
+            admission,
+            access,
+        } = entrant;
+        self.restrictive |= access.is_some();
         let (session, resumed, mut need) =
             self.session_for((client_id, admission.user.as_deref()), connect.clean_session, fx);
         if let Some(state) = self.sessions.get_mut(session) {
             state.conn = Some(conn);
             state.owner = Owner::User(admission.user);
+            state.restricted = access.is_some();
             state.version = connect.version;
         }
         // [MQTT-3.1.2-8] [MQTT-3.1.2-10] the will is this connection's own, whatever an earlier one had.
@@ -152,6 +173,8 @@ impl Shard {
                 version: connect.version,
                 max_packet_bytes,
                 listener,
+                address: admission.address,
+                access,
                 keep_alive: KeepAlive::new(connect.keep_alive, self.now),
                 will,
                 cache: burgee_router::RouteCache::default(),

@@ -9,6 +9,7 @@ use burgee_protocol::Time;
 use burgee_protocol::connection::KeepAlive;
 use burgee_router::RouteCache;
 
+use crate::access::Access;
 use crate::io::{ConnKey, ListenerNo, ShardId, Verdict};
 use crate::message::Message;
 use crate::sessions::SessionKey;
@@ -53,6 +54,10 @@ pub(crate) struct Open {
     /// Largest remaining length accepted, in bytes.
     pub(crate) max_packet_bytes: u32,
     pub(crate) listener: ListenerNo,
+    /// Its client's, where it has one.
+    pub(crate) address: Option<IpAddr>,
+    /// What its client may do; `None`: everything.
+    pub(crate) access: Option<Box<Access>>,
     /// Its answers, and messages on their way to everybody, that wait for the store.
     pub(crate) parked: u32,
     /// How many things were parked in all when its last message was; 0: none.
@@ -152,6 +157,12 @@ impl Conns {
 
     pub(crate) fn open_mut(&mut self, key: ConnKey) -> Option<&mut Open> {
         self.get_mut(key).and_then(Conn::open_mut)
+    }
+
+    /// Whether a message of this topic may be sent to a client for which rules hold.
+    pub(crate) fn may_receive(&mut self, key: ConnKey, topic: &str, lookups: &mut u64) -> bool {
+        let access = self.open_mut(key).and_then(|open| open.access.as_mut());
+        access.is_some_and(|access| access.may_receive(topic, lookups))
     }
 
     pub(crate) fn remove(&mut self, key: ConnKey) -> Option<Conn> {

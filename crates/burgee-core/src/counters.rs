@@ -28,8 +28,16 @@ pub struct Counters {
     pub dropped_queue_full: u64,
     /// Retained messages delivered and not stored because there were too many.
     pub dropped_retained_full: u64,
-    /// PUBLISH packets acknowledged and dropped because their topic is not for clients.
+    /// PUBLISH packets dropped because a rule denies them, or because their topic is not for clients.
     pub dropped_denied: u64,
+    /// Filters refused because a rule denies them.
+    pub denied_subscriptions: u64,
+    /// Copies, and retained messages for new subscriptions, not sent because a rule denies it.
+    pub denied_deliveries: u64,
+    /// Wills not admitted, or not published, because a rule denies them.
+    pub denied_wills: u64,
+    /// Decisions about rules that were not remembered.
+    pub rule_lookups: u64,
     /// Copies dropped because the memory limit was near.
     pub dropped_memory: u64,
     /// Connections closed because they held the most at the memory limit.
@@ -91,6 +99,10 @@ impl Counters {
         self.dropped_queue_full += other.dropped_queue_full;
         self.dropped_retained_full += other.dropped_retained_full;
         self.dropped_denied += other.dropped_denied;
+        self.denied_subscriptions += other.denied_subscriptions;
+        self.denied_deliveries += other.denied_deliveries;
+        self.denied_wills += other.denied_wills;
+        self.rule_lookups += other.rule_lookups;
         self.dropped_memory += other.dropped_memory;
         self.closed_for_memory += other.closed_for_memory;
         self.held_bytes += other.held_bytes;
@@ -156,6 +168,7 @@ impl Counters {
         self.dropped_outbox_full
             + self.dropped_queue_full
             + self.dropped_denied
+            + self.denied_deliveries
             + self.dropped_not_kept
             + self.dropped_expired
             + self.dropped_memory

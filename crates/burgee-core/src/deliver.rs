@@ -30,6 +30,9 @@ impl Shard {
         out: &mut Outbound<'_>,
         fx: &mut Effects,
     ) {
+        if self.restrictive && !self.may_get(to, out.topic(), number, fx) {
+            return;
+        }
         let (limits, stamp, pressure) = (self.outbox_limits(), self.stamp(), self.pressure);
         let Some(session) = self.sessions.get_mut(to) else {
             return;
@@ -166,6 +169,9 @@ impl Shard {
         let (limits, pressure) = (self.outbox_limits(), self.pressure);
         if self.config.message_expiry_ms > 0 {
             self.drop_old(key);
+        }
+        if self.restrictive && !self.sift(key, fx) {
+            return false;
         }
         let Some(session) = self.sessions.get_mut(key) else {
             return false;

@@ -30,6 +30,14 @@ impl Shard {
             let Some(will) = open.will.take() else { continue };
             let kept = self.sessions.kept(key).unwrap_or_default();
             self.note_no_will(key, kept);
+            let mut access = self.conns.open_mut(conn).and_then(|open| open.access.take());
+            let may = self.may_publish_will((conn, access.as_deref_mut()), &will, fx);
+            if let Some(open) = self.conns.open_mut(conn) {
+                open.access = access;
+            }
+            if !may {
+                continue;
+            }
             let park = parked || is_once(&will.message, kept);
             self.publish_own(&will.message, will.retain, park, fx);
         }

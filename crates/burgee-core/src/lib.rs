@@ -3,6 +3,7 @@
 //! Read `shard.rs` first. What must hold: inputs come through [`io::Inputs`], wishes go through [`io::Effects`], and
 //! the same inputs make the same wishes. Deliberately absent: everything that waits.
 
+mod access;
 mod acks;
 mod admit;
 mod batch;
@@ -12,6 +13,7 @@ mod connect;
 mod conns;
 mod counters;
 mod deliver;
+mod denied;
 mod durable;
 mod ending;
 mod expire;

@@ -94,6 +94,12 @@ impl<'a> Outbound<'a> {
         self.qos
     }
 
+    /// The topic name.
+    pub(crate) fn topic(&self) -> &'a str {
+        // It was a topic name when it came in.
+        str::from_utf8(self.topic_field.get(2..).unwrap_or_default()).unwrap_or_default()
+    }
+
     /// Payload bytes.
     pub(crate) const fn payload_len(&self) -> usize {
         self.payload.len()

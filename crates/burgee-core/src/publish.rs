@@ -8,13 +8,14 @@
 
 use std::sync::Arc;
 
-use burgee_codec::{AckKind, Publish, QoS};
+use burgee_access::Reply;
+use burgee_codec::{AckKind, Publish, QoS, UnreadPublish};
 use burgee_protocol::Fault;
 use burgee_protocol::session::Arrival;
 use burgee_router::{Recipient, Route, RouteCache, Topical};
 
 use crate::conns::Hold;
-use crate::io::{Bundle, ConnKey, Copy, Effects, Forwarded, Parcel};
+use crate::io::{Bundle, CloseMode, ConnKey, Copy, Effects, Forwarded, Parcel, Reason};
 use crate::job::{Answer, Arrived, Job, Plan};
 use crate::journal::{Parked, ours};
 use crate::message::{Message, is_ours};
@@ -51,12 +52,16 @@ impl Shard {
             return Ok(Next::Go);
         }
         if is_ours(publish.topic) {
-            // [MQTT-3.3.5-2] acknowledged by its QoS and dropped: a device must not reconnect for ever.
-            let plan = self.plan_for_nobody(&arrived)?;
-            self.received(&arrived);
             self.counters.dropped_denied += 1;
-            self.accept(&arrived, plan.need, fx);
-            return Ok(Next::Go);
+            return self.accept_for_nobody(&arrived, fx);
+        }
+        match self.is_denied(conn, publish, fx) {
+            None => {}
+            Some(Reply::Acknowledge) => return self.accept_for_nobody(&arrived, fx),
+            Some(Reply::Close) => {
+                self.close(conn, Reason::Denied, CloseMode::AfterFlush, fx);
+                return Ok(Next::Gone);
+            }
         }
         // The cache leaves its connection for the time of the look-up: a route is borrowed from it.
         let Some(mut cache) = self.take_cache(conn) else {
@@ -68,6 +73,14 @@ impl Shard {
             self.give_cache(conn, cache);
         }
         next
+    }
+
+    /// [MQTT-3.3.5-2] acknowledged by its QoS and dropped: a device must not reconnect for ever.
+    fn accept_for_nobody(&mut self, arrived: &Arrived, fx: &mut Effects) -> Result<Next, Fault> {
+        let plan = self.plan_for_nobody(arrived)?;
+        self.received(arrived);
+        self.accept(arrived, plan.need, fx);
+        Ok(Next::Go)
     }
 
     pub(crate) fn take_cache(&mut self, conn: ConnKey) -> Option<RouteCache> {
@@ -313,6 +326,9 @@ impl Shard {
             let Some(conn) = self.sessions.get_mut(key).and_then(|session| session.line()) else {
                 continue;
             };
+            if self.restrictive && !self.may_be_forwarded(key, packet, fx) {
+                continue;
+            }
             let Some(outbox) = fx.outboxes.writer(conn) else {
                 continue;
             };
@@ -323,6 +339,13 @@ impl Shard {
                 self.counters.sent_publish(packet.len(), payload_len);
             }
         }
+    }
+
+    /// Whether a session may be sent a packet of another shard.
+    fn may_be_forwarded(&mut self, key: SessionKey, packet: &[u8], fx: &mut Effects) -> bool {
+        let found = UnreadPublish::find(packet, u32::MAX);
+        let topic = found.and_then(|publish| str::from_utf8(publish.topic_bytes()).ok());
+        self.may_get(key, topic.unwrap_or_default(), 0, fx)
     }
 
     /// A parcel of another shard: its copies are for sessions of this one.

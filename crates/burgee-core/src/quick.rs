@@ -54,6 +54,11 @@ impl Shard {
         }
         let now = self.now;
         let open = self.conns.open_mut(conn).filter(|open| open.version < Version::V5)?;
+        if let Some(access) = &open.access
+            && !access.is_known_to_allow(publish.topic_bytes(), publish.qos)
+        {
+            return None;
+        }
         // The cache leaves its connection for a moment: the route is borrowed from it.
         let cache = core::mem::take(&mut open.cache);
         let arrived = Arrived {

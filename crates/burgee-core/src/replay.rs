@@ -64,6 +64,9 @@ impl Shard {
                 // [MQTT-3.3.1-8] RETAIN 1 for a new subscription. [MQTT-3.8.4-6]
                 let qos = qos.min(message.qos());
                 let mut out = Outbound::from_message(&message);
+                if self.restrictive && !self.may_get(key, out.topic(), 0, fx) {
+                    continue;
+                }
                 if qos == QoS::AtMostOnce {
                     self.send_qos0(conn, (true, version), &mut out, fx);
                 } else {
@@ -90,7 +93,8 @@ impl Shard {
             if let Some(flow) = self.sessions.get_mut(key).and_then(|session| session.flow_if_any()) {
                 flow.replay_queued = false;
             }
-            self.replay(key, fx);
+            // What it is sent first may have been left over as well.
+            self.pump(key, fx);
         }
         if !self.replaying.is_empty() {
             // Who used this turn up is the last one in the next.

@@ -12,7 +12,7 @@ use burgee_store::{MessageNo, OwedRef, SessionNo, SessionRecord, Stage, Subscrip
 
 use crate::close::is_once;
 use crate::filters::weight;
-use crate::io::Effects;
+use crate::io::{ConnKey, Effects};
 use crate::message::Message;
 use crate::sessions::{Delivery, Owner, SessionKey};
 use crate::state::Shard;
@@ -85,6 +85,16 @@ impl Shard {
             let message = Message::from_store(&will.body, will.qos);
             let kept = self.sessions.kept(key).unwrap_or_default();
             self.note_no_will(key, kept);
+            if let Some(mut access) = self.access_of_lost(key) {
+                let lost = ConnKey {
+                    slot: u32::MAX,
+                    generation: u32::MAX,
+                };
+                let topic = burgee_router::Topical::topic(&message);
+                if !self.may_leave((lost, &mut access), (topic.as_str(), will.retain, will.qos), fx) {
+                    continue;
+                }
+            }
             let park = is_once(&message, kept);
             self.publish_own(&message, will.retain, park, fx);
         }

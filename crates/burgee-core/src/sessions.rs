@@ -147,6 +147,8 @@ pub(crate) struct Session {
     pub(crate) clean: bool,
     /// When it ends if its client stays away.
     pub(crate) expires: Option<Time>,
+    /// Rules say what may be sent to its connection.
+    pub(crate) restricted: bool,
     /// CONNACK of its connection is out: packets may follow.
     pub(crate) ready: bool,
     pub(crate) conn: Option<ConnKey>,
@@ -254,6 +256,7 @@ impl Sessions {
                 generation,
                 clean,
                 expires: None,
+                restricted: false,
                 ready: false,
                 conn: None,
                 kept,

@@ -34,6 +34,8 @@ pub struct Shard {
     pub(crate) config: Arc<Config>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) policy: Arc<Policy>,
+    /// Rules hold for somebody here.
+    pub(crate) restrictive: bool,
     pub(crate) now: Time,
     pub(crate) conns: Conns,
     pub(crate) sessions: Sessions,
@@ -134,6 +136,7 @@ impl Shard {
             chance: RandomState::with_seeds(b, a, d, c),
             made_ids: 0,
             policy: Arc::clone(&config.policy),
+            restrictive: false,
             config,
             shared,
         }

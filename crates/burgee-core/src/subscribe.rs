@@ -38,7 +38,10 @@ impl Shard {
             let code = if kept.is_some() && self.journal.has_failed() {
                 code::SUBSCRIBE_FAILURE
             } else {
-                self.subscribe_one((key, max_subscriptions), filter, options.qos, &mut replays)?
+                match self.granted(conn, (filter, options.qos), fx) {
+                    Ok(qos) => self.subscribe_one((key, max_subscriptions), filter, qos, &mut replays)?,
+                    Err(code) => code,
+                }
             };
             if let (Some(session), Some(qos)) = (kept, QoS::from_bits(code)) {
                 let filter = TopicFilterBuf::from(filter);

@@ -116,11 +116,15 @@ impl Shard {
             ("burgee/store/waiting_bytes", sum.store_bytes),
             ("burgee/connections/total", sum.connections),
             ("burgee/connections/refused", sum.refused),
+            ("burgee/denied/subscriptions", sum.denied_subscriptions),
+            ("burgee/denied/deliveries", sum.denied_deliveries),
+            ("burgee/denied/wills", sum.denied_wills),
             ("burgee/denied/identifiers", sum.denied_identifiers),
             ("burgee/connections/faults", sum.faults),
             ("burgee/connections/timeouts", sum.timeouts),
             ("burgee/connections/kicked", sum.kicked),
             ("burgee/connections/taken_over", sum.taken_over),
+            ("burgee/rules/lookups", sum.rule_lookups),
             ("burgee/qos2/unreleased", sum.unreleased),
         ];
         values.extend(numbers.map(|(name, value)| (name.to_owned(), value.to_string())));

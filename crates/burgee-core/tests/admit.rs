@@ -30,6 +30,7 @@ fn world(shards: u16) -> World {
                 ..ListenerPolicy::default()
             },
         ],
+        ..Policy::default()
     };
     World::new(Config {
         shards,
@@ -205,6 +206,7 @@ fn each_listener_has_its_versions_and_limits() {
     let mut world = world(1);
     world.rule(Policy {
         listeners: vec![ListenerPolicy::default(), small],
+        ..Policy::default()
     });
     let old = [
         0x10, 15, 0, 6, b'M', b'Q', b'I', b's', b'd', b'p', 3, 2, 0, 0, 0, 1, b'a',

@@ -8,6 +8,7 @@ use core::fmt;
 use core::net::IpAddr;
 use std::sync::Arc;
 
+use burgee_access::Rules;
 use burgee_codec::Version;
 
 use super::ConnKey;
@@ -61,4 +62,6 @@ pub struct Admission {
     pub user: Option<Arc<str>>,
     /// Where it really is, if that is not what [`Input::Accepted`](super::Input::Accepted) said.
     pub address: Option<IpAddr>,
+    /// Rules of its own, which come before the common ones. What they do not speak of is left to those.
+    pub client_rules: Option<Arc<Rules>>,
 }

@@ -3,6 +3,9 @@
 //! What must hold: an event names the client and says why; identifiers are as the client sent them and have to be
 //! escaped where they are shown. Deliberately absent: addresses; the event loop knows them by the connection.
 
+use std::sync::Arc;
+
+use burgee_access::{Action, Place};
 use burgee_protocol::Fault;
 
 use super::{ConnKey, End};
@@ -24,6 +27,8 @@ pub enum Reason {
     TakenOver,
     /// CONNECT was refused with this return code.
     Refused(u8),
+    /// A rule denied what it published, and that ends its connection.
+    Denied,
     /// An operator, or another policy, wanted it to go.
     Kicked(&'static str),
     /// The broker ends.
@@ -52,6 +57,23 @@ pub enum Event {
         client_id: Option<Box<str>>,
         /// Why.
         reason: Reason,
+    },
+    /// A rule denied a client something. After one of these, a client's denials are counted and not told for a while.
+    Denied {
+        /// Its connection.
+        conn: ConnKey,
+        /// Its identifier.
+        client_id: Box<str>,
+        /// Its user name.
+        user: Option<Arc<str>>,
+        /// What it wanted, or what was not sent to it.
+        action: Action,
+        /// The topic or filter; the beginning, if it is long.
+        topic: Box<str>,
+        /// The rule that decided. `None`: none fits.
+        rule: Option<Place>,
+        /// Its denials that were not told since the last one that was.
+        untold: u64,
     },
     /// Messages are dropped for a session because its queue is full (debug, once until it has been empty again).
     QueueFull {

@@ -193,6 +193,37 @@ impl World {
         Self::on(store, self.config)
     }
 
+    /// The same with another policy, and nothing of what was not committed.
+    pub(crate) fn crash_to(self, policy: Policy) -> Self {
+        let mut store = self.store;
+        store.crash(0);
+        let config = Config {
+            policy: Arc::new(policy),
+            ..Config::clone(&self.config)
+        };
+        Self::on(store, Arc::new(config))
+    }
+
+    /// How many messages the store holds for sessions.
+    pub(crate) fn owed(&mut self) -> usize {
+        let all = Limit {
+            items: usize::MAX,
+            bytes: usize::MAX,
+        };
+        let (mut sessions, mut count) = (Vec::new(), 0);
+        assert_eq!(
+            self.store.sessions(SessionNo(0), all, &mut sessions).unwrap(),
+            Page::End
+        );
+        for session in sessions {
+            let mut owed = Vec::new();
+            let page = self.store.owed(session.session, MessageNo(0), all, &mut owed).unwrap();
+            assert_eq!(page, Page::End);
+            count += owed.len();
+        }
+        count
+    }
+
     /// From now on nothing becomes durable by itself.
     pub(crate) fn wait_for_disk(&mut self) {
         self.hold_commits = true;

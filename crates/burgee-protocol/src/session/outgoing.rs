@@ -135,6 +135,14 @@ impl<M: Deliverable> Outgoing<M> {
         self.queue.pop_if(old)
     }
 
+    /// Takes out of the waiting messages that the window has room for those for which `gone` holds, `most` at most. Looks
+    /// no further than to the first that lies elsewhere.
+    #[must_use = "a dropped message must be counted"]
+    pub fn sift(&mut self, most: usize, gone: impl FnMut(&M) -> bool) -> Vec<M> {
+        let room = usize::from(self.window).saturating_sub(self.flights.len());
+        self.queue.sift((room, most), gone)
+    }
+
     /// Whether [`Outgoing::next`] has something to write.
     #[must_use]
     pub fn has_next(&self) -> bool {

@@ -86,6 +86,25 @@ impl<M: Deliverable> Queue<M> {
         before - self.waiting.len()
     }
 
+    /// Takes out those for which `gone` holds until `room` are at the front for which it does not, or `most` are out, or
+    /// one lies elsewhere.
+    pub(super) fn sift(&mut self, (room, most): (usize, usize), mut gone: impl FnMut(&M) -> bool) -> Vec<M> {
+        let (mut stays, mut out) = (0, Vec::new());
+        while stays < room
+            && out.len() < most
+            && let Some(message) = self.waiting.get(stays)
+            && message.is_here()
+        {
+            if !gone(message) {
+                stays += 1;
+            } else if let Some(message) = self.waiting.remove(stays) {
+                self.bytes -= message.weight();
+                out.push(message);
+            }
+        }
+        out
+    }
+
     /// Takes the oldest message out if this holds for it.
     pub(super) fn pop_if(&mut self, old: impl FnOnce(&M) -> bool) -> Option<M> {
         if self.waiting.front().is_some_and(old) {
