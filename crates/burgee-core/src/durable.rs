@@ -138,15 +138,16 @@ impl Shard {
     pub(crate) fn subscribed(&mut self, subscribed: Subscribed, fx: &mut Effects) {
         let Subscribed {
             conn,
+            key,
             id,
             codes,
             replays,
         } = subscribed;
         self.uncount_parked(conn);
-        let Some(key) = self.conns.open_mut(conn).map(|open| open.session) else {
-            return;
-        };
-        self.send_suback(conn, id, &codes, fx);
+        if self.conns.get(conn).is_some() {
+            self.send_suback(conn, id, &codes, fx);
+        }
+        // A session that stays is owed them also if its client has left without SUBACK.
         if let Some(session) = self.sessions.get_mut(key)
             && !replays.is_empty()
         {

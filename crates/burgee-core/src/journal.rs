@@ -62,6 +62,7 @@ pub(crate) struct Resumed(pub(crate) bool);
 #[derive(Debug)]
 pub(crate) struct Subscribed {
     pub(crate) conn: ConnKey,
+    pub(crate) key: SessionKey,
     pub(crate) id: PacketId,
     pub(crate) codes: Vec<u8>,
     pub(crate) replays: Vec<Replay>,

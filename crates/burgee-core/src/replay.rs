@@ -1,15 +1,17 @@
 //! One verb: the retained messages of a new subscription go out, at the pace of its client.
 //!
 //! What must hold: none is dropped for want of room, because none is read before there is room; a turn looks at a
-//! bounded number of entries. A persistent session that leaves in between goes on when it is back.
+//! bounded number of entries. A persistent session that leaves in between goes on when it is back, also if the broker died
+//! meanwhile: with each debt goes the word how far the replay has come, in one batch, so that none is owed twice.
 //! Deliberately absent: a copy of the index; it is read in pages, as it is at that moment.
 
-use burgee_codec::QoS;
-use burgee_router::{Kept, Recipient};
+use burgee_codec::{QoS, TopicNameBuf};
+use burgee_router::{Kept, Recipient, Topical};
+use burgee_store::{Op, SessionNo};
 
 use crate::io::Effects;
 use crate::outbound::Outbound;
-use crate::sessions::SessionKey;
+use crate::sessions::{Replay, SessionKey};
 use crate::state::Shard;
 
 /// Entries looked at between two looks at the outbox.
@@ -53,13 +55,13 @@ impl Shard {
             let step = if acknowledged { 1 } else { PAGE.min(self.retained_left) };
             self.retained_left -= step;
             let qos = replay.qos;
-            if self
+            let ended = self
                 .shared
                 .retained
-                .page(replay.filter.as_ref(), &mut replay.cursor, step, &mut page)
-            {
-                flow.replays.pop_front();
-            }
+                .page(replay.filter.as_ref(), &mut replay.cursor, step, &mut page);
+            // Behind the debts that this page makes, and in their batch.
+            let reached = page.last().map(|message| TopicNameBuf::from(message.topic()));
+            let ended = if ended { flow.replays.pop_front() } else { None };
             for message in page.drain(..) {
                 // [MQTT-3.3.1-8] RETAIN 1 for a new subscription. [MQTT-3.8.4-6]
                 let qos = qos.min(message.qos());
@@ -74,8 +76,42 @@ impl Shard {
                     self.deliver(key, (qos, true, number), &mut out, fx);
                 }
             }
+            self.note_progress((key, kept), ended.as_ref(), reached.filter(|_| acknowledged));
         }
         self.page = page;
+    }
+
+    /// Notes that the foremost replay of a kept session has ended, or that it has come to this topic. Nobody waits for
+    /// that: what is lost with a crash is sent again, and what must not be is owed in the batch that says so.
+    fn note_progress(
+        &mut self,
+        (key, kept): (SessionKey, Kept),
+        ended: Option<&Replay>,
+        reached: Option<TopicNameBuf>,
+    ) {
+        if !kept.is_kept() || !self.journal.is_on() {
+            return;
+        }
+        let Some(flow) = self.sessions.get_mut(key).and_then(|session| session.flow_if_any()) else {
+            return;
+        };
+        // The store has one word for each filter: where the client has asked again, that is about the last time, which
+        // has not begun.
+        let mut behind = flow.replays.iter().skip(usize::from(ended.is_none()));
+        let (filter, replay) = match (ended, flow.replays.front(), reached) {
+            (Some(ended), ..) => (&ended.filter, burgee_store::Replay::Done),
+            (None, Some(front), Some(topic)) => (&front.filter, burgee_store::Replay::Behind(topic)),
+            (None, ..) => return,
+        };
+        if behind.any(|other| other.filter == *filter) {
+            return;
+        }
+        let replayed = Op::Replayed {
+            session: SessionNo(kept.number()),
+            filter: filter.clone(),
+            replay,
+        };
+        self.journal.note(replayed, self.now);
     }
 
     /// A retained message is owed to one session: if that is kept, so is the debt.

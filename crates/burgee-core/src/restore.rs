@@ -1,20 +1,20 @@
 //! What the store has kept comes back, before the first turn.
 //!
-//! What must hold: a session comes back as its client left it, but for what its connection was: subscriptions, what it is
-//! owed in the order of its numbers, identifiers of both directions, its will. Bodies stay in the store until they are
+//! What must hold: a session comes back as its client left it, but for what its connection was: subscriptions, what of the
+//! retained messages they have not got yet, what it is owed in the order of its numbers, identifiers of both directions, its will. Bodies stay in the store until they are
 //! sent. QoS 1 goes out with DUP, as it may have been sent; a QoS 2 message without an identifier never was.
 //! Deliberately absent: reading; whoever owns the store does that.
 
 use burgee_codec::{QoS, SharedFilter};
 use burgee_protocol::session::{Arrival, Deliverable, Unfinished};
-use burgee_router::Kept;
+use burgee_router::{Kept, RetainedCursor};
 use burgee_store::{MessageNo, OwedRef, SessionNo, SessionRecord, Stage, Subscription};
 
 use crate::close::is_once;
 use crate::filters::weight;
 use crate::io::{ConnKey, Effects};
 use crate::message::Message;
-use crate::sessions::{Delivery, Owner, SessionKey};
+use crate::sessions::{Delivery, Owner, Replay, SessionKey};
 use crate::state::Shard;
 
 impl Shard {
@@ -73,9 +73,19 @@ impl Shard {
                 self.shared.router.subscribe(subscriber, filter, subscription.qos);
             }
         }
+        let cursor = match &subscription.replay {
+            burgee_store::Replay::Done => None,
+            burgee_store::Replay::Whole => Some(RetainedCursor::default()),
+            burgee_store::Replay::Behind(topic) => Some(RetainedCursor::behind(topic.as_str())),
+        };
         if let Some(session) = self.sessions.get_mut(key) {
             session.filters.insert(filter, &self.chance);
             session.filters_weight += weight(filter);
+            if let Some(cursor) = cursor {
+                let (filter, qos) = (subscription.filter.clone(), subscription.qos);
+                let replays = &mut session.flow(self.config.window).replays;
+                replays.push_back(Replay { filter, qos, cursor });
+            }
         }
     }
 

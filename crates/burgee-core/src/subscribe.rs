@@ -35,6 +35,7 @@ impl Shard {
         let mut replays = Vec::new();
         // [MQTT-3.8.4-4] as if each came alone, in order.
         for (filter, options) in &subscribe.filters {
+            let before = replays.len();
             let code = if kept.is_some() && self.journal.has_failed() {
                 code::SUBSCRIBE_FAILURE
             } else {
@@ -49,7 +50,11 @@ impl Shard {
                     session,
                     filter,
                     qos,
-                    replay: burgee_store::Replay::Done,
+                    replay: if replays.len() > before {
+                        burgee_store::Replay::Whole
+                    } else {
+                        burgee_store::Replay::Done
+                    },
                 };
                 self.journal.note(subscribed, self.now);
             }
@@ -57,6 +62,7 @@ impl Shard {
         }
         let subscribed = Subscribed {
             conn,
+            key,
             id: subscribe.packet_id,
             codes,
             replays,

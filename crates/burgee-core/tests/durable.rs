@@ -12,39 +12,8 @@ use burgee_core::Config;
 use burgee_core::io::End;
 use burgee_protocol::session::{Policy, QueueLimits};
 use burgee_store::{Fault, MessageNo, Op, Page, SessionNo, Store};
-use world::{Client, World, connect, publish, subscribe};
-
-const CLEAN: u8 = 2;
-const STAYS: u8 = 0;
-const ACCEPTED: [u8; 4] = [0x20, 2, 0, 0];
-const RESUMED: [u8; 4] = [0x20, 2, 1, 0];
-const SUBACK_1: [u8; 5] = [0x90, 3, 0, 1, 1];
-const SUBACK_2: [u8; 5] = [0x90, 3, 0, 1, 2];
-
-const fn ack(kind: u8, id: u8) -> [u8; 4] {
-    [kind, 2, 0, id]
-}
-
-fn join(world: &mut World, name: &str, flags: u8) -> Client {
-    let client = world.open(0);
-    world.send(client, &connect(name, flags));
-    client
-}
-
-/// Connected, and CONNACK is read.
-fn joined(world: &mut World, name: &str, flags: u8) -> Client {
-    let client = join(world, name, flags);
-    let connack = world.recv(client);
-    assert_eq!((connack[0], connack[3]), (0x20, 0), "{name}");
-    client
-}
-
-fn subscribed(world: &mut World, name: &str, filter: &str, qos: u8) -> Client {
-    let client = joined(world, name, STAYS);
-    world.send(client, &subscribe(filter, qos));
-    assert_eq!(world.recv(client)[0], 0x90);
-    client
-}
+use world::talk::{ACCEPTED, CLEAN, RESUMED, STAYS, SUBACK_1, SUBACK_2, ack, join, joined, subscribed};
+use world::{World, connect, publish, subscribe};
 
 fn owed(world: &mut World, session: u64) -> Vec<u64> {
     let all = burgee_store::Limit {

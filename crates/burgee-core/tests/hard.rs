@@ -15,78 +15,8 @@ use std::collections::BTreeSet;
 use burgee_core::Config;
 use burgee_core::io::End;
 use burgee_store::{Fault, Store};
+use world::talk::{ACCEPTED, CLEAN, RESUMED, STAYS, ack, at_home, connect_with, join, joined, subscribed, with_length};
 use world::{Client, World, connect, publish, subscribe};
-
-const CLEAN: u8 = 2;
-const STAYS: u8 = 0;
-const ACCEPTED: [u8; 4] = [0x20, 2, 0, 0];
-const RESUMED: [u8; 4] = [0x20, 2, 1, 0];
-
-const fn ack(kind: u8, id: u8) -> [u8; 4] {
-    [kind, 2, 0, id]
-}
-
-fn join(world: &mut World, name: &str, flags: u8) -> Client {
-    let client = world.open(0);
-    world.send(client, &connect(name, flags));
-    client
-}
-
-fn joined(world: &mut World, name: &str, flags: u8) -> Client {
-    let client = join(world, name, flags);
-    let connack = world.recv(client);
-    assert_eq!((connack[0], connack[3]), (0x20, 0), "{name}");
-    client
-}
-
-fn subscribed(world: &mut World, name: &str, filter: &str, qos: u8) -> Client {
-    let client = joined(world, name, STAYS);
-    world.send(client, &subscribe(filter, qos));
-    assert_eq!(world.recv(client)[0], 0x90);
-    client
-}
-
-fn with_length(first: u8, body: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![first];
-    let mut length = body.len();
-    while length >= 128 {
-        bytes.push(u8::try_from(length % 128).unwrap() | 128);
-        length /= 128;
-    }
-    bytes.push(u8::try_from(length).unwrap());
-    bytes.extend_from_slice(body);
-    bytes
-}
-
-fn field(bytes: &[u8]) -> Vec<u8> {
-    [&u16::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat()
-}
-
-/// CONNECT with a keep alive in seconds, and a will.
-fn connect_with(name: &str, flags: u8, keep_alive: u8, will: Option<(&str, &[u8])>) -> Vec<u8> {
-    let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, flags, 0, keep_alive];
-    body.extend(field(name.as_bytes()));
-    if let Some((topic, payload)) = will {
-        body.extend(field(topic.as_bytes()));
-        body.extend(field(payload));
-    }
-    with_length(0x10, &body)
-}
-
-/// A client whose home is this shard.
-fn at_home(world: &mut World, shard: usize, packet: impl Fn(&str) -> Vec<u8>) -> (Client, String) {
-    for n in 0.. {
-        let name = format!("{shard}-{n}");
-        let client = world.open(0);
-        world.send(client, &packet(&name));
-        if world.shard_of(client) == shard {
-            assert_eq!(world.recv(client)[0], 0x20);
-            return (client, name);
-        }
-        world.send(client, b"\xE0\0");
-    }
-    unreachable!()
-}
 
 fn kept_messages(world: &mut World) -> u64 {
     world.store.recover().unwrap().messages

@@ -49,6 +49,14 @@ const AFTER_SLASH: &str = "0";
 const AFTER_DOLLAR: &str = "%";
 
 impl RetainedCursor {
+    /// Of a search that has come to this topic and goes on behind it.
+    #[must_use]
+    pub fn behind(topic: &str) -> Self {
+        let mut cursor = Self::default();
+        cursor.pass(topic);
+        cursor
+    }
+
     /// Goes to where the first match can be, unless the search has begun already.
     pub(crate) fn start(&mut self, filter: TopicFilter<'_>) {
         if self.place == Place::Unstarted {

@@ -8,6 +8,8 @@
 )]
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 
+pub(crate) mod talk;
+
 use core::net::IpAddr;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

@@ -12,6 +12,7 @@ mod inflow;
 mod judge;
 mod outflow;
 mod recovery;
+mod resume;
 mod routing;
 mod sending;
 mod state;

@@ -74,9 +74,13 @@ impl Oracle {
         }
         self.check_whole(found, &sessions)?;
         self.settle_retained_messages(found, known, &unpublished)?;
-        self.begin_anew();
+        let mut replays = Vec::new();
         for (session, known) in found.sessions.iter().zip(&sessions) {
-            self.adopt(session, known);
+            replays.push(self.replays_to_come(session, known.number)?);
+        }
+        self.begin_anew();
+        for ((session, known), replays) in found.sessions.iter().zip(&sessions).zip(replays) {
+            self.adopt(session, known, replays);
         }
         self.forget_messages();
         Ok(())
@@ -388,11 +392,12 @@ impl Oracle {
         (owed, flights, replays)
     }
 
-    fn adopt(&mut self, found: &FoundSession, known: &Known) {
+    fn adopt(&mut self, found: &FoundSession, known: &Known, to_come: Vec<Replay>) {
         let record = &found.record;
         self.tally.recovered += 1;
         self.tally.recovered_messages += found.owed.len() as u64;
-        let (owed, flights, replays) = self.sort_messages(found, known);
+        let (owed, flights, mut replays) = self.sort_messages(found, known);
+        replays.extend(to_come);
         let session = self.session(known.number);
         (session.owed, session.flights, session.replays) = (owed, flights, replays);
         (session.dead, session.shard) = (false, Some(found.home));

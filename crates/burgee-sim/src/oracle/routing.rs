@@ -223,7 +223,7 @@ impl Oracle {
         let durable = self.rules.durable;
         let held = self.session(session);
         held.conn = None;
-        // A subscription that was not answered will be made again.
+        // A subscription that was not answered may never have been made.
         for replay in held
             .replays
             .iter_mut()
