@@ -7,4 +7,5 @@
 //!
 //! Deliberately absent: files and directories. Whoever calls opens, writes and copies.
 
+pub mod conf;
 pub mod db;

@@ -5,6 +5,7 @@
 //! (`burgee-mosquitto`), and our own exports (`burgee store import`).
 
 mod database;
+mod settings;
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -18,11 +19,16 @@ use crate::failure::Failure;
 
 /// Take over what Mosquitto left behind
 ///
-/// FILE is a mosquitto.db of Mosquitto 1.6 to 2.1: sessions with their subscriptions, the messages that they are owed and
-/// where each exchange of QoS 2 stands, and retained messages become a new store. Stop Mosquitto first, so that it saves
-/// everything.
+/// FILE is a mosquitto.conf, or a mosquitto.db of Mosquitto 1.6 to 2.1; which of them, its first bytes tell.
 ///
-/// What was taken, and what comes differently, is shown. Nothing is overwritten; a damaged file is refused as a whole.
+/// Of a mosquitto.conf a burgee.toml is made that does the same, in the directory --out; password file and ACL file are
+/// copied beside it, as they are. Each line that has no counterpart is named, with what it means.
+///
+/// Of a mosquitto.db a new store is made, in the directory --data: sessions with their subscriptions, the messages that
+/// they are owed and where each exchange of QoS 2 stands, and retained messages. Stop Mosquitto first, so that it saves
+/// everything. A damaged file is refused as a whole.
+///
+/// Nothing is overwritten.
 #[derive(Args, Clone, Debug)]
 #[expect(
     clippy::doc_markdown,
@@ -39,6 +45,10 @@ pub(crate) struct Options {
     /// burgee in XDG_DATA_HOME, which is usually ~/.local/share]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+
+    /// Where burgee.toml is written
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    out: PathBuf,
 }
 
 /// Imports; the exit code says how that went.
@@ -56,10 +66,8 @@ fn import(options: Options) -> Result<(), Failure> {
     if is_database(&mut file).map_err(cannot)? {
         return database::import(&path, file, options.data);
     }
-    Err(Failure::usage(format!(
-        "{} is no mosquitto.db: its first bytes are other ones",
-        path.display()
-    )))
+    drop(file);
+    settings::import(&path, &options.out)
 }
 
 /// Whether a file begins as Mosquitto's persistence file does.
