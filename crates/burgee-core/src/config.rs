@@ -64,6 +64,30 @@ pub struct Config {
     pub version: &'static str,
 }
 
+impl Config {
+    /// What holds after a reload: limits and the policy of `new`; of the rest, which shards are built around, what was.
+    #[must_use]
+    pub fn reloaded(&self, new: &Self) -> Self {
+        Self {
+            window: new.window,
+            queue: new.queue,
+            outbox_shared_bytes: new.outbox_shared_bytes,
+            max_packet_bytes: new.max_packet_bytes,
+            max_connect_bytes: new.max_connect_bytes,
+            connect_timeout_ms: new.connect_timeout_ms,
+            max_connections: new.max_connections,
+            max_sessions: new.max_sessions,
+            max_retained: new.max_retained,
+            max_subscriptions: new.max_subscriptions,
+            memory_limit: new.memory_limit,
+            serve_mqtt31: new.serve_mqtt31,
+            sys_interval_ms: new.sys_interval_ms,
+            policy: Arc::clone(&new.policy),
+            ..self.clone()
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {

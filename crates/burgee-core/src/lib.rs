@@ -32,6 +32,7 @@ mod policy;
 mod pressure;
 mod publish;
 mod quick;
+mod reload;
 mod replay;
 mod restore;
 mod sessions;

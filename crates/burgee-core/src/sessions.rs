@@ -300,6 +300,15 @@ impl Sessions {
         kept.then(|| SessionNo(session.kept.number()))
     }
 
+    /// The user that a session belongs to.
+    pub(crate) fn user(&self, key: SessionKey) -> Option<&str> {
+        let session = self.slots.get(key.slot as usize)?.session.as_ref()?;
+        match &session.owner {
+            Owner::User(user) if session.generation == key.generation => user.as_deref(),
+            Owner::User(_) | Owner::Unclaimed => None,
+        }
+    }
+
     /// The client identifier of a session.
     pub(crate) fn client_id(&self, key: SessionKey) -> Option<&str> {
         let session = self.slots.get(key.slot as usize)?.session.as_ref()?;

@@ -106,6 +106,7 @@ impl Shard {
             Input::StoreFailed => self.store_failed(fx),
             Input::Verdict { conn, verdict } => self.verdict(conn, verdict, fx),
             Input::Policy(policy) => self.obey(policy),
+            Input::Reload(reload) => self.reload(&reload, fx),
             Input::Kick { conn, reason } => self.kick(conn, reason, fx),
             Input::Shutdown => self.end(fx),
         }

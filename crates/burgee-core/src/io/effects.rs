@@ -9,7 +9,7 @@ use burgee_protocol::Time;
 use burgee_store::Batch;
 
 use super::parcel::{is_closed, push_single};
-use super::{Ask, Bundle, ConnKey, Copy, Event, Forwarded, Outboxes, Parcel, Read, ShardId};
+use super::{Ask, Bundle, ConnKey, Copy, Dismissed, Event, Forwarded, Outboxes, Parcel, Read, ShardId};
 use crate::message::Message;
 
 /// How a connection is to be closed.
@@ -112,6 +112,8 @@ pub struct Effects {
     pub batches: Vec<Batch>,
     /// What is to be read from the store, after the batches.
     pub reads: Vec<Read>,
+    /// The settings of a reload hold, and these had to go.
+    pub dismissed: Option<Vec<Dismissed>>,
     /// CONNECTs that somebody has to judge.
     pub asks: Vec<Ask>,
     /// When the next turn is due, if nothing happens before.

@@ -8,12 +8,14 @@ mod effects;
 mod event;
 mod outboxes;
 mod parcel;
+mod reload;
 
 pub use ask::{Admission, Ask, Verdict};
 pub use effects::{CloseMode, Effects, Mailbox};
 pub use event::{Event, Reason};
 pub use outboxes::Outboxes;
 pub use parcel::{Bundle, Copy, Forwarded, Parcel};
+pub use reload::{Banned, Dismissed, Reload};
 
 use core::net::IpAddr;
 use std::sync::Arc;
@@ -125,6 +127,8 @@ pub enum Input<'a> {
     },
     /// Another policy holds from here on.
     Policy(Arc<Policy>),
+    /// Other settings hold from here on, another policy among them. [`Effects::dismissed`] says who had to go.
+    Reload(Arc<Reload>),
     /// A connection has to go: an operator, or another policy, wants it.
     Kick {
         /// Which.

@@ -15,7 +15,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use burgee_core::io::{
-    Ask, ConnKey, Effects, End, Event as LogEvent, Input, Inputs, ListenerNo, Parcel, Read, ReadKey, ShardId, Verdict,
+    Ask, Banned, ConnKey, Dismissed, Effects, End, Event as LogEvent, Input, Inputs, ListenerNo, Parcel, Read, ReadKey,
+    Reload, ShardId, Verdict,
 };
 use burgee_core::{Config, Counters, Policy, Shard, Shared};
 use burgee_protocol::Time;
@@ -37,6 +38,7 @@ enum Event {
     StoreFailed,
     Verdict(ConnKey, Verdict),
     Policy(Arc<Policy>),
+    Reload(Arc<Reload>),
     Kick(ConnKey),
     Shutdown,
 }
@@ -71,6 +73,8 @@ pub(crate) struct World {
     pub(crate) turns: usize,
     /// What the core has asked, by client.
     pub(crate) asks: Vec<(Client, Ask)>,
+    /// Whom reloads disconnected, shard by shard.
+    pub(crate) dismissed: Vec<Dismissed>,
     /// What it said for the log.
     pub(crate) events: Vec<LogEvent>,
     config: Arc<Config>,
@@ -105,6 +109,7 @@ impl Inputs for Feed<'_> {
                 },
                 Event::Verdict(conn, verdict) => Input::Verdict { conn, verdict },
                 Event::Policy(policy) => Input::Policy(policy),
+                Event::Reload(reload) => Input::Reload(reload),
                 Event::Kick(conn) => Input::Kick {
                     conn,
                     reason: "an operator wants it",
@@ -177,6 +182,7 @@ impl World {
             outbox_bytes: config.outbox_bytes,
             turns: 0,
             asks: Vec::new(),
+            dismissed: Vec::new(),
             events: Vec::new(),
             config,
             store,
@@ -328,6 +334,16 @@ impl World {
         let policy = Arc::new(policy);
         for queue in &mut self.queues {
             queue.push_back(Event::Policy(Arc::clone(&policy)));
+        }
+        self.run();
+    }
+
+    /// Other settings hold from now on.
+    pub(crate) fn reload(&mut self, config: Config, banned: Banned) {
+        let config = Arc::new(config);
+        let reload = Arc::new(Reload { config, banned });
+        for queue in &mut self.queues {
+            queue.push_back(Event::Reload(Arc::clone(&reload)));
         }
         self.run();
     }
@@ -498,6 +514,8 @@ impl World {
         for ask in core::mem::take(&mut self.fx[at].asks) {
             self.asks.push((self.by_key[&(at, ask.conn)], ask));
         }
+        self.dismissed
+            .extend(self.fx[at].dismissed.take().into_iter().flatten());
         while let Some(key) = self.fx[at].outboxes.next_dirty() {
             self.drain(at, key);
         }
