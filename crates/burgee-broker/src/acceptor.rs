@@ -90,7 +90,8 @@ struct Door {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
-    doors: Vec<Door>,
+    /// By token number; the place of one that is closed stays empty until another takes it.
+    doors: Vec<Option<Door>>,
     /// After an error: when to try again.
     pause: Option<Time>,
     /// An error was logged and accepting has not worked since.
@@ -101,38 +102,72 @@ pub(crate) struct Acceptor {
 impl Acceptor {
     /// Takes listening sockets over; at most so many as there are token numbers.
     pub(crate) fn new(opened: Vec<Opened>, doors: &Doors, registry: &Registry) -> io::Result<Self> {
-        let mut taken = Vec::new();
-        for (token, opened) in (FIRST_LISTENER..).zip(opened) {
-            let Some(gate) = doors.gate(opened.number) else {
-                continue;
-            };
-            let mut listener = Listener::from(opened.socket);
-            registry.register(listener.source(), reserved_token(token), Interest::READABLE)?;
-            taken.push(Door {
-                listener,
-                gate: Arc::clone(gate),
-                ready: true,
-            });
-        }
-        Ok(Self {
-            doors: taken,
+        let mut acceptor = Self {
+            doors: Vec::new(),
             pause: None,
             failing: false,
             refusals: Limiter::default(),
-        })
+        };
+        acceptor.add(opened, doors, registry)?;
+        Ok(acceptor)
+    }
+
+    /// Takes more of them over.
+    pub(crate) fn add(&mut self, opened: Vec<Opened>, doors: &Doors, registry: &Registry) -> io::Result<()> {
+        for opened in opened {
+            let Some(gate) = doors.gate(opened.number) else {
+                continue;
+            };
+            let free = self.doors.iter().position(Option::is_none);
+            let place = free.unwrap_or_else(|| {
+                self.doors.push(None);
+                self.doors.len() - 1
+            });
+            let token = u16::try_from(place)
+                .ok()
+                .and_then(|place| place.checked_add(FIRST_LISTENER));
+            let token = token.ok_or_else(|| io::Error::other("too many listeners"))?;
+            let mut listener = Listener::from(opened.socket);
+            registry.register(listener.source(), reserved_token(token), Interest::READABLE)?;
+            if let Some(door) = self.doors.get_mut(place) {
+                *door = Some(Door {
+                    listener,
+                    gate,
+                    ready: true,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Other settings hold for what is listened on.
+    pub(crate) fn renew(&mut self, doors: &Doors) {
+        for door in self.doors.iter_mut().flatten() {
+            if let Some(gate) = doors.gate(door.gate.number) {
+                door.gate = gate;
+            }
+        }
+    }
+
+    /// Stops to listen there. What the kernel has accepted and we have not is refused.
+    pub(crate) fn close(&mut self, numbers: &[u16]) {
+        for door in &mut self.doors {
+            // Closing the socket takes it out of the selector.
+            drop(door.take_if(|door| numbers.contains(&door.gate.number)));
+        }
     }
 
     /// Connections may have come in at this listener.
     pub(crate) fn ready(&mut self, token_number: usize) {
         let index = token_number.checked_sub(usize::from(FIRST_LISTENER));
-        if let Some(door) = index.and_then(|index| self.doors.get_mut(index)) {
+        if let Some(Some(door)) = index.and_then(|index| self.doors.get_mut(index)) {
             door.ready = true;
         }
     }
 
     /// When to come back: at once while connections wait, after the pause where there was an error.
     pub(crate) fn deadline(&self) -> Option<Time> {
-        let waiting = self.doors.iter().any(|door| door.ready);
+        let waiting = self.doors.iter().flatten().any(|door| door.ready);
         waiting.then(|| self.pause.unwrap_or(Time::ZERO))
     }
 
@@ -142,7 +177,7 @@ impl Acceptor {
             return;
         }
         self.pause = None;
-        for door in &mut self.doors {
+        for door in self.doors.iter_mut().flatten() {
             for _ in 0..SLICE {
                 if !door.ready {
                     break;

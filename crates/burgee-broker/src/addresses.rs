@@ -63,6 +63,13 @@ impl Addresses {
         })
     }
 
+    /// Other limits hold from here on; what is open stays counted, also where nothing is limited any more.
+    pub(crate) fn limit(&mut self, limits: &AcceptLimits) {
+        self.max_open = limits.max_per_address;
+        self.rate = u64::from(limits.rate_per_address);
+        self.burst = u64::from(limits.burst_per_address.max(1)) * WHOLE;
+    }
+
     /// A connection comes: whether it was counted, or why it must not come.
     pub(crate) fn enter(&mut self, now: Time, address: IpAddr) -> Result<bool, TooMuch> {
         let key = network(address);

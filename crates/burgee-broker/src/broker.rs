@@ -3,6 +3,7 @@
 //! What must hold: once `start` returns, it is listening; once `shutdown` returns, all its threads are gone and what
 //! they left to be kept is on disk. A shard that is lost ends the broker; a store that is lost does not. Deliberately absent: signals; they belong to whoever owns the process.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,17 +17,18 @@ use burgee_store_sqlite::{Settings, SqliteStore, SyncPolicy};
 use mio::{Poll, Waker};
 
 use crate::clock::Clock;
-use crate::config::{BrokerConfig, Durability, Listen};
+use crate::config::{BrokerConfig, Durability, Listen, frame_limit};
 #[cfg(unix)]
 use crate::control::Control;
 use crate::door::{Doors, Gate, TransportCounters};
 use crate::keeper::{IDLE, Keeper, Kept};
 use crate::listener::{self, Opened};
 use crate::mail::Hub;
+use crate::reload::{Numbered, ReloadError, ReloadReport};
 use crate::restore::restore;
 use crate::shard_loop::{ShardLoop, Sizes, WAKER};
 use crate::start_error::StartError;
-use crate::tls::{TlsError, TlsSlot, Watch};
+use crate::tls::{TlsError, Watch};
 use crate::url::ListenUrl;
 
 /// Time for the other shards to end in order after one is lost.
@@ -41,6 +43,7 @@ pub struct Broker {
     watch: Option<Watch>,
     addresses: Vec<SocketAddr>,
     listening: Vec<ListenUrl>,
+    listeners: Numbered,
 }
 
 impl Broker {
@@ -65,8 +68,7 @@ impl Broker {
             outbox_bytes: core.outbox_bytes,
             mail_bytes: core.mail_bytes,
         };
-        let frame_limit = FRAME_ROOM + 2 * u64::from(core.max_packet_bytes);
-        let gates = gates(&listeners, frame_limit)?;
+        let gates = gates(&listeners, frame_limit(&core))?;
         let mut machines = Machines::new(core)?;
         // Before anybody can connect: a client that came earlier would find its session missing.
         let kept = match durability {
@@ -74,11 +76,7 @@ impl Broker {
             Durability::Kept { directory, sync } => Some((machines.restore(&directory, sync)?, directory)),
         };
         let opened = listener::open(&listeners)?;
-        let addresses = opened.iter().filter_map(|opened| opened.socket.address().transpose());
-        let addresses = addresses
-            .collect::<io::Result<Vec<_>>>()
-            .map_err(system("an address"))?;
-        let listening = opened.iter().map(|opened| opened.url.clone()).collect();
+        let numbered = Numbered::new(&listeners, &opened).map_err(system("an address"))?;
         let watch = Duration::from_millis(accept.tls_watch_ms);
         let doors = Doors::new(gates, max_open, accept);
 
@@ -95,8 +93,9 @@ impl Broker {
             threads: Vec::new(),
             store: None,
             watch: None,
-            addresses,
-            listening,
+            addresses: numbered.addresses(),
+            listening: numbered.urls(),
+            listeners: numbered,
         };
         if let Some((store, directory)) = kept {
             let store = StoreThreads::start(Box::new(store), &directory, &broker.hub);
@@ -124,8 +123,9 @@ impl Broker {
     }
 
     fn watch_tls(&mut self, interval: Duration) -> io::Result<()> {
-        let slots = self.hub.doors().gates().iter().filter_map(|gate| gate.tls.as_ref());
-        let files: Vec<_> = slots.flat_map(TlsSlot::paths).collect();
+        let gates = self.hub.doors().gates();
+        let slots = gates.iter().filter_map(|gate| gate.tls.as_ref());
+        let files: Vec<_> = slots.flat_map(|slot| slot.paths()).collect();
         if files.is_empty() || interval.is_zero() {
             return Ok(());
         }
@@ -150,6 +150,35 @@ impl Broker {
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Takes other settings over: all that can be changed while it runs, or none of it. Connections end only where the
+    /// change names them: their listener is gone, or their user is one of `banned_users`. What needs a restart stays as it
+    /// was: the number of shards, the store, the size of outboxes, expiry.
+    ///
+    /// # Errors
+    /// A new listener cannot be had; then everything is as it was. Or the broker ends.
+    pub fn reload(
+        &mut self,
+        new: &BrokerConfig,
+        banned_users: BTreeSet<Box<str>>,
+    ) -> Result<ReloadReport, ReloadError> {
+        let plan = self.listeners.plan(new, self.hub.doors())?;
+        // From here on nothing fails, unless the broker ends.
+        let limits = (new.max_open, new.accept.clone());
+        let (listeners, mut report) = plan.apply(&self.hub, limits, banned_users)?;
+        self.watch = None;
+        if let Err(error) = self.watch_tls(Duration::from_millis(new.accept.tls_watch_ms)) {
+            tracing::error!(%error, "certificates are not watched any more: SIGHUP reads them again");
+        }
+        report.closed = self.listeners.urls_without(&listeners);
+        self.listeners = listeners;
+        self.addresses = self.listeners.addresses();
+        self.listening = self.listeners.urls();
+        for url in &report.opened {
+            listener::announce(url);
+        }
+        Ok(report)
     }
 
     /// Calls `tell` if a shard is lost and the broker ends by itself. That is a fault of ours, never a client's.
@@ -237,9 +266,6 @@ fn spread(policy: &mut Arc<Policy>, listeners: usize) {
         });
     }
 }
-
-/// A frame of WebSocket may be so much larger than two packets are.
-const FRAME_ROOM: u64 = 64 * 1024;
 
 fn gates(listeners: &[Listen], frame_limit: u64) -> Result<Vec<Arc<Gate>>, StartError> {
     let gate = |(number, listen): (u16, &Listen)| {

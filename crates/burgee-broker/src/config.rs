@@ -172,3 +172,11 @@ impl Default for BrokerConfig {
         }
     }
 }
+
+/// A frame of WebSocket may be so much larger than two packets are.
+const FRAME_ROOM: u64 = 64 * 1024;
+
+/// Bytes of a frame of WebSocket, at most.
+pub(crate) fn frame_limit(core: &Config) -> u64 {
+    FRAME_ROOM + 2 * u64::from(core.max_packet_bytes)
+}

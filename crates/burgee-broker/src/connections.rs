@@ -105,7 +105,7 @@ impl Connections {
             return Err(error);
         }
         if conn.flags.any(Flags::HANDSHAKE) {
-            let time = self.hub.doors().limits.handshake_timeout_ms;
+            let time = self.hub.doors().limits().handshake_timeout_ms;
             self.handshakes.begun.push_back((now.plus_millis(time), key));
         }
         self.reader.enqueue(key, conn);

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use burgee_protocol::Time;
 use ipnet::IpNet;
@@ -23,11 +23,12 @@ pub(crate) struct Gate {
     /// Its place in the list of listeners.
     pub(crate) number: u16,
     pub(crate) url: ListenUrl,
-    pub(crate) tls: Option<TlsSlot>,
+    pub(crate) tls: Option<Arc<TlsSlot>>,
     pub(crate) websocket: Option<Arc<UpgradeRules>>,
     proxy: Vec<IpNet>,
     max_open: usize,
-    open: AtomicUsize,
+    /// Counted on where another gate takes the place of this one.
+    open: Arc<AtomicUsize>,
 }
 
 impl Gate {
@@ -35,25 +36,46 @@ impl Gate {
     pub(crate) fn new(number: u16, listen: &Listen, frame_limit: u64) -> Result<Self, TlsError> {
         let tls = match (listen.url.is_tls(), &listen.tls) {
             (true, Some(settings)) => Some(TlsSlot::new(settings)?),
-            (true, None) => return Err(TlsError::general("it needs a certificate and its key: none is given")),
+            (true, None) => return Err(TlsError::none_given()),
             (false, _) => None,
         };
-        let websocket = listen.url.websocket().map(|path| {
-            Arc::new(UpgradeRules {
-                path: path.map(Into::into),
-                origins: listen.origins.clone(),
-                frame_limit,
-            })
-        });
+        let websocket = upgrade_rules(listen, frame_limit);
         Ok(Self {
             number,
             url: listen.url.clone(),
-            tls,
+            tls: tls.map(Arc::new),
             websocket,
             proxy: listen.proxy.clone(),
             max_open: listen.max_connections,
-            open: AtomicUsize::new(0),
+            open: Arc::default(),
         })
+    }
+
+    /// The gate that takes the place of this one: other settings, the same count and the same slot for TLS, whose
+    /// contents are the caller's to prepare and apply.
+    pub(crate) fn renewed(&self, listen: &Listen, frame_limit: u64) -> Self {
+        Self {
+            number: self.number,
+            url: listen.url.clone(),
+            tls: self.tls.clone(),
+            websocket: upgrade_rules(listen, frame_limit),
+            proxy: listen.proxy.clone(),
+            max_open: listen.max_connections,
+            open: Arc::clone(&self.open),
+        }
+    }
+
+    /// What is left of a listener that is gone: its count.
+    pub(crate) fn gone(&self) -> Self {
+        Self {
+            number: self.number,
+            url: self.url.clone(),
+            tls: None,
+            websocket: None,
+            proxy: Vec::new(),
+            max_open: 0,
+            open: Arc::clone(&self.open),
+        }
     }
 
     /// Whether who comes from there is a proxy that says whom it speaks for.
@@ -68,6 +90,15 @@ impl Gate {
     pub(crate) fn has_handshake(&self, peer: PeerAddress) -> bool {
         self.tls.is_some() || self.websocket.is_some() || self.is_proxy(peer)
     }
+}
+
+fn upgrade_rules(listen: &Listen, frame_limit: u64) -> Option<Arc<UpgradeRules>> {
+    let path = listen.url.websocket()?;
+    Some(Arc::new(UpgradeRules {
+        path: path.map(Into::into),
+        origins: listen.origins.clone(),
+        frame_limit,
+    }))
 }
 
 /// Why a connection is closed as it comes.
@@ -135,13 +166,14 @@ struct Counters {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Doors {
-    gates: Vec<Arc<Gate>>,
-    max_open: usize,
-    pub(crate) limits: AcceptLimits,
+    /// By number; that of a listener that is gone stays, for the connections that came through it.
+    gates: RwLock<Vec<Arc<Gate>>>,
+    max_open: AtomicUsize,
+    limits: RwLock<AcceptLimits>,
     /// Connections held by all shards, those on their way included.
     open: AtomicUsize,
     handshakes: AtomicUsize,
-    addresses: Option<Mutex<Addresses>>,
+    addresses: Mutex<Option<Addresses>>,
     counters: Counters,
     /// Goes up each time that some listener trusts other clients than before.
     trust: AtomicU64,
@@ -162,20 +194,20 @@ impl Doors {
     /// Doors for these gates.
     pub(crate) fn new(gates: Vec<Arc<Gate>>, max_open: usize, limits: AcceptLimits) -> Self {
         Self {
-            gates,
-            max_open,
+            gates: RwLock::new(gates),
+            max_open: AtomicUsize::new(max_open),
             open: AtomicUsize::new(0),
             handshakes: AtomicUsize::new(0),
-            addresses: Addresses::new(&limits).map(Mutex::new),
-            limits,
+            addresses: Mutex::new(Addresses::new(&limits)),
+            limits: RwLock::new(limits),
             counters: Counters::default(),
             trust: AtomicU64::new(0),
         }
     }
 
     /// All gates.
-    pub(crate) fn gates(&self) -> &[Arc<Gate>] {
-        &self.gates
+    pub(crate) fn gates(&self) -> Vec<Arc<Gate>> {
+        self.gates.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Differs once some listener trusts other clients than before.
@@ -186,8 +218,8 @@ impl Doors {
     /// Takes over what has changed in the files of TLS: whether other clients are trusted than before, and what is wrong.
     pub(crate) fn reload_tls(&self) -> (bool, Vec<TlsError>) {
         let (mut trust, mut errors) = (false, Vec::new());
-        for gate in &self.gates {
-            match gate.tls.as_ref().map_or(Ok(Reloaded::Unchanged), TlsSlot::reload) {
+        for gate in self.gates() {
+            match gate.tls.as_ref().map_or(Ok(Reloaded::Unchanged), |slot| slot.reload()) {
                 Ok(Reloaded::Unchanged) => {}
                 Ok(Reloaded::Certificates) => tracing::info!(listener = %gate.url, "new certificates are taken over"),
                 Ok(Reloaded::Trust) => {
@@ -214,18 +246,44 @@ impl Doors {
     }
 
     /// What is known of a listener.
-    pub(crate) fn gate(&self, number: u16) -> Option<&Arc<Gate>> {
-        self.gates.get(usize::from(number))
+    pub(crate) fn gate(&self, number: u16) -> Option<Arc<Gate>> {
+        let gates = self.gates.read().unwrap_or_else(PoisonError::into_inner);
+        gates.get(usize::from(number)).cloned()
+    }
+
+    /// Limits for what comes in.
+    pub(crate) fn limits(&self) -> AcceptLimits {
+        self.limits.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Other limits hold, and these gates take the places of their numbers, or new ones.
+    pub(crate) fn reload(&self, renewed: Vec<Arc<Gate>>, max_open: usize, limits: AcceptLimits) {
+        self.max_open.store(max_open, Ordering::Relaxed);
+        let mut gates = self.gates.write().unwrap_or_else(PoisonError::into_inner);
+        for gate in renewed {
+            match gates.get_mut(usize::from(gate.number)) {
+                Some(place) => *place = gate,
+                None => gates.push(gate),
+            }
+        }
+        drop(gates);
+        let mut addresses = lock(&self.addresses);
+        match &mut *addresses {
+            Some(known) => known.limit(&limits),
+            unknown => *unknown = Addresses::new(&limits),
+        }
+        drop(addresses);
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
     /// A connection comes to a gate: whether its address was counted, or why it must not come in.
     pub(crate) fn enter(&self, now: Time, gate: &Gate, peer: PeerAddress) -> Result<bool, Refusal> {
         let handshake = gate.has_handshake(peer);
-        let refusal = if self.open() >= self.max_open {
+        let refusal = if self.open() >= self.max_open.load(Ordering::Relaxed) {
             Err(Refusal::Full)
         } else if gate.open.load(Ordering::Relaxed) >= gate.max_open {
             Err(Refusal::ListenerFull)
-        } else if handshake && self.handshakes.load(Ordering::Relaxed) >= self.limits.max_handshakes {
+        } else if handshake && self.handshakes.load(Ordering::Relaxed) >= self.limits().max_handshakes {
             Err(Refusal::Handshakes)
         } else if gate.is_proxy(peer) {
             // Who comes through it counts, once that is known.
@@ -267,8 +325,10 @@ impl Doors {
         if stay.handshake {
             self.handshakes.fetch_sub(1, Ordering::Relaxed);
         }
-        if let (true, Some(addresses), Some(ip)) = (stay.counted, &self.addresses, stay.peer.ip()) {
-            lock(addresses).leave(ip);
+        if let (true, Some(ip)) = (stay.counted, stay.peer.ip())
+            && let Some(addresses) = &mut *lock(&self.addresses)
+        {
+            addresses.leave(ip);
         }
     }
 
@@ -283,16 +343,17 @@ impl Doors {
             refused_handshakes: get(&self.counters.handshakes),
             refused_address: get(&self.counters.address),
             refused_rate: get(&self.counters.rate),
-            uncounted_addresses: self.addresses.as_ref().map_or(0, |table| lock(table).uncounted),
+            uncounted_addresses: lock(&self.addresses).as_ref().map_or(0, |table| table.uncounted),
             failed_handshakes: get(&self.counters.failed_handshakes),
         }
     }
 
     fn count_address(&self, now: Time, ip: Option<IpAddr>) -> Result<bool, Refusal> {
-        let (Some(addresses), Some(ip)) = (&self.addresses, ip) else {
+        let mut addresses = lock(&self.addresses);
+        let (Some(addresses), Some(ip)) = (&mut *addresses, ip) else {
             return Ok(false);
         };
-        lock(addresses).enter(now, ip).map_err(|why| match why {
+        addresses.enter(now, ip).map_err(|why| match why {
             TooMuch::Open => Refusal::Address,
             TooMuch::Rate => Refusal::Rate,
         })
@@ -310,7 +371,7 @@ impl Doors {
     }
 }
 
-fn lock(table: &Mutex<Addresses>) -> std::sync::MutexGuard<'_, Addresses> {
+fn lock(table: &Mutex<Option<Addresses>>) -> MutexGuard<'_, Option<Addresses>> {
     // Whoever panicked while holding it left whole entries behind.
     table.lock().unwrap_or_else(PoisonError::into_inner)
 }

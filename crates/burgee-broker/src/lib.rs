@@ -30,9 +30,11 @@ mod limiter;
 mod listener;
 mod log;
 mod mail;
+mod order;
 mod peer;
 mod proxy;
 mod reading;
+mod reload;
 mod restore;
 mod shard_loop;
 mod socket;
@@ -52,7 +54,9 @@ pub use config::{AcceptLimits, BrokerConfig, Durability, Listen, Shards};
 pub use control::{Asked, ask_for_backup};
 pub use door::TransportCounters;
 pub use ipnet::IpNet;
+pub use order::Farewell;
 pub use peer::Peer;
+pub use reload::{ReloadError, ReloadReport};
 pub use start_error::StartError;
 pub use tls::{
     CertificateFiles, ClientCertificates, IdentityField, TlsContext, TlsError, TlsIdentity, TlsSettings, TlsVersion,

@@ -79,8 +79,18 @@ pub(crate) struct Opened {
 
 /// Listens on everything that is asked for.
 pub(crate) fn open(listeners: &[Listen]) -> Result<Vec<Opened>, StartError> {
+    let numbered: Vec<_> = (0..).zip(listeners).collect();
+    let open = open_numbered(&numbered)?;
+    if open.is_empty() {
+        return Err(StartError::NoListener);
+    }
+    Ok(open)
+}
+
+/// The same for listeners with these numbers; there may be none.
+pub(crate) fn open_numbered(listeners: &[(u16, &Listen)]) -> Result<Vec<Opened>, StartError> {
     let (mut open, mut handed_over) = (Vec::new(), HandedOver::find());
-    for (number, listen) in (0..).zip(listeners) {
+    for &(number, listen) in listeners {
         let found = open_one(listen, &mut handed_over).and_then(|sockets| {
             let opened = |socket: Listening| {
                 Ok(Opened {
@@ -103,9 +113,6 @@ pub(crate) fn open(listeners: &[Listen]) -> Result<Vec<Opened>, StartError> {
                 });
             }
         }
-    }
-    if open.is_empty() {
-        return Err(StartError::NoListener);
     }
     Ok(open)
 }

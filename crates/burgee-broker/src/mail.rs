@@ -15,6 +15,7 @@ use mio::Waker;
 
 use crate::door::Doors;
 use crate::layers::Layers;
+use crate::order::Order;
 use crate::socket::{PeerAddress, Socket};
 use notices::Board;
 pub(crate) use notices::{Answer, Notices};
@@ -168,6 +169,14 @@ impl Hub {
     pub(crate) fn tell_answers(&self, shard: ShardId, answers: &mut Vec<Answer>) {
         if let Some(desk) = self.desks.get(usize::from(shard)) {
             desk.board.answers(answers);
+            self.notify(shard, shard);
+        }
+    }
+
+    /// Gives a shard an order, to be carried out between two turns.
+    pub(crate) fn order(&self, shard: ShardId, order: Order) {
+        if let Some(desk) = self.desks.get(usize::from(shard)) {
+            desk.board.order(order);
             self.notify(shard, shard);
         }
     }

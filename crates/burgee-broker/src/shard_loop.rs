@@ -6,21 +6,23 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use burgee_core::Shard;
-use burgee_core::io::{Effects, Inputs, ShardId};
+use burgee_core::io::{Dismissed, Effects, Inputs, ShardId};
 use burgee_protocol::Time;
 use mio::{Events, Poll};
 
 use crate::acceptor::Acceptor;
 use crate::clock::Clock;
-use crate::conn_table::{reserved_number, reserved_token};
+use crate::conn_table::{Table, reserved_number, reserved_token};
 use crate::connections::Connections;
 use crate::keeper::Tray;
 use crate::listener::Opened;
 use crate::log::EventLog;
 use crate::mail::{Arrival, Hub, Inbox};
+use crate::order::{Done, Farewell};
 use crate::reading::TurnInputs;
 
 /// Events fetched from the kernel in one call.
@@ -74,6 +76,8 @@ pub(crate) struct ShardLoop<M> {
     tray: Option<Arc<Tray>>,
     /// Mail was handed over that publishers were held back for: a turn lets them go on.
     mail_moved: bool,
+    /// Who wants to know when the core has obeyed.
+    obeyed: Option<Sender<Done>>,
     /// The end was announced: when everything has to be over.
     stopping: Option<Time>,
 }
@@ -96,6 +100,7 @@ impl<M: Machine> ShardLoop<M> {
             log: EventLog::default(),
             tray: None,
             mail_moved: false,
+            obeyed: None,
             stopping: None,
             hub,
             poll,
@@ -141,6 +146,7 @@ impl<M: Machine> ShardLoop<M> {
             self.connections.recheck();
             self.connections.close_overdue(now, &mut self.effects.outboxes);
             self.heed_stop();
+            self.heed_orders();
             if self.is_due(now) {
                 self.turn(now);
             }
@@ -204,6 +210,13 @@ impl<M: Machine> ShardLoop<M> {
             tray.hand_in(self.id, &mut effects.batches, &mut effects.reads);
         }
         let Connections { table, troubles, .. } = &mut self.connections;
+        if let (Some(dismissed), Some(done)) = (effects.dismissed.take(), self.obeyed.take()) {
+            // Whoever asked may have gone away.
+            drop(done.send(Done {
+                dismissed: dismissed.into_iter().map(|it| farewell(table, it)).collect(),
+                failed: None,
+            }));
+        }
         self.log.write(now, table, &mut effects.events);
         self.log.write_troubles(now, self.hub.doors(), troubles);
         for (key, to) in effects.moves.drain(..) {
@@ -250,6 +263,26 @@ impl<M: Machine> ShardLoop<M> {
         }
     }
 
+    /// Carries out what can be done at once; what the core has to obey is told it in the next turn.
+    fn heed_orders(&mut self) {
+        while self.inbox.notices.reload.is_none()
+            && let Some(order) = self.inbox.notices.orders.pop_front()
+        {
+            let mut failed = None;
+            if let Some(acceptor) = &mut self.acceptor {
+                acceptor.close(&order.close);
+                acceptor.renew(self.hub.doors());
+                failed = acceptor.add(order.open, self.hub.doors(), self.poll.registry()).err();
+            }
+            if order.reload.is_some() {
+                (self.inbox.notices.reload, self.obeyed) = (order.reload, order.done);
+            } else if let Some(done) = order.done {
+                let dismissed = Vec::new();
+                drop(done.send(Done { dismissed, failed }));
+            }
+        }
+    }
+
     fn heed_stop(&mut self) {
         let Some(at) = self.hub.stop_at() else { return };
         if self.stopping.is_none() {
@@ -264,5 +297,14 @@ impl<M: Machine> ShardLoop<M> {
     fn is_over(&self, now: Time) -> bool {
         let idle = || self.connections.table.len() == 0 && self.leaving.iter().all(VecDeque::is_empty);
         self.stopping.is_some_and(|at| now >= at || idle())
+    }
+}
+
+/// Still in the table: it is closed behind this.
+fn farewell(table: &Table, dismissed: Dismissed) -> Farewell {
+    Farewell {
+        peer: table.get(dismissed.conn).map(|conn| conn.peer.to_string()),
+        client_id: dismissed.client_id,
+        why: dismissed.why,
     }
 }

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 pub use context::TlsContext;
 pub use identity::TlsIdentity;
 pub(crate) use records::Tls;
-pub(crate) use slot::{Reloaded, TlsSlot};
+pub(crate) use slot::{Prepared, Reloaded, TlsSlot};
 pub(crate) use watch::Watch;
 
 /// The files of one certificate.
@@ -96,6 +96,10 @@ impl TlsError {
             file: Some(file.to_owned()),
             what: what.into(),
         }
+    }
+
+    pub(crate) fn none_given() -> Self {
+        Self::general("it needs a certificate and its key: none is given")
     }
 
     pub(crate) fn general(what: impl Into<String>) -> Self {

@@ -62,7 +62,7 @@ impl Bench {
 
     fn enter(&self, arrival: &Arrival) {
         let doors = self.connections.hub.doors();
-        assert_eq!(doors.enter(self.now, doors.gate(0).unwrap(), arrival.peer), Ok(false));
+        assert_eq!(doors.enter(self.now, &doors.gate(0).unwrap(), arrival.peer), Ok(false));
     }
 
     fn open(&self) -> usize {

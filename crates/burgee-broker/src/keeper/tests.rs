@@ -252,6 +252,7 @@ fn word(input: &Input<'_>) -> String {
         | Input::Mail { .. }
         | Input::Verdict { .. }
         | Input::Policy(_)
+        | Input::Reload(_)
         | Input::Kick { .. }
         | Input::Shutdown => panic!("{input:?} is nothing that a keeper says"),
     }

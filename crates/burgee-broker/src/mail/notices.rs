@@ -1,17 +1,18 @@
-//! What the store's thread tells a shard: how far its batches are durable, what it wanted to be read, that the store
-//! failed.
+//! What other threads tell a shard: how far its batches are durable, what it wanted to be read, that the store failed;
+//! and orders of whoever has the broker.
 //!
 //! What must hold: whoever looks after a word was put up finds it, and finds it once; the failure comes behind all that
 //! was said before it. Deliberately absent: waking; whoever puts a word up sees to that.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
-use burgee_core::io::{Input, ReadKey};
+use burgee_core::io::{Input, ReadKey, Reload};
 use burgee_store::{Body, MessageNo};
 
 use super::lock;
+use crate::order::Order;
 
 /// The answer to a read of a shard.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ pub(super) struct Board {
     durable: AtomicU64,
     failed: AtomicBool,
     answers: Mutex<Vec<Answer>>,
+    orders: Mutex<Vec<Order>>,
 }
 
 impl Board {
@@ -43,6 +45,10 @@ impl Board {
         lock(&self.answers).append(answers);
     }
 
+    pub(super) fn order(&self, order: Order) {
+        lock(&self.orders).push(order);
+    }
+
     pub(super) fn fail(&self) {
         self.failed.store(true, Ordering::Release);
     }
@@ -52,6 +58,7 @@ impl Board {
         // Backwards: what was put up before something that is found here is found as well.
         notices.failed |= self.failed.load(Ordering::Acquire) && self.failed.swap(false, Ordering::Acquire);
         notices.answers.extend(lock(&self.answers).drain(..));
+        notices.orders.extend(lock(&self.orders).drain(..));
         notices.durable = self.durable.load(Ordering::Acquire);
         notices.waiting = notices.durable != notices.told || notices.failed || !notices.answers.is_empty();
     }
@@ -65,24 +72,31 @@ pub(crate) struct Notices {
     told: u64,
     answers: VecDeque<Answer>,
     failed: bool,
+    /// For the event loop, which tells the core what concerns it.
+    pub(crate) orders: VecDeque<Order>,
+    /// What an order wants the core to obey.
+    pub(crate) reload: Option<Arc<Reload>>,
     /// There is something to tell.
     waiting: bool,
 }
 
 impl Notices {
     /// Nothing is to be told.
-    pub(crate) const fn is_empty(&self) -> bool {
-        !self.waiting
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.waiting && self.orders.is_empty() && self.reload.is_none()
     }
 
     /// The next word; answers only while there is room for their bytes.
     pub(crate) fn next(&mut self, room: &mut usize) -> Option<Input<'static>> {
         let next = self.take(room);
-        self.waiting = self.failed || !self.answers.is_empty();
+        self.waiting = self.durable != self.told || self.failed || !self.answers.is_empty();
         next
     }
 
     fn take(&mut self, room: &mut usize) -> Option<Input<'static>> {
+        if let Some(reload) = self.reload.take() {
+            return Some(Input::Reload(reload));
+        }
         if self.durable != self.told {
             self.told = self.durable;
             return Some(Input::Durable { batch: self.told });

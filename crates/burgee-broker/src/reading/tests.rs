@@ -118,6 +118,7 @@ impl Bench {
                 | Input::StoreFailed
                 | Input::Verdict { .. }
                 | Input::Policy(_)
+                | Input::Reload(_)
                 | Input::Kick { .. }
                 | Input::Shutdown => panic!("only bytes and ends are to come"),
             }
