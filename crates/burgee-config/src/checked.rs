@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use burgee_broker::{AcceptLimits, BrokerConfig, Durability, Listen, SyncPolicy};
+use burgee_broker::{AcceptLimits, BrokerConfig, Durability, Listen, Shards, SyncPolicy};
 use burgee_core::Config;
 use tracing_subscriber::filter::Targets;
 
@@ -31,6 +31,33 @@ pub struct Checked {
     pub settings: Settings,
     /// What should be known.
     pub warnings: Problems,
+    /// Of all shards; each gets its part.
+    totals: Totals,
+}
+
+/// Limits that are divided between the shards.
+#[derive(Copy, Clone, Debug)]
+struct Totals {
+    connections: usize,
+    sessions: Option<usize>,
+}
+
+impl Totals {
+    fn of(draft: &Draft) -> Self {
+        let machine = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
+        Self {
+            connections: machine(draft.max_connections),
+            sessions: draft.max_sessions.map(machine),
+        }
+    }
+
+    fn divide(self, core: &mut Config, shards: Shards) {
+        let shards = usize::from(shards.get());
+        core.max_connections = self.connections.div_ceil(shards);
+        if let Some(sessions) = self.sessions {
+            core.max_sessions = sessions.div_ceil(shards);
+        }
+    }
 }
 
 impl Checked {
@@ -45,14 +72,23 @@ impl Checked {
         if problems.has_errors() {
             return Err(problems);
         }
+        let totals = Totals::of(&draft);
         Ok(Self {
-            broker: broker(&draft, listeners, durability),
+            broker: broker(&draft, listeners, durability, totals),
             grace: draft.grace,
             log: draft.log,
             file,
             settings,
             warnings: problems,
+            totals,
         })
+    }
+
+    /// The same for a broker that runs with so many shards, whatever the settings say now.
+    pub fn keep_shards(&mut self, shards: Shards) {
+        self.broker.shards = shards;
+        self.broker.core.shards = shards.get();
+        self.totals.divide(&mut self.broker.core, shards);
     }
 }
 
@@ -94,25 +130,23 @@ fn durability(draft: &Draft, settings: &Settings, problems: &mut Problems) -> Du
     }
 }
 
-fn broker(draft: &Draft, listeners: Vec<Listen>, durability: Durability) -> BrokerConfig {
-    let shards = usize::from(draft.shards.get());
-    let limit = usize::try_from(draft.max_connections).unwrap_or(usize::MAX);
-    let sessions = draft
-        .max_sessions
-        .map(|limit| usize::try_from(limit).unwrap_or(usize::MAX).div_ceil(shards));
+fn broker(draft: &Draft, listeners: Vec<Listen>, durability: Durability, totals: Totals) -> BrokerConfig {
+    let mut core = Config {
+        shards: draft.shards.get(),
+        ..draft.core.clone()
+    };
+    totals.divide(&mut core, draft.shards);
     BrokerConfig {
         listeners,
         shards: draft.shards,
         // Some more than the limit, so that those beyond it can be told so by CONNACK 3.
-        max_open: limit.saturating_add(limit / 8).saturating_add(64),
+        max_open: totals
+            .connections
+            .saturating_add(totals.connections / 8)
+            .saturating_add(64),
         accept: AcceptLimits::default(),
         durability,
-        core: Config {
-            shards: draft.shards.get(),
-            max_connections: limit.div_ceil(shards),
-            max_sessions: sessions.unwrap_or(draft.core.max_sessions),
-            ..draft.core.clone()
-        },
+        core,
     }
 }
 

@@ -55,11 +55,13 @@ pub(crate) static LISTENER: &[Spec<ListenerDraft>] = &[
         "Where to listen: `tcp://ADDRESS:PORT`.",
     )
     .said("must be given")
-    .more("Port 0 takes any free port; IPv6 addresses stand in brackets."),
+    .more("Port 0 takes any free port; IPv6 addresses stand in brackets. A listener that is removed takes its connections along.")
+    .live(),
     Spec::new(
         "optional",
         Kind::Bool(|draft: &mut ListenerDraft, value| draft.optional = value),
         "false",
         "Start without it where this host does not have the address.",
-    ),
+    )
+    .live(),
 ];

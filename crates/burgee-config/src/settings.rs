@@ -161,6 +161,18 @@ impl Settings {
         page
     }
 
+    /// What holds after `new` was taken over: what needs a restart is as it was.
+    #[must_use]
+    pub fn after_reload(&self, new: &Self) -> Self {
+        let kept = |setting: &Setting| match (setting.reload, self.get(&setting.key)) {
+            (Reload::Restart, Some(old)) => old.clone(),
+            (Reload::Restart | Reload::Live, _) => setting.clone(),
+        };
+        Self {
+            list: new.list.iter().map(kept).collect(),
+        }
+    }
+
     /// What is different in `new`.
     #[must_use]
     pub fn changes(&self, new: &Self) -> Vec<Change> {
@@ -211,5 +223,24 @@ mod tests {
             ["c: (none) -> 3", "x.password: \"***\" -> \"***\"", "b: 2 -> (none)"]
         );
         assert_eq!(old.changes(&old), []);
+    }
+
+    #[test]
+    fn what_needs_a_restart_is_told_at_every_reload_until_then() {
+        let restart = |value: &str| {
+            let mut all = settings(&[("live", value)]);
+            let setting = Setting::new("late".to_owned(), value.to_owned(), Origin::Default, Reload::Restart);
+            all.set(setting);
+            all
+        };
+        let (old, new) = (restart("1"), restart("2"));
+        assert_eq!(old.changes(&new).len(), 2);
+        let told: Vec<_> = old
+            .after_reload(&new)
+            .changes(&new)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(told, ["late: 1 -> 2"]);
     }
 }

@@ -124,6 +124,12 @@ impl<T> Spec<T> {
         self
     }
 
+    /// A change counts as soon as the settings are read again.
+    pub(crate) const fn live(mut self) -> Self {
+        self.reload = Reload::Live;
+        self
+    }
+
     /// Not in the file: there it is written in another way.
     pub(crate) const fn outside_only(mut self) -> Self {
         self.in_file = false;

@@ -56,6 +56,7 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
     )
     .said("tcp://127.0.0.1:1883 and tcp://[::1]:1883")
     .more("Goes before the listeners of the file; a listener of the file with the same URL gives it its other settings.")
+    .live()
     .flag(Flag::Many("listen"))
     .outside_only(),
     Spec::new(
@@ -76,6 +77,7 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
         "true",
         "Serve clients of MQTT 3.1, too.",
     )
+    .live()
     .flag(Flag::Off("no-mqtt31")),
     Spec::new(
         "broker.sys_interval",
@@ -87,6 +89,7 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
         "10s",
         "Time between two rounds of $SYS messages; 0: none.",
     )
+    .live()
     .flag(Flag::Value("sys-interval")),
     Spec::new(
         "broker.grace",
@@ -98,6 +101,7 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
         "5s",
         "Time for sending what is left when the broker ends.",
     )
+    .live()
     .flag(Flag::Value("grace")),
     Spec::new(
         "store.durability",
@@ -138,7 +142,8 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
         "100",
         "Messages of QoS 1 and 2 sent to one client and not acknowledged.",
     )
-    .more("The rest waits in the queue.")
+    .more("The rest waits in the queue. A change counts for a client once it has nothing under way.")
+    .live()
     .flag(Flag::Value("window")),
     Spec::new(
         "session.queue_messages",
@@ -151,6 +156,7 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
         "Messages that wait for one client that is away or slow.",
     )
     .more("Beyond: see `queue_policy`; counted in `dropped/queue_full`.")
+    .live()
     .flag(Flag::Value("queue-messages")),
     Spec::new(
         "session.queue_bytes",
@@ -162,6 +168,7 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
         "64MiB",
         "The same in bytes of topic and payload.",
     )
+    .live()
     .flag(Flag::Value("queue-bytes")),
     Spec::new(
         "session.queue_policy",
@@ -182,6 +189,7 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
         "drop-newest",
         "What is dropped when that queue is full.",
     )
+    .live()
     .flag(Flag::Value("queue-policy")),
     Spec::new(
         "session.outbox_bytes",
@@ -206,6 +214,7 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
         "The same for payloads of 1 KiB and more, which are in memory once for all clients.",
     )
     .more("Beyond: QoS 0 is dropped, QoS 1 and 2 wait.")
+    .live()
     .flag(Flag::Value("outbox-shared-bytes")),
     Spec::new(
         "session.expiry",
@@ -242,6 +251,7 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
         "The largest packet taken from a client, without its fixed header.",
     )
     .more("Beyond: the client is disconnected before memory is taken (`connections/faults`).")
+    .live()
     .flag(Flag::Value("max-packet-bytes")),
     Spec::new(
         "limits.connect_timeout",
@@ -254,6 +264,7 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
         "Time that a client has for its complete CONNECT.",
     )
     .more("Beyond: the connection is closed (`connections/timeouts`).")
+    .live()
     .flag(Flag::Value("connect-timeout")),
     Spec::new(
         "limits.max_connections",
@@ -266,6 +277,7 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
         "Clients connected at once, divided evenly between the shards.",
     )
     .more("Beyond: CONNACK 3 (`connections/refused`).")
+    .live()
     .flag(Flag::Value("max-connections")),
     Spec::new(
         "limits.max_sessions",
@@ -279,6 +291,7 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
     )
     .said("1000000 a shard")
     .more("Beyond: CONNACK 3 (`connections/refused`).")
+    .live()
     .flag(Flag::Value("max-sessions")),
     Spec::new(
         "limits.max_subscriptions",
@@ -291,6 +304,7 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
         "Subscriptions of one client; a filter counts once more for every 16 levels.",
     )
     .more("Beyond: return code 0x80 for the filter.")
+    .live()
     .flag(Flag::Value("max-subscriptions")),
     Spec::new(
         "limits.max_retained",
@@ -303,6 +317,7 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
         "Retained messages.",
     )
     .more("Beyond: a message for a new topic is delivered and not stored (`dropped/retained_full`).")
+    .live()
     .flag(Flag::Value("max-retained")),
     Spec::new(
         "limits.memory",
@@ -319,6 +334,7 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
         "Counted on the safe side; connections and subscriptions come on top. Near it, clients that are slow get no more \
          (`dropped/memory`); at it, nobody new is let in: CONNACK 3.",
     )
+    .live()
     .flag(Flag::Value("memory-limit")),
     Spec::new(
         "log.level",
@@ -333,6 +349,7 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
         "At `debug` every connection is a line when it comes and when it goes, with the reason and the number of the \
          statement that was broken.",
     )
+    .live()
     .flag(Flag::Value("log")),
 ];
 

@@ -4,6 +4,8 @@
 //! for each listener says that it can be used; settings that are wrong in any way start nothing. Deliberately absent: the
 //! broker itself, and what can be set.
 
+mod reload;
+
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,12 +14,13 @@ use std::sync::atomic::AtomicBool;
 use burgee_broker::{Broker, Durability, SyncPolicy};
 use burgee_config::{Checked, Origin};
 use clap::Args;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
 use crate::failure::say;
 use crate::settings::Settings;
+use reload::Reloader;
 
 /// Ending by this signal number is told to the parent as 128 and the number, as shells do.
 const BY_SIGNAL: i32 = 128;
@@ -29,7 +32,7 @@ const WRONG_SETTINGS: u8 = 2;
 ///
 /// Without options it listens on port 1883 of loopback, IPv4 and IPv6, and lets everybody in who can reach that.
 /// Persistent sessions, what they are owed, and retained messages are on disk before they are acknowledged.
-/// SIGINT or SIGTERM end it in order.
+/// SIGINT or SIGTERM end it in order; SIGHUP reads the settings again.
 ///
 /// Sizes are bytes, or KiB, MiB, GiB as in 64MiB. Durations are seconds, or ms, s, min, h, d as in 5min. A flag goes before
 /// the environment, that before the file, that before the default; `burgee config show` says what holds and why.
@@ -51,8 +54,14 @@ pub(crate) fn run(options: &Options) -> ExitCode {
             return ExitCode::from(WRONG_SETTINGS);
         }
     };
-    crate::log::start(checked.log.clone());
-    match serve(checked) {
+    let log = crate::log::start(checked.log.clone());
+    match serve(
+        checked,
+        &Reloader {
+            settings: &options.settings,
+            log: &log,
+        },
+    ) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -62,20 +71,24 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     }
 }
 
-fn serve(checked: Checked) -> Result<bool, Box<dyn std::error::Error>> {
+fn serve(mut checked: Checked, reloader: &Reloader<'_>) -> Result<bool, Box<dyn std::error::Error>> {
     // Before anything else: a signal during the start must not be lost.
     let mut signals = signals()?;
     explain(&checked);
     raise_file_limit();
-    let grace = checked.grace;
-    let broker = Broker::start(checked.broker)?;
+    let mut broker = Broker::start(checked.broker.clone())?;
     announce(&broker)?;
     let handle = signals.handle();
     broker.on_failure(move || handle.close());
-    if signals.forever().next().is_some() {
-        tracing::info!("ending; a second signal ends at once");
+    for signal in signals.forever() {
+        if signal == SIGHUP {
+            reloader.reload(&mut broker, &mut checked);
+        } else {
+            tracing::info!("ending; a second signal ends at once");
+            break;
+        }
     }
-    let in_order = broker.shutdown(grace);
+    let in_order = broker.shutdown(checked.grace);
     tracing::info!("ended");
     Ok(in_order)
 }
@@ -117,7 +130,7 @@ fn signals() -> io::Result<Signals> {
         flag::register_conditional_shutdown(signal, BY_SIGNAL + signal, Arc::clone(&second))?;
         flag::register(signal, Arc::clone(&second))?;
     }
-    Signals::new([SIGINT, SIGTERM])
+    Signals::new([SIGINT, SIGTERM, SIGHUP])
 }
 
 /// Each connection is an open file.

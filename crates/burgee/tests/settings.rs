@@ -6,9 +6,15 @@
 )]
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A directory of this test, removed at its end.
 struct Folder(PathBuf);
@@ -149,4 +155,183 @@ fn config_show_says_what_holds_and_why() {
             .collect()
     };
     assert_eq!(values(&again), values(&out));
+}
+
+/// A running broker whose log is read as it is written.
+struct Serving {
+    child: Child,
+    out: BufReader<std::process::ChildStdout>,
+    log: Receiver<String>,
+}
+
+impl Serving {
+    fn start(file: &Path) -> Self {
+        let mut command = burgee(&["serve", "--config"], file);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let (send, log) = channel();
+        thread::spawn(move || {
+            for line in BufReader::new(err).lines() {
+                // Nobody asks any more where a test failed.
+                drop(send.send(line.unwrap()));
+            }
+        });
+        let out = BufReader::new(out);
+        Self { child, out, log }
+    }
+
+    /// Where the next listener is.
+    fn address(&mut self) -> String {
+        let mut line = String::new();
+        self.out.read_line(&mut line).unwrap();
+        line.trim().strip_prefix("listening on tcp://").unwrap().to_owned()
+    }
+
+    /// The log up to the line that has this in it.
+    fn log_until(&self, word: &str) -> String {
+        let mut log = String::new();
+        while !log.contains(word) {
+            let line = self.log.recv_timeout(PATIENCE);
+            log.push_str(&line.unwrap_or_else(|error| panic!("no {word:?}: {error}\n{log}")));
+            log.push('\n');
+        }
+        log
+    }
+
+    fn reload(&self) {
+        let id = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-s", "HUP", &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// A client that is connected.
+fn client(address: &str, id: u8) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+        .write_all(&[0x10, 13, 0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 60, 0, 1, id])
+        .unwrap();
+    let mut connack = [0; 4];
+    stream.read_exact(&mut connack).unwrap();
+    assert_eq!(connack, [0x20, 2, 0, 0]);
+    stream
+}
+
+/// It is still served.
+fn ping(stream: &mut TcpStream) {
+    stream.write_all(&[0xC0, 0]).unwrap();
+    let mut answer = [0; 2];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(answer, [0xD0, 0]);
+}
+
+const TWO: &str = "[[listener]]\nurl = 'tcp://127.0.0.1:0'\n[[listener]]\nurl = 'tcp://localhost:0'\n";
+const ONE: &str = "[[listener]]\nurl = 'tcp://127.0.0.1:0'\n";
+const MEMORY: &str = "[store]\ndurability = 'memory'\n";
+
+#[test]
+fn sighup_takes_over_what_changed_and_says_so() {
+    let folder = Folder::new("reload");
+    let file = folder.write("burgee.toml", &format!("{TWO}{MEMORY}[session]\nwindow = 5\n"));
+    let mut serving = Serving::start(&file);
+    let (first, second) = (serving.address(), serving.address());
+    let (mut stays, mut goes) = (client(&first, b's'), client(&second, b'g'));
+    folder.write(
+        "burgee.toml",
+        &format!("{ONE}{MEMORY}[session]\nwindow = 6\n[broker]\nshards = 2\n[log]\nlevel = 'debug'\n"),
+    );
+    serving.reload();
+    let log = serving.log_until("settings are taken over");
+    for line in [
+        "changed: session.window: 5 -> 6",
+        "changed: log.level: \"info\" -> \"debug\"",
+        "changed, but needs a restart: broker.shards: 1 -> 2",
+        "changed: listener \"tcp://localhost:0\" url: \"tcp://localhost:0\" -> (none)",
+        "disconnected: its listener was removed from the settings",
+        "1 connections closed",
+    ] {
+        assert!(log.contains(line), "{line}\n{log}");
+    }
+    assert!(log.contains("client=g") && !log.contains("client=s"), "{log}");
+    assert_eq!(goes.read(&mut [0; 1]).unwrap(), 0);
+    ping(&mut stays);
+    // The new level counts.
+    drop(client(&first, b'n'));
+    serving.log_until("connected client=n");
+    // What waits for a restart is told until then, and nothing else.
+    serving.reload();
+    let log = serving.log_until("settings are taken over");
+    assert!(
+        log.contains("1 changed") && log.contains("needs a restart: broker.shards: 1 -> 2"),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_bad_file_leaves_everything_as_it_was() {
+    let folder = Folder::new("bad");
+    let good = format!("{TWO}{MEMORY}[session]\nwindow = 5\n");
+    let file = folder.write("burgee.toml", &good);
+    let mut serving = Serving::start(&file);
+    let (first, second) = (serving.address(), serving.address());
+    let mut clients = [client(&first, b'a'), client(&second, b'b')];
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let bad = [
+        ("unknown key", format!("{ONE}{MEMORY}[session]\nwindw = 6\n")),
+        ("is out of range", format!("{ONE}{MEMORY}[session]\nwindow = 0\n")),
+        ("this is not TOML", format!("{ONE}{MEMORY}[session\n")),
+        ("this is not TOML", "\u{0}".to_owned()),
+        (
+            "is listened on twice",
+            format!("{MEMORY}{0}{0}", ONE.replace(":0", ":7")),
+        ),
+        (
+            "another program has it",
+            format!("{MEMORY}{ONE}{}", ONE.replace(":0", &format!(":{port}"))),
+        ),
+        (
+            "does not have the address",
+            format!("{MEMORY}{ONE}{}", ONE.replace("127.0.0.1", "192.0.2.1")),
+        ),
+    ];
+    for (why, text) in bad {
+        folder.write("burgee.toml", &text);
+        serving.reload();
+        let log = serving.log_until("everything is as it was");
+        let log = if log.contains(why) {
+            log
+        } else {
+            log + &serving.log_until(why)
+        };
+        assert!(!log.contains("changed"), "{log}");
+    }
+    fs::write(&file, b"\xff\n").unwrap();
+    serving.reload();
+    serving.log_until("line 1 is not UTF-8");
+    fs::remove_file(&file).unwrap();
+    serving.reload();
+    serving.log_until("there is no such file");
+    // Nobody was disconnected, and the settings are those of the start.
+    folder.write("burgee.toml", &good);
+    serving.reload();
+    let log = serving.log_until("settings are taken over");
+    assert!(log.contains("0 changed, 0 connections closed"), "{log}");
+    for client in &mut clients {
+        ping(client);
+    }
+    ping(&mut client(&second, b'c'));
 }
