@@ -6,8 +6,10 @@ use burgee_protocol::session::{Policy, QueueLimits};
 
 use std::sync::Arc;
 
-use crate::io::ShardId;
 use crate::policy::Policy as Admittance;
+
+/// The number of a shard, from 0.
+pub type ShardId = u16;
 
 /// See the module.
 #[derive(Clone, Debug)]

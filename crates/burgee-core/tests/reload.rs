@@ -30,7 +30,10 @@ fn config(shards: u16) -> Config {
     let listeners = vec![ListenerPolicy::default(), ListenerPolicy::default(), asks];
     Config {
         shards,
-        policy: Arc::new(Policy { listeners }),
+        policy: Arc::new(Policy {
+            listeners,
+            ..Policy::default()
+        }),
         sys_interval_ms: 0,
         ..Config::default()
     }
@@ -114,7 +117,10 @@ fn a_listener_that_is_gone_takes_its_connections_along_and_no_others() {
         let mut listeners = config(shards).policy.listeners.clone();
         listeners[1].versions = Versions::NONE;
         let new = Config {
-            policy: Arc::new(Policy { listeners }),
+            policy: Arc::new(Policy {
+                listeners,
+                ..Policy::default()
+            }),
             ..config(shards)
         };
         let banned = Banned {

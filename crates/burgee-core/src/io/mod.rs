@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use burgee_store::{Body, MessageNo};
 
+pub use crate::config::ShardId;
 pub use crate::policy::ListenerNo;
 use crate::policy::Policy;
 
@@ -35,9 +36,6 @@ pub struct ConnKey {
     /// Differs each time that the place is used again.
     pub generation: u32,
 }
-
-/// The number of a shard, from 0.
-pub type ShardId = u16;
 
 /// Who asked for messages.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]

@@ -48,8 +48,8 @@ impl Reloader<'_> {
         new.settings = now.settings.after_reload(&new.settings);
         // Behind what is said about it: it may be switched off.
         self.log.set(new.log.clone());
-        let (changed, gone) = (changes.len(), report.dismissed.len());
-        tracing::info!("settings are taken over: {changed} changed, {gone} connections closed");
+        let (count, gone) = (changes.len(), report.dismissed.len());
+        tracing::info!("settings are taken over: {count} changed, {gone} connections closed");
         *now = new;
     }
 }
