@@ -20,10 +20,12 @@ pub mod packet;
 pub mod process;
 pub mod server;
 pub mod statements;
+pub mod websocket;
 pub mod wire;
 
 pub use packet::{Connect, Message, ack, field, frame, hex, publish, subscribe, unsubscribe};
 pub use server::Server;
+pub use websocket::Web;
 pub use wire::{Next, Wire};
 
 /// How long a test waits for something that has to come.

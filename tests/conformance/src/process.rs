@@ -85,13 +85,21 @@ impl Process {
     /// The address of the next listener that the broker announces.
     #[track_caller]
     pub fn listening(&self) -> SocketAddr {
+        self.listening_as("tcp")
+    }
+
+    /// The address of the next one with this scheme.
+    #[track_caller]
+    pub fn listening_as(&self, scheme: &str) -> SocketAddr {
         let deadline = Instant::now() + START;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let Ok(line) = self.next_line(left) else {
                 panic!("the broker did not say that it listens; its log:\n{}", self.log())
             };
-            if let Some(address) = line.strip_prefix("listening on tcp://") {
+            let url = line.strip_prefix("listening on ").and_then(|url| url.split_once("://"));
+            if let Some((_, rest)) = url.filter(|(found, _)| *found == scheme) {
+                let address = rest.split('/').next().unwrap_or_default();
                 return address.trim().parse().expect("the announced address is no address");
             }
         }

@@ -2,7 +2,7 @@
 //! number in square brackets beside the line that keeps it, and a test function named after it. A number that is in no
 //! standard, or a test whose name does not match its statement, is a slip of the pen that would hide a missing proof.
 //! A mark in a file's opening words is no address: it does not say which line keeps the statement.
-//! Deliberately absent: the WebSocket statements (6.0.0-x) until that transport exists.
+//! Deliberately absent: statements of clients.
 
 use super::finding::Finding;
 use super::lexer::is_word;
@@ -11,9 +11,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 const STATEMENTS: &str = "tests/conformance/statements.toml";
-
-/// Statements that wait for a transport.
-const WAITING: &str = "MQTT-6.0.0-";
 
 #[derive(Debug, Clone)]
 struct Statement {
@@ -119,9 +116,7 @@ fn compare(statements: &Statements, rust: &[Source]) -> Vec<Finding> {
             }
         }
     }
-    let due = statements
-        .iter()
-        .filter(|(id, statement)| statement.server && !id.starts_with(WAITING));
+    let due = statements.iter().filter(|(_, statement)| statement.server);
     for (id, Statement { slug, line, .. }) in due {
         if !marked.contains(id) {
             let what = format!("{id} ({slug}) has no mark beside the code that keeps it");
@@ -195,10 +190,6 @@ tests = ["server"]
 id = "MQTT-3.1.0-10"
 slug = "of_the_client"
 tests = ["client"]
-[[statement]]
-id = "MQTT-6.0.0-1"
-slug = "of_the_websocket"
-tests = ["server"]
 "#;
 
     fn judge(files: &[(&str, &str)]) -> Vec<String> {

@@ -83,6 +83,7 @@ impl Frames {
             let payload = bytes.get_mut(at..at + here).unwrap_or_default();
             unmask(payload, &mut self.mask);
             self.left -= here as u64;
+            // [MQTT-6.0.0-2] frames are a stream of bytes: their borders are forgotten here.
             if self.kind == Kind::Data {
                 bytes.copy_within(at..at + here, kept);
                 kept += here;
