@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use burgee_broker::{AcceptLimits, BrokerConfig, Durability, Listen, Shards, SyncPolicy};
+use burgee_broker::{BrokerConfig, Durability, Listen, Shards, SyncPolicy, TlsContext, TlsSettings};
 use burgee_core::Config;
 use tracing_subscriber::filter::Targets;
 
@@ -95,7 +95,10 @@ impl Checked {
 fn listeners(draft: &Draft, problems: &mut Problems) -> Vec<Listen> {
     let mut listeners: Vec<Listen> = Vec::new();
     for listener in &draft.listeners {
-        let Some(checked) = listener.checked() else { continue };
+        let Some(mut checked) = listener.checked() else {
+            continue;
+        };
+        checked.tls = tls(draft, listener, problems);
         if !checked.url.takes_any_port() && listeners.iter().any(|other| other.url == checked.url) {
             let what = format!("{} is listened on twice", checked.url);
             problems.push(Problem::error(listener.place.clone(), what, "take one of them out"));
@@ -106,6 +109,33 @@ fn listeners(draft: &Draft, problems: &mut Problems) -> Vec<Listen> {
         BrokerConfig::default().listeners
     } else {
         listeners
+    }
+}
+
+/// What a listener needs to speak TLS, loaded once to see whether it can be.
+fn tls(draft: &Draft, listener: &ListenerDraft, problems: &mut Problems) -> Option<TlsSettings> {
+    let url = listener.url.as_ref()?;
+    if !url.is_tls() {
+        if !listener.tls.is_empty() {
+            let what = format!("{url} does not speak TLS, but has settings for it");
+            let way_out = "write mqtts:// or wss://, or take them out";
+            problems.push(Problem::error(listener.place.clone(), what, way_out));
+        }
+        return None;
+    }
+    match listener.tls.over(&draft.tls) {
+        Ok(settings) => {
+            if let Err(error) = TlsContext::load(&settings) {
+                let what = format!("{url} cannot speak TLS: {error}");
+                problems.push(Problem::error(listener.place.clone(), what, ""));
+            }
+            Some(settings)
+        }
+        Err(way_out) => {
+            let what = format!("{url} needs a certificate and its key");
+            problems.push(Problem::error(listener.place.clone(), what, way_out));
+            None
+        }
     }
 }
 
@@ -144,7 +174,7 @@ fn broker(draft: &Draft, listeners: Vec<Listen>, durability: Durability, totals:
             .connections
             .saturating_add(totals.connections / 8)
             .saturating_add(64),
-        accept: AcceptLimits::default(),
+        accept: draft.accept.clone(),
         durability,
         core,
     }

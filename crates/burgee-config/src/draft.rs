@@ -6,12 +6,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use burgee_broker::{ListenUrl, Shards};
+use burgee_broker::{AcceptLimits, ListenUrl, Shards};
 use burgee_core::Config;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::listener::ListenerDraft;
 use crate::spec::UNLIMITED;
+use crate::tls::{HasTls, TlsDraft};
 
 /// What is to survive.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
@@ -34,6 +35,9 @@ pub(crate) struct Draft {
     pub(crate) max_sessions: Option<u64>,
     /// What goes into the core as it is.
     pub(crate) core: Config,
+    pub(crate) accept: AcceptLimits,
+    /// What listeners with TLS have in common.
+    pub(crate) tls: TlsDraft,
     /// From the command line or the environment; goes before those in the file.
     pub(crate) listen: Vec<ListenUrl>,
     pub(crate) listeners: Vec<ListenerDraft>,
@@ -50,8 +54,16 @@ impl Default for Draft {
             max_connections: UNLIMITED,
             max_sessions: None,
             core: Config::default(),
+            accept: AcceptLimits::default(),
+            tls: TlsDraft::default(),
             listen: Vec::new(),
             listeners: Vec::new(),
         }
+    }
+}
+
+impl HasTls for Draft {
+    fn tls(&mut self) -> &mut TlsDraft {
+        &mut self.tls
     }
 }

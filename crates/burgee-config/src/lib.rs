@@ -19,6 +19,7 @@ mod settings;
 mod spec;
 mod table;
 mod text;
+mod tls;
 pub mod units;
 mod value;
 mod walk;

@@ -2,25 +2,36 @@
 //!
 //! What must hold: see `spec.rs`. Deliberately absent: opening it.
 
-use burgee_broker::{Listen, ListenUrl};
+use burgee_broker::{IpNet, Listen, ListenUrl};
 
 use crate::problem::Place;
-use crate::spec::{Kind, Spec};
+use crate::spec::{Kind, Spec, UNLIMITED};
+use crate::tls::{self, HasTls, TlsDraft};
 
 /// One listener while it is read.
 #[derive(Clone, Debug)]
 pub(crate) struct ListenerDraft {
     pub(crate) url: Option<ListenUrl>,
     pub(crate) optional: bool,
+    pub(crate) tls: TlsDraft,
+    origins: Vec<String>,
+    proxy: Vec<IpNet>,
+    max_connections: usize,
+    mode: u32,
     /// Where it begins.
     pub(crate) place: Place,
 }
 
 impl ListenerDraft {
-    pub(crate) const fn at(place: Place) -> Self {
+    pub(crate) fn at(place: Place) -> Self {
         Self {
             url: None,
             optional: false,
+            tls: TlsDraft::default(),
+            origins: Vec::new(),
+            proxy: Vec::new(),
+            max_connections: usize::MAX,
+            mode: 0o660,
             place,
         }
     }
@@ -35,10 +46,23 @@ impl ListenerDraft {
     pub(crate) fn checked(&self) -> Option<Listen> {
         Some(Listen {
             optional: self.optional,
+            origins: self.origins.clone(),
+            proxy: self.proxy.clone(),
+            max_connections: self.max_connections,
+            mode: self.mode,
             ..Listen::new(self.url.clone()?)
         })
     }
 }
+
+impl HasTls for ListenerDraft {
+    fn tls(&mut self) -> &mut TlsDraft {
+        &mut self.tls
+    }
+}
+
+/// What holds of TLS where a listener says nothing.
+const OF_ALL: &str = "that of [tls]";
 
 /// See the module.
 pub(crate) static LISTENER: &[Spec<ListenerDraft>] = &[
@@ -52,7 +76,8 @@ pub(crate) static LISTENER: &[Spec<ListenerDraft>] = &[
             Ok(())
         }),
         "",
-        "Where to listen: `tcp://ADDRESS:PORT`.",
+        "Where to listen, and what is spoken there: `tcp://ADDRESS:PORT`, `mqtts://`, `ws://ADDRESS:PORT/PATH`, `wss://`, \
+         `unix:///PATH`, `systemd:NAME`.",
     )
     .said("must be given")
     .more("Port 0 takes any free port; IPv6 addresses stand in brackets. A listener that is removed takes its connections along.")
@@ -64,4 +89,55 @@ pub(crate) static LISTENER: &[Spec<ListenerDraft>] = &[
         "Start without it where this host does not have the address.",
     )
     .live(),
+    Spec::new(
+        "max_connections",
+        Kind::Count {
+            least: 1,
+            most: UNLIMITED,
+            set: |draft: &mut ListenerDraft, n| draft.max_connections = usize::try_from(n).unwrap_or(usize::MAX),
+        },
+        "unlimited",
+        "Connections of this listener.",
+    )
+    .more("Beyond: closed as they come."),
+    Spec::new(
+        "mode",
+        Kind::Text("octal digits like 660", |draft: &mut ListenerDraft, text| {
+            draft.mode = u32::from_str_radix(text, 8)
+                .ok()
+                .filter(|mode| *mode <= 0o777)
+                .ok_or("write three octal digits, as in 660")?;
+            Ok(())
+        }),
+        "660",
+        "Permissions of the file of a Unix socket.",
+    ),
+    Spec::new(
+        "origins",
+        Kind::Texts("an origin like https://example.org", |draft: &mut ListenerDraft, text| {
+            draft.origins.push(text.to_owned());
+            Ok(())
+        }),
+        "",
+        "WebSocket: pages of these origins may connect.",
+    )
+    .said("all"),
+    Spec::new(
+        "proxy",
+        Kind::Texts("a network like 10.0.0.0/8", |draft: &mut ListenerDraft, text| {
+            let network = text.parse().or_else(|_| text.parse().map(|address: std::net::IpAddr| address.into()));
+            draft.proxy.push(network.map_err(|_| format!("{text} is no network; write for example 10.0.0.0/8"))?);
+            Ok(())
+        }),
+        "",
+        "Proxies in these networks begin with a header of the PROXY protocol, and have to.",
+    )
+    .said("none"),
+    tls::certificate().said(OF_ALL),
+    tls::key().said(OF_ALL),
+    tls::clients().said(OF_ALL),
+    tls::ca().said(OF_ALL),
+    tls::crl().said(OF_ALL),
+    tls::user_from().said(OF_ALL),
+    tls::min_version().said(OF_ALL),
 ];

@@ -15,6 +15,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::draft::{Draft, Survives};
 use crate::spec::{Flag, Kind, Reload, Spec, UNLIMITED};
+use crate::tls;
 use crate::value::{self, Raw};
 
 /// The tables of the file, with what they are about.
@@ -28,6 +29,10 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     (
         "limits",
         "How much there may be of everything. Counters are below `$SYS/broker/burgee`.",
+    ),
+    (
+        "tls",
+        "What all listeners with TLS have in common; each can say it for itself below `[listener.tls]`.",
     ),
     ("log", "What it says."),
 ];
@@ -337,6 +342,76 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
     .live()
     .flag(Flag::Value("memory-limit")),
     Spec::new(
+        "limits.connections_per_address",
+        Kind::Count {
+            least: 1,
+            most: UNLIMITED,
+            set: |draft: &mut Draft, n| draft.accept.max_per_address = small(n),
+        },
+        "unlimited",
+        "Connections of one address; of IPv6 the first 64 bits count.",
+    )
+    .more("Beyond: closed as they come. Unix sockets are exempt."),
+    Spec::new(
+        "limits.connection_rate",
+        Kind::Count {
+            least: 0,
+            most: 1_000_000,
+            set: |draft: &mut Draft, n| draft.accept.rate_per_address = small(n),
+        },
+        "0",
+        "New connections a second of one address; 0: no limit.",
+    )
+    .more("Beyond: closed as they come."),
+    Spec::new(
+        "limits.connection_burst",
+        Kind::Count {
+            least: 1,
+            most: 1_000_000,
+            set: |draft: &mut Draft, n| draft.accept.burst_per_address = small(n),
+        },
+        "100",
+        "So many of them may come at once.",
+    ),
+    Spec::new(
+        "limits.handshakes",
+        Kind::Count {
+            least: 1,
+            most: UNLIMITED,
+            set: |draft: &mut Draft, n| draft.accept.max_handshakes = machine(n),
+        },
+        "1024",
+        "Connections that have not come to MQTT: TLS, WebSocket or a PROXY header is still under way.",
+    )
+    .more("Beyond: new ones are closed as they come."),
+    Spec::new(
+        "limits.handshake_timeout",
+        Kind::Time {
+            least: SECOND,
+            most: HOUR,
+            set: |draft: &mut Draft, time| draft.accept.handshake_timeout_ms = millis(time),
+        },
+        "10s",
+        "Time for that.",
+    ),
+    tls::certificate().flag(Flag::Value("tls-cert")),
+    tls::key().flag(Flag::Value("tls-key")),
+    tls::clients().flag(Flag::Value("tls-clients")),
+    tls::ca().flag(Flag::Value("tls-ca")),
+    tls::crl().flag(Flag::Value("tls-crl")),
+    tls::user_from(),
+    tls::min_version(),
+    Spec::new(
+        "tls.watch",
+        Kind::Time {
+            least: Duration::ZERO,
+            most: HOUR,
+            set: |draft: &mut Draft, time| draft.accept.tls_watch_ms = millis(time),
+        },
+        "5s",
+        "Time between two looks at the files of TLS; 0: only on reload.",
+    ),
+    Spec::new(
         "log.level",
         Kind::Text("a level, or pairs of module and level", |draft: &mut Draft, text| {
             draft.log = levels(text)?;
@@ -355,6 +430,11 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The largest number means no limit.
+fn small(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 /// What this machine can count; the largest number means no limit.

@@ -148,12 +148,12 @@ fn listeners_from_outside_replace_those_of_the_file_and_keep_what_it_says_of_the
     };
     let fifth = || ("tcp://127.0.0.1:5".to_owned(), true);
     let seventh = || ("tcp://127.0.0.1:7".to_owned(), false);
-    assert_eq!(outside(&[], &[]).1, 4);
+    assert_eq!(outside(&[], &[]).1, 2 * LISTENER.len());
     let variable = [("BURGEE_LISTEN", "tcp://127.0.0.1:7,tcp://127.0.0.1:5")];
-    assert_eq!(outside(&variable, &[]), (vec![seventh(), fifth()], 4));
+    assert_eq!(outside(&variable, &[]), (vec![seventh(), fifth()], 2 * LISTENER.len()));
     assert_eq!(
         outside(&variable, &[("listen", "tcp://127.0.0.1:5")]),
-        (vec![fifth()], 2)
+        (vec![fifth()], LISTENER.len())
     );
 }
 
@@ -314,4 +314,54 @@ fn part() -> impl Strategy<Value = String> {
         "\\PC{0,6}",
         ".{0,3}",
     ]
+}
+
+#[test]
+fn what_a_listener_is_besides_its_place_is_read() {
+    let text = "[[listener]]\nurl = 'ws://127.0.0.1:0/mqtt'\nmax_connections = 7\norigins = ['https://example.org']\n\
+                proxy = ['10.0.0.0/8', '192.0.2.1']\nmode = '600'\n[limits]\nconnections_per_address = 5\n\
+                connection_rate = 3\nconnection_burst = 4\nhandshakes = 9\nhandshake_timeout = '2s'\n[tls]\nwatch = '0s'";
+    let broker = check(text).unwrap().broker;
+    let listen = &broker.listeners[0];
+    assert_eq!((listen.max_connections, listen.mode), (7, 0o600));
+    assert_eq!(listen.origins, ["https://example.org"]);
+    let proxies: Vec<_> = listen.proxy.iter().map(ToString::to_string).collect();
+    assert_eq!(proxies, ["10.0.0.0/8", "192.0.2.1/32"]);
+    let accept = &broker.accept;
+    assert_eq!((accept.max_per_address, accept.rate_per_address), (5, 3));
+    assert_eq!((accept.burst_per_address, accept.max_handshakes), (4, 9));
+    assert_eq!((accept.handshake_timeout_ms, accept.tls_watch_ms), (2000, 0));
+}
+
+#[test]
+fn tls_that_cannot_be_spoken_is_told_with_its_place() {
+    for (text, expected) in [
+        (
+            "url = 'mqtts://127.0.0.1:0'",
+            "mqtts://127.0.0.1:0 needs a certificate and its key",
+        ),
+        (
+            "url = 'wss://127.0.0.1:0'\n[listener.tls]\ncertificate = 'no.pem'\nkey = 'no.key'",
+            "wss://127.0.0.1:0 cannot speak TLS: /etc/b/no.pem: cannot be opened",
+        ),
+        (
+            "url = 'tcp://127.0.0.1:0'\n[listener.tls]\nca = 'ca.pem'",
+            "tcp://127.0.0.1:0 does not speak TLS, but has settings for it",
+        ),
+        (
+            "url = 'tcp://127.0.0.1:0'\nproxy = ['10.0.0.0/99']",
+            "10.0.0.0/99 is no network",
+        ),
+        ("url = 'unix:///x'\nmode = '999'", "three octal digits"),
+        (
+            "url = 'tcp://127.0.0.1:0'\n[listener.tls]\nclients = 'must'",
+            "none of the choices",
+        ),
+    ] {
+        let told = check(&format!("[[listener]]\n{text}")).unwrap_err();
+        assert!(
+            told.contains(expected) && told.contains("/etc/b/burgee.toml:"),
+            "{expected}: {told}"
+        );
+    }
 }

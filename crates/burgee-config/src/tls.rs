@@ -1,0 +1,216 @@
+//! The settings of TLS: those of one listener, and those that all have in common.
+//!
+//! What must hold: what a listener says of itself goes before what is said of all. Deliberately absent: reading the files;
+//! see `checked.rs`.
+
+use std::path::PathBuf;
+
+use burgee_broker::{CertificateFiles, ClientCertificates, IdentityField, TlsSettings, TlsVersion};
+
+use crate::spec::{Kind, Spec};
+
+/// TLS while it is read.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct TlsDraft {
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    ca: Option<PathBuf>,
+    crl: Option<PathBuf>,
+    clients: Option<ClientCertificates>,
+    user_from: Option<Option<IdentityField>>,
+    min_version: Option<TlsVersion>,
+}
+
+impl TlsDraft {
+    /// Nothing is said.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The settings, with what is said of all for what is not said here. What is missing is told with the way out.
+    pub(crate) fn over(&self, all: &Self) -> Result<TlsSettings, &'static str> {
+        let path = |here: &Option<PathBuf>, there: &Option<PathBuf>| here.clone().or_else(|| there.clone());
+        // A pair: a certificate from here and a key from there would not fit.
+        let pair = if self.certificate.is_some() || self.key.is_some() {
+            self
+        } else {
+            all
+        };
+        let (Some(chain), Some(key)) = (pair.certificate.clone(), pair.key.clone()) else {
+            return Err("set tls.certificate and tls.key, for the listener or below [tls] for all");
+        };
+        let ca = path(&self.ca, &all.ca);
+        let clients = self.clients.or(all.clients);
+        Ok(TlsSettings {
+            certificates: vec![CertificateFiles { chain, key }],
+            clients: clients.unwrap_or(if ca.is_some() {
+                ClientCertificates::Required
+            } else {
+                ClientCertificates::Off
+            }),
+            ca,
+            crls: path(&self.crl, &all.crl).into_iter().collect(),
+            user_from: self.user_from.or(all.user_from).flatten(),
+            min_version: self.min_version.or(all.min_version).unwrap_or_default(),
+        })
+    }
+}
+
+/// What has settings of TLS.
+pub(crate) trait HasTls: 'static {
+    fn tls(&mut self) -> &mut TlsDraft;
+}
+
+pub(crate) const fn certificate<T: HasTls>() -> Spec<T> {
+    Spec::new(
+        "tls.certificate",
+        Kind::Path(|draft: &mut T, path| draft.tls().certificate = Some(path)),
+        "",
+        "The certificate, and behind it those that lead to its authority, in PEM.",
+    )
+    .said("must be given")
+    .more("Watched: a new one is taken over, and open connections are not touched.")
+}
+
+pub(crate) const fn key<T: HasTls>() -> Spec<T> {
+    Spec::new(
+        "tls.key",
+        Kind::Path(|draft: &mut T, path| draft.tls().key = Some(path)),
+        "",
+        "Its private key, in PEM and without a pass phrase.",
+    )
+    .said("must be given")
+}
+
+pub(crate) const fn ca<T: HasTls>() -> Spec<T> {
+    Spec::new(
+        "tls.ca",
+        Kind::Path(|draft: &mut T, path| draft.tls().ca = Some(path)),
+        "",
+        "The authorities whose certificates clients may show, in PEM.",
+    )
+    .said("none")
+    .more("Watched: who is not trusted any more is disconnected.")
+}
+
+pub(crate) const fn crl<T: HasTls>() -> Spec<T> {
+    Spec::new(
+        "tls.crl",
+        Kind::Path(|draft: &mut T, path| draft.tls().crl = Some(path)),
+        "",
+        "Lists of revoked certificates, in PEM; there can be several in the file.",
+    )
+    .said("none")
+    .more("Watched. A list that is out of date lets nobody in.")
+}
+
+pub(crate) const fn clients<T: HasTls>() -> Spec<T> {
+    Spec::new(
+        "tls.clients",
+        Kind::Choice {
+            of: &[
+                ("off", "they are not asked for a certificate"),
+                ("optional", "who shows one must show a good one"),
+                ("required", "without a good one nobody comes in"),
+            ],
+            set: |draft: &mut T, word| {
+                draft.tls().clients = Some(match word {
+                    "required" => ClientCertificates::Required,
+                    "optional" => ClientCertificates::Optional,
+                    _ => ClientCertificates::Off,
+                });
+            },
+        },
+        "",
+        "Whether clients have to show certificates.",
+    )
+    .said("required where there is tls.ca, else off")
+}
+
+pub(crate) const fn user_from<T: HasTls>() -> Spec<T> {
+    Spec::new(
+        "tls.user_from",
+        Kind::Choice {
+            of: &[
+                ("nothing", "it has no say in that"),
+                ("common-name", "the common name of the subject"),
+                ("email", "the first e-mail address"),
+                ("dns", "the first DNS name"),
+                ("uri", "the first URI"),
+            ],
+            set: |draft: &mut T, word| {
+                draft.tls().user_from = Some(match word {
+                    "common-name" => Some(IdentityField::CommonName),
+                    "email" => Some(IdentityField::Email),
+                    "dns" => Some(IdentityField::Dns),
+                    "uri" => Some(IdentityField::Uri),
+                    _ => None,
+                });
+            },
+        },
+        "",
+        "What of a client's certificate becomes its user name.",
+    )
+    .said("nothing")
+}
+
+pub(crate) const fn min_version<T: HasTls>() -> Spec<T> {
+    Spec::new(
+        "tls.min_version",
+        Kind::Choice {
+            of: &[("1.2", "TLS 1.2 and 1.3"), ("1.3", "TLS 1.3 alone")],
+            set: |draft: &mut T, word| {
+                draft.tls().min_version = Some(if word == "1.3" {
+                    TlsVersion::Tls13
+                } else {
+                    TlsVersion::Tls12
+                });
+            },
+        },
+        "",
+        "The oldest version that is spoken.",
+    )
+    .said("1.2")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_goes_before_all_and_pairs_stay_pairs() {
+        let path = |text: &str| Some(PathBuf::from(text));
+        let all = TlsDraft {
+            certificate: path("all.pem"),
+            key: path("all.key"),
+            ca: path("ca.pem"),
+            ..TlsDraft::default()
+        };
+        let nothing = TlsDraft::default();
+        assert!(nothing.over(&nothing).is_err());
+        let settings = nothing.over(&all).unwrap();
+        assert_eq!(settings.certificates[0].chain, PathBuf::from("all.pem"));
+        assert_eq!(settings.clients, ClientCertificates::Required);
+        let own = TlsDraft {
+            certificate: path("own.pem"),
+            clients: Some(ClientCertificates::Optional),
+            user_from: Some(Some(IdentityField::Dns)),
+            ..TlsDraft::default()
+        };
+        assert!(
+            own.over(&all).is_err(),
+            "its key is missing, and the other one does not fit"
+        );
+        let own = TlsDraft {
+            key: path("own.key"),
+            ..own
+        };
+        let settings = own.over(&all).unwrap();
+        assert_eq!(settings.certificates[0].key, PathBuf::from("own.key"));
+        assert_eq!(
+            (settings.clients, settings.ca),
+            (ClientCertificates::Optional, path("ca.pem"))
+        );
+        assert_eq!(settings.user_from, Some(IdentityField::Dns));
+    }
+}
