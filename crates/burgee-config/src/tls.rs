@@ -9,6 +9,13 @@ use burgee_broker::{CertificateFiles, ClientCertificates, IdentityField, TlsSett
 
 use crate::spec::{Kind, Spec};
 
+/// What of a certificate becomes the user name.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+enum UserFrom {
+    Nothing,
+    Field(IdentityField),
+}
+
 /// TLS while it is read.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct TlsDraft {
@@ -17,7 +24,7 @@ pub(crate) struct TlsDraft {
     ca: Option<PathBuf>,
     crl: Option<PathBuf>,
     clients: Option<ClientCertificates>,
-    user_from: Option<Option<IdentityField>>,
+    user_from: Option<UserFrom>,
     min_version: Option<TlsVersion>,
 }
 
@@ -50,7 +57,10 @@ impl TlsDraft {
             }),
             ca,
             crls: path(&self.crl, &all.crl).into_iter().collect(),
-            user_from: self.user_from.or(all.user_from).flatten(),
+            user_from: match self.user_from.or(all.user_from) {
+                Some(UserFrom::Field(field)) => Some(field),
+                Some(UserFrom::Nothing) | None => None,
+            },
             min_version: self.min_version.or(all.min_version).unwrap_or_default(),
         })
     }
@@ -140,11 +150,11 @@ pub(crate) const fn user_from<T: HasTls>() -> Spec<T> {
             ],
             set: |draft: &mut T, word| {
                 draft.tls().user_from = Some(match word {
-                    "common-name" => Some(IdentityField::CommonName),
-                    "email" => Some(IdentityField::Email),
-                    "dns" => Some(IdentityField::Dns),
-                    "uri" => Some(IdentityField::Uri),
-                    _ => None,
+                    "common-name" => UserFrom::Field(IdentityField::CommonName),
+                    "email" => UserFrom::Field(IdentityField::Email),
+                    "dns" => UserFrom::Field(IdentityField::Dns),
+                    "uri" => UserFrom::Field(IdentityField::Uri),
+                    _ => UserFrom::Nothing,
                 });
             },
         },
@@ -194,7 +204,7 @@ mod tests {
         let own = TlsDraft {
             certificate: path("own.pem"),
             clients: Some(ClientCertificates::Optional),
-            user_from: Some(Some(IdentityField::Dns)),
+            user_from: Some(UserFrom::Field(IdentityField::Dns)),
             ..TlsDraft::default()
         };
         assert!(

@@ -11,13 +11,14 @@ import signal
 import socket
 import subprocess
 import threading
+from dataclasses import replace
 from pathlib import Path
 
-from . import processes
+from . import certificates, processes
 from .limits import WAIT, Failure, check
 from .proxy import Endpoint
 
-LISTENING = re.compile(r"^listening on tcp://(\[[^]]+\]|[^:]+):(\d+)$")
+LISTENING = re.compile(r"^listening on (\w+)://(\[[^]]+\]|[^:]+):(\d+)(/\S*)?$")
 
 
 def host_has_ipv6() -> bool:
@@ -35,8 +36,12 @@ class Burgee:
     def __init__(self, program: Path, shards: int, durability: str, folder: Path) -> None:
         self._errors = folder / "stderr.log"
         listen = ["tcp://127.0.0.1:0"] + (["tcp://[::1]:0"] if host_has_ipv6() else [])
+        listen += ["mqtts://127.0.0.1:0", "ws://127.0.0.1:0/mqtt", "wss://127.0.0.1:0/mqtt"]
+        made = certificates.make(folder)
+        self._ca = made.ca
         command = [str(program), "serve", "--shards", str(shards), "--data", str(folder / "data")]
         command += ["--durability", durability, "--log", "info"]
+        command += ["--tls-cert", str(made.chain), "--tls-key", str(made.key)]
         for url in listen:
             command += ["--listen", url]
         with self._errors.open("wb") as errors:
@@ -49,8 +54,11 @@ class Burgee:
             self._process.kill()
             self._process.wait()
             raise
-        self.endpoint = next(end for end in ends if ":" not in end.host)
-        self.ipv6 = next((end for end in ends if ":" in end.host), None)
+        plain = [end for end in ends if end.scheme == "tcp"]
+        self.endpoint = next(end for end in plain if ":" not in end.host)
+        self.ipv6 = next((end for end in plain if ":" in end.host), None)
+        self.others = [end for end in ends if end.scheme != "tcp"]
+        self.certificate = made.chain
 
     def trouble(self) -> str | None:
         """Why the run cannot go on or must not count as good."""
@@ -83,7 +91,9 @@ class Burgee:
             assert self._process.stdout is not None
             for line in self._process.stdout:
                 if found := LISTENING.match(line.decode(errors="replace").strip()):
-                    ends.append(Endpoint(found[1].strip("[]"), int(found[2])))
+                    scheme, host, port, path = found.groups()
+                    end = Endpoint(host.strip("[]"), int(port), scheme, path or "")
+                    ends.append(replace(end, ca=str(self._ca)) if end.secure else end)
                 if len(ends) == count:
                     ready.set()
             ready.set()
@@ -101,6 +111,8 @@ class External:
     def __init__(self, endpoint: Endpoint, ipv6: Endpoint | None) -> None:
         self.endpoint = endpoint
         self.ipv6 = ipv6
+        self.others: list[Endpoint] = []
+        self.certificate = Path()
 
     def trouble(self) -> str | None:
         """Nothing is known about it."""

@@ -23,6 +23,20 @@ class Endpoint:
 
     host: str
     port: int
+    scheme: str = "tcp"
+    path: str = ""
+    # Of the authority that signed the broker's certificate.
+    ca: str = ""
+
+    @property
+    def secure(self) -> bool:
+        """Whether TLS is spoken."""
+        return self.scheme in ("mqtts", "wss")
+
+    @property
+    def web(self) -> bool:
+        """Whether WebSocket is spoken."""
+        return self.scheme in ("ws", "wss")
 
 
 @dataclass

@@ -35,6 +35,8 @@ class Broker(Protocol):
 
     endpoint: Endpoint
     ipv6: Endpoint | None
+    others: list[Endpoint]
+    certificate: Path
 
     def trouble(self) -> str | None:
         """Why the run cannot go on."""
@@ -114,6 +116,10 @@ class Context:
         folder = Path(mkdtemp(dir=self._environment.folder))
         self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
         return folder
+
+    def modules(self) -> Path:
+        """Where what npm installed lies."""
+        return self._environment.folder.parent / "node_modules"
 
     def at_end(self, action: Callable[[], object]) -> None:
         """Do this when the test ends, well or not."""

@@ -3,6 +3,7 @@
 // It ends when stdin ends. Deliberately absent: any judgement; the driver decides what is right.
 
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
 
@@ -25,9 +26,11 @@ function say(body) {
 function translate(options) {
   const { will } = options
   return {
-    protocol: 'mqtt',
+    protocol: options.endpoint.scheme === 'tcp' ? 'mqtt' : options.endpoint.scheme,
     host: options.endpoint.host,
     port: options.endpoint.port,
+    path: options.endpoint.path || undefined,
+    ca: options.endpoint.ca ? readFileSync(options.endpoint.ca) : undefined,
     ...PROTOCOLS[options.version],
     clientId: options.client_id,
     clean: options.clean,

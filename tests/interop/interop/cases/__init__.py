@@ -16,6 +16,8 @@ MODULES = (
     "basics",
     "retained",
     "versions",
+    "transports",
+    "browser",
     "tools_basics",
     "tools_sessions",
     "tools_mosquitto",

@@ -41,7 +41,12 @@ class PahoClient(Client):
             reconnect_on_failure=options.reconnect,
             # MQTT 5 has no clean session, and paho refuses the argument there.
             clean_session=None if options.version == V5 else options.clean,
+            transport="websockets" if options.endpoint.web else "tcp",
         )
+        if options.endpoint.web:
+            self._client.ws_set_options(path=options.endpoint.path)
+        if options.endpoint.secure:
+            self._client.tls_set(ca_certs=options.endpoint.ca)
         self._client.reconnect_delay_set(min_delay=0.05, max_delay=0.5)  # type: ignore[arg-type]
         self._client.max_queued_messages_set(0)
         if options.user_name is not None:
