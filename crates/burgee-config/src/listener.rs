@@ -99,7 +99,8 @@ pub(crate) static LISTENER: &[Spec<ListenerDraft>] = &[
         "unlimited",
         "Connections of this listener.",
     )
-    .more("Beyond: closed as they come."),
+    .more("Beyond: closed as they come.")
+    .live(),
     Spec::new(
         "mode",
         Kind::Text("octal digits like 660", |draft: &mut ListenerDraft, text| {
@@ -121,7 +122,8 @@ pub(crate) static LISTENER: &[Spec<ListenerDraft>] = &[
         "",
         "WebSocket: pages of these origins may connect.",
     )
-    .said("all"),
+    .said("all")
+    .live(),
     Spec::new(
         "proxy",
         Kind::Texts("a network like 10.0.0.0/8", |draft: &mut ListenerDraft, text| {
@@ -132,7 +134,8 @@ pub(crate) static LISTENER: &[Spec<ListenerDraft>] = &[
         "",
         "Proxies in these networks begin with a header of the PROXY protocol, and have to.",
     )
-    .said("none"),
+    .said("none")
+    .live(),
     tls::certificate().said(OF_ALL),
     tls::key().said(OF_ALL),
     tls::clients().said(OF_ALL),

@@ -351,7 +351,8 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
         "unlimited",
         "Connections of one address; of IPv6 the first 64 bits count.",
     )
-    .more("Beyond: closed as they come. Unix sockets are exempt."),
+    .more("Beyond: closed as they come. Unix sockets are exempt.")
+    .live(),
     Spec::new(
         "limits.connection_rate",
         Kind::Count {
@@ -362,7 +363,8 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
         "0",
         "New connections a second of one address; 0: no limit.",
     )
-    .more("Beyond: closed as they come."),
+    .more("Beyond: closed as they come.")
+    .live(),
     Spec::new(
         "limits.connection_burst",
         Kind::Count {
@@ -372,7 +374,8 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
         },
         "100",
         "So many of them may come at once.",
-    ),
+    )
+    .live(),
     Spec::new(
         "limits.handshakes",
         Kind::Count {
@@ -383,7 +386,8 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
         "1024",
         "Connections that have not come to MQTT: TLS, WebSocket or a PROXY header is still under way.",
     )
-    .more("Beyond: new ones are closed as they come."),
+    .more("Beyond: new ones are closed as they come.")
+    .live(),
     Spec::new(
         "limits.handshake_timeout",
         Kind::Time {
@@ -393,7 +397,8 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
         },
         "10s",
         "Time for that.",
-    ),
+    )
+    .live(),
     tls::certificate().flag(Flag::Value("tls-cert")),
     tls::key().flag(Flag::Value("tls-key")),
     tls::clients().flag(Flag::Value("tls-clients")),
@@ -410,7 +415,8 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
         },
         "5s",
         "Time between two looks at the files of TLS; 0: only on reload.",
-    ),
+    )
+    .live(),
     Spec::new(
         "log.level",
         Kind::Text("a level, or pairs of module and level", |draft: &mut Draft, text| {

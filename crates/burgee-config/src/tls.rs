@@ -80,6 +80,7 @@ pub(crate) const fn certificate<T: HasTls>() -> Spec<T> {
     )
     .said("must be given")
     .more("Watched: a new one is taken over, and open connections are not touched.")
+    .live()
 }
 
 pub(crate) const fn key<T: HasTls>() -> Spec<T> {
@@ -90,6 +91,7 @@ pub(crate) const fn key<T: HasTls>() -> Spec<T> {
         "Its private key, in PEM and without a pass phrase.",
     )
     .said("must be given")
+    .live()
 }
 
 pub(crate) const fn ca<T: HasTls>() -> Spec<T> {
@@ -101,6 +103,7 @@ pub(crate) const fn ca<T: HasTls>() -> Spec<T> {
     )
     .said("none")
     .more("Watched: who is not trusted any more is disconnected.")
+    .live()
 }
 
 pub(crate) const fn crl<T: HasTls>() -> Spec<T> {
@@ -112,6 +115,7 @@ pub(crate) const fn crl<T: HasTls>() -> Spec<T> {
     )
     .said("none")
     .more("Watched. A list that is out of date lets nobody in.")
+    .live()
 }
 
 pub(crate) const fn clients<T: HasTls>() -> Spec<T> {
@@ -135,6 +139,7 @@ pub(crate) const fn clients<T: HasTls>() -> Spec<T> {
         "Whether clients have to show certificates.",
     )
     .said("required where there is tls.ca, else off")
+    .live()
 }
 
 pub(crate) const fn user_from<T: HasTls>() -> Spec<T> {
@@ -162,6 +167,7 @@ pub(crate) const fn user_from<T: HasTls>() -> Spec<T> {
         "What of a client's certificate becomes its user name.",
     )
     .said("nothing")
+    .live()
 }
 
 pub(crate) const fn min_version<T: HasTls>() -> Spec<T> {
@@ -181,6 +187,7 @@ pub(crate) const fn min_version<T: HasTls>() -> Spec<T> {
         "The oldest version that is spoken.",
     )
     .said("1.2")
+    .live()
 }
 
 #[cfg(test)]
