@@ -64,6 +64,19 @@ pub enum Users {
     Matching(Vec<Glob>),
 }
 
+impl Users {
+    /// Whether a client with this user name is among them.
+    #[must_use]
+    pub fn has(&self, user: Option<&str>) -> bool {
+        match self {
+            Self::Everybody => true,
+            Self::Anonymous => user.is_none(),
+            Self::Named => user.is_some(),
+            Self::Matching(globs) => user.is_some_and(|user| globs.iter().any(|glob| glob.fits(user))),
+        }
+    }
+}
+
 /// The topics of a rule.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Topics {

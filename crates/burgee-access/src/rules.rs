@@ -217,12 +217,7 @@ impl Bucket {
 
 /// Whether a rule is for somebody, whatever it says of topics.
 pub(crate) fn is_for(rule: &Rule, who: &Who<'_>) -> bool {
-    let user = match &rule.users {
-        Users::Everybody => true,
-        Users::Anonymous => who.user.is_none(),
-        Users::Named => who.user.is_some(),
-        Users::Matching(globs) => who.user.is_some_and(|user| globs.iter().any(|glob| glob.fits(user))),
-    };
+    let user = rule.users.has(who.user);
     let client = rule.clients.is_empty() || rule.clients.iter().any(|glob| glob.fits(who.client_id));
     let inside = |address| rule.addresses.iter().any(|range| range.has(address));
     user && client && (rule.addresses.is_empty() || who.address.is_some_and(inside))

@@ -3,10 +3,12 @@
 //! What must hold: what a client sent is escaped; a client cannot fill the log: lines of one kind are limited by the
 //! second, and how many were left out is said. Deliberately absent: where the lines go.
 
+use std::net::IpAddr;
+
 use burgee_access::Action;
 use burgee_core::io::{ConnKey, End, Event, Reason};
 use burgee_protocol::Time;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::conn_table::Table;
 use crate::door::Doors;
@@ -109,6 +111,17 @@ fn write(table: &Table, event: &Event) {
             let user = user.as_deref().unwrap_or_default().escape_debug();
             let (client, topic, peer) = (client_id.escape_debug(), topic.escape_debug(), Peer(peer(conn)));
             info!(%client, %user, %peer, action, %topic, %rule, untold, "denied");
+        }
+        Event::Fight {
+            client_id,
+            newcomer,
+            holder,
+            takeovers,
+        } => {
+            let client = client_id.escape_debug();
+            let from = |address: &Option<IpAddr>| address.map_or_else(|| "?".to_owned(), |address| address.to_string());
+            let (newcomer, holder) = (from(&newcomer.1), from(&holder.1));
+            warn!(%client, %newcomer, %holder, takeovers, "two clients use one identifier and throw each other out");
         }
         Event::QueueFull { client_id } => {
             debug!(client = %client_id.escape_debug(), "queue full: messages for this client are dropped");

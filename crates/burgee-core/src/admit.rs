@@ -86,10 +86,7 @@ impl Shard {
             let Some(listener) = self.conns.open_mut(conn).map(|open| open.listener) else {
                 continue;
             };
-            let most = self.max_packet_bytes(listener);
-            if let Some(open) = self.conns.open_mut(conn) {
-                open.max_packet_bytes = most;
-            }
+            self.look_at_limits_again(conn, listener);
             self.look_at_rules_again(conn);
         }
     }

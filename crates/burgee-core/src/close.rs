@@ -45,6 +45,10 @@ impl Shard {
                     .get_mut(open.session)
                     .map(|session| shown(&session.client_id));
             }
+            let user = self.sessions.get(open.session).and_then(|session| session.owner.user());
+            if let Some(user) = user {
+                self.shared.leave(&user);
+            }
             let id = self.sessions.client_id(open.session);
             let client = id.map(|id| self.trace_of(id));
             let (mut last, before) = (open.last_fan_out, self.journal.parked_so_far());

@@ -65,11 +65,20 @@ impl Shard {
             self.refuse(conn, code::IDENTIFIER_REJECTED, fx);
             return Next::Gone;
         }
+        if self.fights(conn, client_id, fx) {
+            return Next::Wait(Hold::Rate);
+        }
         let mut access = self.access_of(conn, client_id, &admission);
         if let (Some(will), Some(access)) = (&connect.will, &mut access)
             && !self.may_leave((conn, access), (will.topic.as_str(), will.retain, will.qos), fx)
         {
             self.refuse(conn, code::NOT_AUTHORIZED, fx);
+            return Next::Gone;
+        }
+        // Last: whoever is counted is in.
+        if !self.count_in(admission.user.as_deref(), self.is_connected(client_id)) {
+            self.counters.denied_connections += 1;
+            self.refuse(conn, code::SERVER_UNAVAILABLE, fx);
             return Next::Gone;
         }
         let entrant = Entrant {
@@ -130,6 +139,12 @@ impl Shard {
             && (connected || self.counters.clients_connected < self.config.max_connections as u64)
     }
 
+    /// Whether a client under this identifier is here.
+    fn is_connected(&self, client_id: &str) -> bool {
+        let session = self.sessions.find(client_id).and_then(|key| self.sessions.get(key));
+        session.is_some_and(|session| session.conn.is_some())
+    }
+
     /// [MQTT-3.2.2-5] CONNACK with a return code, then the end; nothing behind the CONNECT is looked at
     /// [MQTT-3.1.4-5].
     pub(crate) fn refuse(&mut self, conn: ConnKey, code: u8, fx: &mut Effects) {
@@ -146,11 +161,11 @@ impl Shard {
             access,
         } = entrant;
         self.restrictive |= access.is_some();
-        let (session, resumed, mut need) =
-            self.session_for((client_id, admission.user.as_deref()), connect.clean_session, fx);
+        let Admission { user, address, .. } = admission;
+        let (session, resumed, mut need) = self.session_for((client_id, user.as_deref()), connect.clean_session, fx);
         if let Some(state) = self.sessions.get_mut(session) {
             state.conn = Some(conn);
-            state.owner = Owner::User(admission.user);
+            state.owner = Owner::User(user.clone());
             state.restricted = access.is_some();
             state.version = connect.version;
         }
@@ -166,15 +181,17 @@ impl Shard {
             self.touch(session, need);
         }
         let listener = self.conns.get(conn).map_or_else(Default::default, Conn::listener);
-        let max_packet_bytes = self.max_packet_bytes(listener);
+        let max_packet_bytes = self.max_packet_bytes_for(listener, user.as_deref());
+        let meter = self.meter_for(user.as_deref());
         if let Some(state) = self.conns.get_mut(conn) {
             state.state = State::Open(Open {
                 session,
                 version: connect.version,
                 max_packet_bytes,
                 listener,
-                address: admission.address,
+                address,
                 access,
+                meter,
                 keep_alive: KeepAlive::new(connect.keep_alive, self.now),
                 will,
                 cache: burgee_router::RouteCache::default(),

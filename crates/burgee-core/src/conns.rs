@@ -12,6 +12,7 @@ use burgee_router::RouteCache;
 use crate::access::Access;
 use crate::io::{ConnKey, ListenerNo, ShardId, Verdict};
 use crate::message::Message;
+use crate::meter::Meter;
 use crate::sessions::SessionKey;
 
 /// Why a connection is not read for the moment.
@@ -32,6 +33,8 @@ pub(crate) enum Hold {
     Store,
     /// Somebody else judges its CONNECT.
     Verdict,
+    /// It goes too fast.
+    Rate,
     /// The broker ends.
     Ending,
 }
@@ -58,6 +61,8 @@ pub(crate) struct Open {
     pub(crate) address: Option<IpAddr>,
     /// What its client may do; `None`: everything.
     pub(crate) access: Option<Box<Access>>,
+    /// What its publishing is measured by.
+    pub(crate) meter: Option<Box<Meter>>,
     /// Its answers, and messages on their way to everybody, that wait for the store.
     pub(crate) parked: u32,
     /// How many things were parked in all when its last message was; 0: none.
@@ -71,6 +76,8 @@ pub(crate) struct Newcomer {
     /// Its peer's, where it has one.
     pub(crate) address: Option<IpAddr>,
     pub(crate) verdict: Option<Verdict>,
+    /// Its CONNECT is not looked at before, or was not.
+    pub(crate) waits: Option<Time>,
 }
 
 /// How far a connection has come.

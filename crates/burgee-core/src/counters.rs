@@ -58,6 +58,12 @@ pub struct Counters {
     pub refused: u64,
     /// Connections refused because the session of their identifier is another user's.
     pub denied_identifiers: u64,
+    /// Connections refused because their user has as many as it may.
+    pub denied_connections: u64,
+    /// Times that a client had to wait because it published faster than it may.
+    pub slowed: u64,
+    /// Fights over a client identifier.
+    pub fights: u64,
     /// Connections closed because the client broke a rule or went beyond a limit.
     pub faults: u64,
     /// Connections closed because nothing came in time.
@@ -115,6 +121,9 @@ impl Counters {
         self.connections += other.connections;
         self.refused += other.refused;
         self.denied_identifiers += other.denied_identifiers;
+        self.denied_connections += other.denied_connections;
+        self.slowed += other.slowed;
+        self.fights += other.fights;
         self.faults += other.faults;
         self.timeouts += other.timeouts;
         self.kicked += other.kicked;

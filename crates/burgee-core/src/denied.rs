@@ -12,7 +12,7 @@ use burgee_store::SessionNo;
 use crate::access::{Access, Denied, Name};
 use crate::conns::{Conn, Will};
 use crate::io::{Admission, ConnKey, Effects};
-use crate::sessions::{Owner, SessionKey, shown};
+use crate::sessions::{SessionKey, shown};
 use crate::state::Shard;
 
 /// Copies that are taken out of one queue in one go.
@@ -203,14 +203,5 @@ impl Shard {
             open.access = Some(access);
         }
         all
-    }
-}
-
-impl Owner {
-    fn user(&self) -> Option<std::sync::Arc<str>> {
-        match self {
-            Self::Unclaimed => None,
-            Self::User(user) => user.clone(),
-        }
     }
 }

@@ -44,7 +44,7 @@ impl Shard {
         let held = self.conns.get(conn).is_some_and(|conn| {
             matches!(
                 conn.hold,
-                Hold::Mail(_) | Hold::FanOut | Hold::Welcome | Hold::Store | Hold::Ending
+                Hold::Rate | Hold::Mail(_) | Hold::FanOut | Hold::Welcome | Hold::Store | Hold::Ending
             )
         });
         if held || unread {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use burgee_access::Rules;
+use burgee_access::{Rules, Users};
 use burgee_codec::{Version, Versions};
 
 /// A listener: its place in [`Policy::listeners`]. The place of one that is gone stays free.
@@ -19,6 +19,10 @@ pub struct Policy {
     pub listeners: Vec<ListenerPolicy>,
     /// What clients may do. `None`: everything; an empty list: nothing.
     pub rules: Option<Arc<Rules>>,
+    /// What users may use: the first that is for a user counts.
+    pub limits: Vec<UserLimits>,
+    /// What is done about two clients that fight over one identifier.
+    pub fights: Fights,
 }
 
 impl Default for Policy {
@@ -27,6 +31,8 @@ impl Default for Policy {
         Self {
             listeners: vec![ListenerPolicy::default()],
             rules: None,
+            limits: Vec::new(),
+            fights: Fights::default(),
         }
     }
 }
@@ -40,6 +46,72 @@ impl Policy {
     pub(crate) fn rules(&self, number: ListenerNo) -> Option<&Arc<Rules>> {
         let own = self.listener(number).and_then(|listener| listener.rules.as_ref());
         own.or(self.rules.as_ref())
+    }
+}
+
+/// What the clients of some users may use.
+#[derive(Clone, Debug)]
+pub struct UserLimits {
+    /// Whose.
+    pub users: Users,
+    /// Connections of each user at a time, over all shards; beyond, CONNACK 3. Clients without a user name are not counted.
+    pub max_connections: u32,
+    /// What each connection may publish.
+    pub publish: Rate,
+    /// Largest remaining length accepted, in bytes, if it is less than the listener's.
+    pub max_packet_bytes: u32,
+    /// Subscriptions of one session, if it is less than the listener's.
+    pub max_subscriptions: usize,
+}
+
+impl UserLimits {
+    /// No limits for these users.
+    #[must_use]
+    pub fn new(users: Users) -> Self {
+        Self {
+            users,
+            max_connections: u32::MAX,
+            publish: Rate::default(),
+            max_packet_bytes: u32::MAX,
+            max_subscriptions: usize::MAX,
+        }
+    }
+}
+
+/// How much may be published. Who is beyond it is not read until it is within it again.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
+pub struct Rate {
+    /// Messages in a second; 0: no limit.
+    pub messages: u32,
+    /// So many may come at once after a rest; 0: as many as in a second.
+    pub message_burst: u32,
+    /// Bytes of PUBLISH packets in a second; 0: no limit.
+    pub bytes: u64,
+    /// So many may come at once after a rest; 0: as many as in a second.
+    pub byte_burst: u64,
+    /// Who has been beyond it for so many milliseconds without a rest is disconnected; 0: nobody is.
+    pub close_after_ms: u64,
+}
+
+/// A fight: an identifier is taken over so often within so much time.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub struct Fights {
+    /// Takeovers; 0: nobody looks.
+    pub takeovers: u32,
+    /// Within so many milliseconds.
+    pub within_ms: u64,
+    /// In a fight, a newcomer waits so many milliseconds before its CONNECT is looked at, twice as long each time, up to half
+    /// of the time for CONNECT; 0: nobody waits.
+    pub slow_ms: u64,
+}
+
+impl Default for Fights {
+    fn default() -> Self {
+        Self {
+            takeovers: 5,
+            within_ms: 60_000,
+            slow_ms: 0,
+        }
     }
 }
 

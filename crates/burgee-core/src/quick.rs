@@ -53,6 +53,10 @@ impl Shard {
             return None;
         }
         let now = self.now;
+        if let Some(slowed) = self.has_to_slow(conn) {
+            // Who goes on for too long is closed on the long way.
+            return slowed.ok();
+        }
         let open = self.conns.open_mut(conn).filter(|open| open.version < Version::V5)?;
         if let Some(access) = &open.access
             && !access.is_known_to_allow(publish.topic_bytes(), publish.qos)
@@ -74,6 +78,9 @@ impl Shard {
         };
         open.keep_alive.touch(now);
         let next = self.publish_on(route, &arrived, (publish, place), fx);
+        if !matches!(next, Next::Wait(_)) {
+            self.charge(conn, publish.packet.len());
+        }
         self.give_cache(conn, cache);
         Some(next)
     }

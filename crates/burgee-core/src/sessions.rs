@@ -130,6 +130,14 @@ pub(crate) enum Owner {
 }
 
 impl Owner {
+    /// The user name, if there is one.
+    pub(crate) fn user(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Unclaimed => None,
+            Self::User(user) => user.clone(),
+        }
+    }
+
     /// Whether a client that came in as this user may go on with it, or end it.
     pub(crate) fn admits(&self, user: Option<&str>) -> bool {
         match self {
@@ -274,6 +282,11 @@ impl Sessions {
         self.by_id
             .insert_unique(hash, slot, |&slot| hasher.hash_one(id_in(slots, slot)));
         SessionKey { slot, generation }
+    }
+
+    pub(crate) fn get(&self, key: SessionKey) -> Option<&Session> {
+        let session = self.slots.get(key.slot as usize)?.session.as_ref();
+        session.filter(|session| session.generation == key.generation)
     }
 
     #[inline]

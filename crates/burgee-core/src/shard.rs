@@ -53,6 +53,7 @@ impl Shard {
                 );
             }
         }
+        self.go_on_reading(effects);
         self.expire(inputs, effects);
         self.relieve(effects);
         if self.expires() {
@@ -93,6 +94,7 @@ impl Shard {
                     listener,
                     address,
                     verdict: None,
+                    waits: None,
                 };
                 self.accepted(conn, newcomer, fx);
             }
@@ -203,11 +205,15 @@ impl Shard {
                 return Ok(Next::Wait(Hold::Store));
             }
             FromClient::Publish(publish) => {
+                if let Some(slowed) = self.has_to_slow(conn) {
+                    return slowed;
+                }
                 // [MQTT-4.8.0-2] what cannot be kept is not acknowledged. What needs no store goes on.
                 let next = self.publish(conn, &publish, raw, fx)?;
                 if matches!(next, Next::Wait(_)) {
                     return Ok(next);
                 }
+                self.charge(conn, raw.len());
                 next
             }
             FromClient::PubAck(id) => self.puback(conn, id, fx).map(|()| Next::Go)?,
@@ -296,7 +302,7 @@ impl Shard {
     fn deadline(&self) -> Option<Time> {
         let awaiting = self.awaiting.front().map(|(due, _)| *due);
         let usual = Time::earlier(
-            Time::earlier(awaiting, self.wheel.next()),
+            Time::earlier(Time::earlier(awaiting, self.wheel.next()), self.slowed.next()),
             // Once it is due, it is what is left over or the store that keeps the end waiting, and not the time.
             Time::earlier(self.sys_deadline(), self.ending.filter(|due| *due > self.now)),
         );

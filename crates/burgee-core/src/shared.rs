@@ -2,7 +2,9 @@
 //!
 //! What must hold: everything in here may be used by several threads at once. Deliberately absent: sessions.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{PoisonError, RwLock};
 
 use ahash::RandomState;
 use burgee_codec::TopicName;
@@ -19,6 +21,8 @@ pub struct Shared {
     pub(crate) retained: RetainedIndex<Message>,
     retained_bytes: AtomicUsize,
     homes: RandomState,
+    /// Connections of each user that has some.
+    users: RwLock<BTreeMap<Box<str>, u32>>,
 }
 
 impl Shared {
@@ -31,6 +35,7 @@ impl Shared {
             retained: RetainedIndex::new(),
             retained_bytes: AtomicUsize::new(0),
             homes: RandomState::with_seeds(d, c, b, a),
+            users: RwLock::default(),
         }
     }
 
@@ -79,6 +84,35 @@ impl Shared {
     #[must_use]
     pub fn retained(&self) -> usize {
         self.retained.len()
+    }
+
+    /// One more connection of a user, if there are fewer than `most`. Says whether there were.
+    pub(crate) fn enter(&self, user: &str, most: u32) -> bool {
+        // A thread that panicked has not left a number half changed.
+        let mut users = self.users.write().unwrap_or_else(PoisonError::into_inner);
+        match users.get_mut(user) {
+            Some(count) if *count >= most => false,
+            Some(count) => {
+                *count += 1;
+                true
+            }
+            None if most == 0 => false,
+            None => {
+                users.insert(user.into(), 1);
+                true
+            }
+        }
+    }
+
+    /// One less.
+    pub(crate) fn leave(&self, user: &str) {
+        let mut users = self.users.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = users.get_mut(user) {
+            *count -= 1;
+            if *count == 0 {
+                users.remove(user);
+            }
+        }
     }
 
     /// The shard that owns a client identifier.

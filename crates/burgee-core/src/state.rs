@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::conns::{Conns, Hold};
 use crate::counters::Counters;
 use crate::expiry_state::Expiry;
+use crate::fighting::Fighting;
 use crate::io::{ConnKey, Effects, ShardId};
 use crate::job::Job;
 use crate::journal::Journal;
@@ -42,6 +43,9 @@ pub struct Shard {
     pub(crate) counters: Counters,
     /// Keep alive.
     pub(crate) wheel: Wheel,
+    /// Connections that went too fast, by when they are read again.
+    pub(crate) slowed: Wheel,
+    pub(crate) fighting: Fighting,
     /// Connections without CONNECT, in the order of their deadlines.
     pub(crate) awaiting: VecDeque<(Time, ConnKey)>,
     /// Fan-outs that did not fit into a turn, strictly first in, first out: whatever is published while one is left over
@@ -113,6 +117,8 @@ impl Shard {
             sessions: Sessions::new(seeds),
             counters: Counters::default(),
             wheel: Wheel::default(),
+            slowed: Wheel::default(),
+            fighting: Fighting::default(),
             awaiting: VecDeque::new(),
             jobs: VecDeque::new(),
             journal: Journal::new(id, config.shards, (config.durable, config.store_bytes)),
@@ -154,6 +160,9 @@ impl Shard {
             fx.pauses.push(conn);
             if let Hold::Mail(shard) = hold {
                 self.mail_waiters.push((conn, shard));
+            }
+            if hold == Hold::Rate {
+                self.slow(conn);
             }
             if hold == Hold::Store {
                 self.store_waiters.push(conn);

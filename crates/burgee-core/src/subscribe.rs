@@ -29,7 +29,7 @@ impl Shard {
         let Some((key, listener)) = self.conns.open_mut(conn).map(|open| (open.session, open.listener)) else {
             return Ok(());
         };
-        let max_subscriptions = self.max_subscriptions(listener);
+        let max_subscriptions = self.max_subscriptions_for(listener, key);
         let kept = self.sessions.kept(key);
         let mut codes = Vec::with_capacity(subscribe.filters.len());
         let mut replays = Vec::new();

@@ -7,6 +7,7 @@ use burgee_core::Config;
 use burgee_protocol::session::{Policy, QueueLimits};
 
 use crate::disk::DiskSettings;
+use crate::law::Law;
 use crate::net::NetSettings;
 use crate::rng::Rng;
 
@@ -53,8 +54,12 @@ pub struct Scenario {
     pub crashes: Vec<u64>,
     /// Time that it takes to start again, at most, in milliseconds.
     pub downtime: u64,
+    /// Access rules, and when they come into force; the first is there from the start. None: no rules, ever.
+    pub laws: Vec<(u64, Law)>,
 }
 
+/// Worlds with access rules, in percent of those that can have some.
+const LAWFUL: u64 = 60;
 /// Durable worlds, in percent.
 const DURABLE: u64 = 50;
 
@@ -98,6 +103,7 @@ impl Scenario {
             disk: None,
             crashes: Vec::new(),
             downtime: 0,
+            laws: Vec::new(),
         }
     }
 
@@ -121,6 +127,26 @@ impl Scenario {
             notice_ms: *rng.pick(&[0, 1, 1, 20]),
             fails: rng.percent(15).then(|| rng.range(1, 60)),
         });
+        self
+    }
+
+    /// Gives the world access rules, or not. `rng` is a chance of its own. In a world with shared subscriptions it cannot be
+    /// told which member was passed over, and a restart finds the rules that it began with.
+    #[must_use]
+    pub fn with_laws(mut self, rng: &mut Rng) -> Self {
+        let fails = self.disk.as_ref().is_some_and(|disk| disk.fails.is_some());
+        if self.shared || fails || !self.crashes.is_empty() || !rng.percent(LAWFUL) {
+            return self;
+        }
+        let mut times: Vec<u64> = (0..rng.size(0, 5)).map(|_| rng.below(self.busy_ms)).collect();
+        times.push(0);
+        times.sort_unstable();
+        self.laws = times.iter().map(|at| (*at, Law::draw(rng, self.devices))).collect();
+        // When trouble ends, everybody may do everything: what comes then was not forbidden meanwhile.
+        self.laws.push((self.busy_ms, Law::open(rng)));
+        if let Some((_, law)) = self.laws.first() {
+            self.config.policy = law.to_policy();
+        }
         self
     }
 

@@ -59,6 +59,7 @@ pub struct Crash {
 pub fn run(seed: u64, told: bool) -> Story {
     let mut rng = Rng::new(seed);
     let scenario = Scenario::draw(&mut rng).with_disk(&mut Rng::new(!seed));
+    let scenario = scenario.with_laws(&mut Rng::new(seed ^ 0x1A3D));
     tell(World::new((seed, told), scenario, rng), seed)
 }
 
@@ -171,6 +172,7 @@ impl World {
             lateness: scenario.lateness + 5,
             durable: scenario.disk.is_some(),
         };
+        let laws = scenario.laws.iter().map(|(_, law)| law.clone()).collect();
         let post = Post::new(config.shards, scenario.mail_ms, scenario.mail_slot);
         // A chance of its own: what happens to the clients does not depend on it.
         let mut apart = Rng::new(seed ^ 0xD15C);
@@ -198,7 +200,7 @@ impl World {
             shells,
             devices,
             hooligans,
-            oracle: Oracle::new(rules),
+            oracle: Oracle::new(rules, laws),
             owners: Vec::new(),
         }
     }
@@ -206,6 +208,13 @@ impl World {
     fn live(&mut self) -> Verdict {
         for shell in &mut self.shells {
             shell.wake_soon(&mut self.net);
+        }
+        for (number, (at, law)) in self.scenario.laws.iter().enumerate().skip(1) {
+            for shell in &mut self.shells {
+                // Not everywhere at once.
+                let at = at + self.rng.range(0, 3);
+                shell.obey(at, number, law.to_policy(), &mut self.net);
+            }
         }
         for device in &mut self.devices {
             device.plan(&mut self.net);
@@ -512,6 +521,7 @@ mod tests {
             |tally: &Tally| tally.wills,
             |tally: &Tally| tally.violations,
             |tally: &Tally| tally.timeouts,
+            |tally: &Tally| tally.forbidden,
             |tally: &Tally| tally.crashes,
             |tally: &Tally| tally.recovered_messages,
         ] {

@@ -3,6 +3,7 @@
 //! What must hold: an event names the client and says why; identifiers are as the client sent them and have to be
 //! escaped where they are shown. Deliberately absent: addresses; the event loop knows them by the connection.
 
+use core::net::IpAddr;
 use std::sync::Arc;
 
 use burgee_access::{Action, Place};
@@ -74,6 +75,17 @@ pub enum Event {
         rule: Option<Place>,
         /// Its denials that were not told since the last one that was.
         untold: u64,
+    },
+    /// Two clients throw each other out again and again (told once for each fight).
+    Fight {
+        /// What they fight over.
+        client_id: Box<str>,
+        /// Who takes it now, and from where.
+        newcomer: (ConnKey, Option<IpAddr>),
+        /// Who has it.
+        holder: (ConnKey, Option<IpAddr>),
+        /// How often it was taken over lately.
+        takeovers: u32,
     },
     /// Messages are dropped for a session because its queue is full (debug, once until it has been empty again).
     QueueFull {

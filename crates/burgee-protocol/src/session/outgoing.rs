@@ -135,12 +135,27 @@ impl<M: Deliverable> Outgoing<M> {
         self.queue.pop_if(old)
     }
 
-    /// Takes out of the waiting messages that the window has room for those for which `gone` holds, `most` at most. Looks
-    /// no further than to the first that lies elsewhere.
+    /// Takes out those for which `gone` holds, `most` at most: of what has an identifier and was never written, and of the
+    /// waiting messages that the window has room for. Of those it looks no further than to the first that lies elsewhere.
     #[must_use = "a dropped message must be counted"]
-    pub fn sift(&mut self, most: usize, gone: impl FnMut(&M) -> bool) -> Vec<M> {
+    pub fn sift(&mut self, most: usize, mut gone: impl FnMut(&M) -> bool) -> Vec<M> {
+        let (mut at, mut out) = (self.written, Vec::new());
+        while out.len() < most
+            && let Some(flight) = self.flights.get(at)
+        {
+            let new = match &flight.stage {
+                Stage::Published { message, written } => !written && message.is_here() && gone(message),
+                Stage::Released { .. } => false,
+            };
+            if new {
+                out.extend(self.finish(at));
+            } else {
+                at += 1;
+            }
+        }
         let room = usize::from(self.window).saturating_sub(self.flights.len());
-        self.queue.sift((room, most), gone)
+        out.extend(self.queue.sift((room, most - out.len()), gone));
+        out
     }
 
     /// Whether [`Outgoing::next`] has something to write.

@@ -10,6 +10,7 @@ use burgee_codec::{
 
 use super::state::{Cause, Done, Flight, MessageNo, Session, Testament, Will};
 use super::{Oracle, Verdict};
+use crate::law::Wish;
 use crate::net::LinkId;
 
 /// What a packet does to its connection.
@@ -249,7 +250,13 @@ impl Oracle {
             qos: publish.qos,
             retain: publish.retain,
         };
-        let number = self.route(publisher, will);
+        let number = if self.may_publish(&publisher, &will.topic, will.qos) || will.topic.starts_with("$SYS") {
+            self.route(publisher, will)
+        } else {
+            self.tally.forbidden += 1;
+            self.denied += 1;
+            None
+        };
         let Some(id) = id else { return };
         self.expect_ack(link, publish.qos, (id, number));
         if twice {
@@ -290,6 +297,13 @@ impl Oracle {
                 codes.push(0x80);
                 continue;
             }
+            let wish = (self.session(session).client.clone(), without_group(filter.as_str()));
+            let Some(most) = self.laws.allow(self.shard, (&wish.0, Wish::Subscribe), wish.1) else {
+                self.tally.forbidden += 1;
+                codes.push(0x80);
+                continue;
+            };
+            let granted = granted.min(most);
             codes.push(granted.bits());
             self.session(session)
                 .filters
@@ -386,8 +400,22 @@ impl Oracle {
         let forbidden = connect
             .will
             .is_some_and(|will| will.topic.levels().next() == Some("$SYS"));
-        forbidden.then_some(5)
+        let unlawful = connect
+            .will
+            .is_some_and(|will| !self.may_publish(named(connect), will.topic.as_str(), will.qos));
+        (forbidden || unlawful).then_some(5)
     }
+}
+
+/// Who leaves its name to the broker gets one that no rule of these worlds can mean.
+const fn named<'c>(connect: &Connect<'c>) -> &'c str {
+    if connect.client_id.is_empty() { "?" } else { connect.client_id }
+}
+
+/// The filter behind the group of a shared subscription.
+fn without_group(filter: &str) -> &str {
+    let shared = filter.strip_prefix("$share/").and_then(|rest| rest.split_once('/'));
+    shared.map_or(filter, |(_, filter)| filter)
 }
 
 fn client_of(sessions: &[Session], session: usize) -> String {

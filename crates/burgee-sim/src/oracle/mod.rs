@@ -10,6 +10,7 @@ mod groups;
 mod history;
 mod inflow;
 mod judge;
+mod lawful;
 mod outflow;
 mod recovery;
 mod resume;
@@ -24,10 +25,12 @@ use std::rc::Rc;
 use burgee_codec::QoS;
 use burgee_core::io::{CloseMode, End};
 
+use crate::law::Law;
 use crate::net::LinkId;
 pub use found::{Found, FoundSession};
 use groups::Groups;
 use history::History;
+use lawful::Laws;
 use state::{Cause, Conn, Message, MessageNo, Session, SessionNo, Will};
 
 /// What the judge says: nothing, or what is wrong.
@@ -53,6 +56,8 @@ pub enum Seen {
     Shutdown,
     /// Nothing more can be kept.
     StoreFailed,
+    /// Another law of the world is in force from here on.
+    Law(usize),
     /// Anything that the oracle need not know.
     Other,
 }
@@ -109,6 +114,7 @@ pub struct Rules {
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of yes and no")]
 pub struct Oracle {
     rules: Rules,
+    laws: Laws,
     now: u64,
     shard: u16,
     conns: BTreeMap<LinkId, Conn>,
@@ -176,6 +182,8 @@ pub struct Tally {
     pub timeouts: u64,
     /// Crashes and restarts.
     pub crashes: u64,
+    /// Messages, filters and wills that rules forbade.
+    pub forbidden: u64,
     /// Sessions that a restart found.
     pub recovered: u64,
     /// Messages that a restart found, each session's.
@@ -195,6 +203,7 @@ impl Tally {
         self.violations += other.violations;
         self.timeouts += other.timeouts;
         self.crashes += other.crashes;
+        self.forbidden += other.forbidden;
         self.recovered += other.recovered;
         self.recovered_messages += other.recovered_messages;
     }
@@ -203,9 +212,10 @@ impl Tally {
 impl Oracle {
     /// Knows nothing yet.
     #[must_use]
-    pub fn new(rules: Rules) -> Self {
+    pub fn new(rules: Rules, laws: Vec<Law>) -> Self {
         Self {
             rules,
+            laws: Laws::new(laws),
             now: 0,
             shard: 0,
             conns: BTreeMap::new(),
@@ -298,6 +308,10 @@ impl Oracle {
                 self.has_failed = true;
                 Ok(())
             }
+            Seen::Law(number) => {
+                self.new_law(*number);
+                Ok(())
+            }
             Seen::Other => Ok(()),
         }
     }
@@ -376,6 +390,7 @@ impl Oracle {
         self.conns.retain(|_, conn| conn.closed.is_none());
         self.closing.clear();
         self.vague = false;
+        self.end_of_laws();
         if self.rules.prompt_replay {
             for session in &mut self.sessions {
                 // As long as the window is full the broker waits with the rest.

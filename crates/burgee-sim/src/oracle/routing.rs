@@ -56,17 +56,18 @@ impl Oracle {
             }
             if self.rules.shared {
                 // What a session is owed for itself looks like what it gets for a group: as if it were one of its own.
-                groups.insert(
-                    (format!("/{place}"), String::new()),
-                    vec![Member {
-                        session: place,
-                        qos,
-                        conn,
-                    }],
-                );
+                let own = Member {
+                    session: place,
+                    qos,
+                    conn,
+                };
+                groups.insert((format!("/{place}"), String::new()), vec![own]);
                 continue;
             }
-            let optional = offline || self.vague || (qos == QoS::AtMostOnce && awaited(place));
+            let optional = self.laws.forbid(session, &message.topic)
+                || offline
+                || self.vague
+                || (qos == QoS::AtMostOnce && awaited(place));
             session.owed.push(Owed {
                 message: number,
                 qos,
@@ -170,7 +171,10 @@ impl Oracle {
                     topic.clone(),
                     Wanted {
                         any_of: vec![*number],
-                        optional: false,
+                        optional: self
+                            .sessions
+                            .get(session)
+                            .is_some_and(|session| self.laws.forbid(session, topic)),
                     },
                 )
             })
@@ -201,7 +205,11 @@ impl Oracle {
             self.tally.wills += 1;
             // Those who should get it may be gone by then.
             self.vague = true;
-            self.route(client, will);
+            if self.may_publish(&client, &will.topic, will.qos) {
+                self.route(client, will);
+            } else {
+                self.tally.forbidden += 1;
+            }
         }
         self.vague = false;
     }
@@ -242,8 +250,12 @@ impl Oracle {
             let mut left = Testament::default();
             // Without a disk an earlier packet may have ended it.
             if cause != Cause::Disconnect || (self.vague && self.without_disk.contains(&self.shard)) {
-                self.tally.wills += 1;
-                left.published = self.route(client, will);
+                if self.may_publish(&client, &will.topic, will.qos) {
+                    self.tally.wills += 1;
+                    left.published = self.route(client, will);
+                } else {
+                    self.tally.forbidden += 1;
+                }
             }
             let now = self.now;
             self.session(session).kept.will.change(left, now, u64::MAX);

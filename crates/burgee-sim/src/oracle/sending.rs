@@ -34,6 +34,7 @@ impl Oracle {
 
     fn judge_publish(&mut self, link: LinkId, publish: &Publish<'_>) -> Verdict {
         if publish.topic.as_str().starts_with("$SYS/") {
+            self.check_law(link, publish.topic.as_str())?;
             return self.sent_sys(link, publish);
         }
         let number = self.session_of(link)?;
@@ -43,6 +44,7 @@ impl Oracle {
         {
             return self.sent_again(link, number, id, publish);
         }
+        self.check_law(link, publish.topic.as_str())?;
         let waiting = self
             .session(number)
             .flights
@@ -182,11 +184,13 @@ impl Oracle {
         candidates.retain(|message| self.message(*message).topic == publish.topic.as_str());
         // The same may be owed several times; then the order says which one this is.
         let latest = self.latest_from(number, &candidates, publish.qos);
+        let lawful = self.laws.are_any();
         let owed = &mut self.session(number).owed;
         let fits = |owed: &Owed| candidates.contains(&owed.message) && owed.qos == publish.qos;
         // Copies of QoS 0 for an earlier connection are mostly lost.
         let sure = |owed: &Owed| fits(owed) && (owed.qos > QoS::AtMostOnce || owed.conn == Some(link));
-        let must = |owed: &Owed| sure(owed) && !(owed.optional && owed.qos == QoS::AtMostOnce);
+        // What a law forbade meanwhile may be gone.
+        let must = |owed: &Owed| sure(owed) && !(owed.optional && (lawful || owed.qos == QoS::AtMostOnce));
         // What comes back from the disk has DUP set, or looks new.
         let place = owed.iter().position(|owed| publish.dup && owed.restored && fits(owed));
         let place = place.or_else(|| owed.iter().position(|owed| owed.message >= latest && must(owed)));
@@ -195,7 +199,7 @@ impl Oracle {
         if let Some(place) = place.or_else(|| owed.iter().position(fits)) {
             let owed = owed.remove(place);
             // A late copy for an earlier connection may look like one for this; then its place cannot be told.
-            let late = owed.qos == QoS::AtMostOnce && candidates.len() > 1 && !self.rules.no_delay;
+            let late = candidates.len() > 1 && (lawful || (owed.qos == QoS::AtMostOnce && !self.rules.no_delay));
             if !late && !owed.alike {
                 self.check_order(link, number, owed.message, publish.qos)?;
             }

@@ -4,7 +4,9 @@
 //! a look at the effects; as in the real event loop they are carried out after the turn.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use burgee_core::Policy;
 use burgee_core::io::{ConnKey, End, Input, Inputs, ListenerNo, Parcel, ShardId};
 
 use super::slots::Slots;
@@ -20,6 +22,7 @@ pub(super) enum Prepared {
     Room(ConnKey),
     Mail(ShardId, Parcel),
     News(News),
+    Law(usize, Arc<Policy>),
     Shutdown,
 }
 
@@ -115,6 +118,10 @@ impl Inputs for Feed<'_> {
             Prepared::News(News::Failed) => {
                 self.seen.push(Seen::StoreFailed);
                 Input::StoreFailed
+            }
+            Prepared::Law(number, policy) => {
+                self.seen.push(Seen::Law(number));
+                Input::Policy(policy)
             }
             Prepared::Shutdown => {
                 self.seen.push(Seen::Shutdown);

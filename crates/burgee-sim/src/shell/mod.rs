@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use burgee_core::io::{ConnKey, Effects, End, ShardId};
-use burgee_core::{Config, Counters, Shard, Shared};
+use burgee_core::{Config, Counters, Policy, Shard, Shared};
 use burgee_protocol::Time;
 use burgee_store::{OwedRef, Recovered, SessionRecord};
 
@@ -40,6 +40,8 @@ pub struct Shell {
     arrivals: VecDeque<ConnKey>,
     next_turn: Option<u64>,
     shutdown: bool,
+    /// Laws that are to come into force, and when.
+    laws: VecDeque<(u64, usize, Arc<Policy>)>,
     /// What the disk says, and when it is heard.
     news: VecDeque<(u64, News)>,
     /// The core knows that the disk has failed.
@@ -90,6 +92,7 @@ impl Shell {
             arrivals: VecDeque::new(),
             next_turn: None,
             shutdown: false,
+            laws: VecDeque::new(),
             news: VecDeque::new(),
             without_disk: false,
             dies: false,
@@ -120,6 +123,12 @@ impl Shell {
     /// The disk says something, to be heard at `at`.
     pub fn hear(&mut self, at: u64, news: News, net: &mut Net) {
         self.news.push_back((at, news));
+        self.wake_at(at, net);
+    }
+
+    /// From `at` on another law is in force.
+    pub fn obey(&mut self, at: u64, number: usize, policy: Arc<Policy>, net: &mut Net) {
+        self.laws.push_back((at, number, policy));
         self.wake_at(at, net);
     }
 
@@ -221,6 +230,11 @@ impl Shell {
     /// Collects what is there for the core, in any order, as much as this world's turns take.
     fn prepare(&mut self, net: &mut Net, post: &mut Post) -> VecDeque<Prepared> {
         let mut prepared = Vec::new();
+        while self.laws.front().is_some_and(|(at, ..)| *at <= net.now)
+            && let Some((_, number, policy)) = self.laws.pop_front()
+        {
+            prepared.push(Prepared::Law(number, policy));
+        }
         if std::mem::take(&mut self.shutdown) {
             prepared.push(Prepared::Shutdown);
         }
@@ -326,6 +340,10 @@ impl Shell {
             let readable = !slot.paused && (up.readable() > 0 || slot.hand_out || up.ended().is_some());
             slot.is_served() && (readable || slot.room || up.ended() == Some(Finish::Rst))
         });
+        if let Some((at, ..)) = self.laws.front() {
+            let at = *at;
+            self.wake_at(at, net);
+        }
         if let Some((at, _)) = self.news.front() {
             let at = *at;
             self.wake_at(at, net);
@@ -370,7 +388,12 @@ fn tell(inputs: &[Seen]) -> String {
             let taken = crate::actor::packet::describe(bytes.get(..*used).unwrap_or_default());
             format!("from {link}: {taken} ({used} of {} bytes)", bytes.len())
         }
-        other @ (Seen::Accepted(_) | Seen::Ended(..) | Seen::Shutdown | Seen::StoreFailed | Seen::Other) => {
+        other @ (Seen::Accepted(_)
+        | Seen::Ended(..)
+        | Seen::Shutdown
+        | Seen::StoreFailed
+        | Seen::Law(_)
+        | Seen::Other) => {
             format!("{other:?}")
         }
     });

@@ -1,0 +1,103 @@
+//! What the law of the world says to a session: what it may not publish, subscribe to, or be sent.
+//!
+//! What must hold: nothing is sent that no law allows which was in force on its shard in that turn; what a law forbids
+//! while it waits may be missing, and nothing else may. Deliberately absent: the law itself.
+
+use std::collections::BTreeMap;
+
+use burgee_codec::QoS;
+
+use super::Oracle;
+use super::state::Session;
+use crate::law::{Law, Wish};
+use crate::net::LinkId;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Laws {
+    /// All laws of this world; none: nothing is ever forbidden.
+    all: Vec<Law>,
+    /// Which one is in force on each shard.
+    in_force: BTreeMap<u16, usize>,
+    /// Those that were replaced in this turn.
+    replaced: Vec<usize>,
+}
+
+impl Laws {
+    pub(super) fn new(all: Vec<Law>) -> Self {
+        Self { all, ..Self::default() }
+    }
+
+    pub(super) const fn are_any(&self) -> bool {
+        !self.all.is_empty()
+    }
+
+    /// The QoS up to which something is allowed on a shard.
+    pub(super) fn allow(&self, shard: u16, (client, wish): (&str, Wish), name: &str) -> Option<QoS> {
+        let number = self.in_force.get(&shard).copied().unwrap_or(0);
+        let law = self.all.get(number);
+        law.map_or(Some(QoS::ExactlyOnce), |law| law.allows(client, wish, name))
+    }
+
+    /// Whether a session may not be sent this now.
+    pub(super) fn forbid(&self, session: &Session, topic: &str) -> bool {
+        let shard = session.shard.unwrap_or_default();
+        self.are_any() && self.allow(shard, (&session.client, Wish::Receive), topic).is_none()
+    }
+}
+
+impl Oracle {
+    /// From here on another law is in force on this shard.
+    pub(super) fn new_law(&mut self, number: usize) {
+        let old = self.laws.in_force.insert(self.shard, number).unwrap_or(0);
+        self.laws.replaced.push(old);
+        let (laws, messages, shard) = (&self.laws, &self.messages, self.shard);
+        let here = self
+            .sessions
+            .iter_mut()
+            .filter(|session| session.shard == Some(shard) && !session.dead);
+        for session in here {
+            let client = session.client.clone();
+            let forbidden = |topic: &str| laws.allow(shard, (&client, Wish::Receive), topic).is_none();
+            for owed in &mut session.owed {
+                owed.optional |= messages
+                    .get(owed.message)
+                    .is_some_and(|message| forbidden(&message.topic));
+            }
+            for replay in &mut session.replays {
+                for (topic, wanted) in &mut replay.wanted {
+                    wanted.optional |= forbidden(topic);
+                }
+            }
+        }
+    }
+
+    /// Whether a client may publish this now.
+    pub(super) fn may_publish(&self, client: &str, topic: &str, qos: QoS) -> bool {
+        let most = self.laws.allow(self.shard, (client, Wish::Publish), topic);
+        most.is_some_and(|most| qos <= most)
+    }
+
+    /// # Errors
+    /// No law that was in force in this turn allows it to be sent.
+    pub(super) fn check_law(&mut self, link: LinkId, topic: &str) -> Result<(), String> {
+        if !self.laws.are_any() {
+            return Ok(());
+        }
+        let client = self.conns.get(&link).map_or("", |conn| &conn.client);
+        let now = self.laws.allow(self.shard, (client, Wish::Receive), topic).is_some();
+        let mut replaced = self
+            .laws
+            .replaced
+            .iter()
+            .filter_map(|number| self.laws.all.get(*number));
+        if now || replaced.any(|law| law.allows(client, Wish::Receive, topic).is_some()) {
+            return Ok(());
+        }
+        Err("the rules forbid that this is sent".to_owned())
+    }
+
+    pub(super) fn end_of_laws(&mut self) {
+        self.laws.replaced.clear();
+    }
+}
