@@ -174,3 +174,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_example_of_the_documentation_does_what_is_said_of_it() {
+    let page = include_str!("../../../docs/access.md");
+    let (_, behind) = page.split_once("## Mosquitto's `acl_file`").unwrap();
+    let example = behind.split("```").nth(1).unwrap();
+    let rules = rules(example);
+    for (user, client, topic, expected) in [
+        ("", "c", "public/x", "r"),
+        ("ada", "c", "public/x", "-"),
+        ("ada", "c", "house/kitchen", "rw"),
+        ("ada", "c", "house/safe", "-"),
+        ("ada", "c", "devices/c/up", "r"),
+        ("ada", "c", "users/ada/status", "w"),
+        ("bob", "c", "users/ada/status", "-"),
+    ] {
+        assert_eq!(access(&rules, user, client, topic), expected, "{user} {topic}");
+    }
+}

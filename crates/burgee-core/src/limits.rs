@@ -51,8 +51,8 @@ impl Shard {
         let meter = self.meter_for(user.as_deref());
         if let Some(open) = self.conns.open_mut(conn) {
             open.max_packet_bytes = most;
-            let same = |(old, new): (&Box<Meter>, &Box<Meter>)| old.rate() == new.rate();
-            if !open.meter.as_ref().zip(meter.as_ref()).is_some_and(same) {
+            let same = |(old, new): (&Meter, &Meter)| old.rate() == new.rate();
+            if !open.meter.as_deref().zip(meter.as_deref()).is_some_and(same) {
                 open.meter = meter;
             }
         }

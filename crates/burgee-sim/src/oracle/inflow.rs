@@ -409,7 +409,11 @@ impl Oracle {
 
 /// Who leaves its name to the broker gets one that no rule of these worlds can mean.
 const fn named<'c>(connect: &Connect<'c>) -> &'c str {
-    if connect.client_id.is_empty() { "?" } else { connect.client_id }
+    if connect.client_id.is_empty() {
+        "?"
+    } else {
+        connect.client_id
+    }
 }
 
 /// The filter behind the group of a shared subscription.
