@@ -6,6 +6,7 @@
 //! What each takes for its own: the certificate, a client whose listener takes its certificate as the user; the password
 //! file, names that stand in it; tokens, passwords that have the form of one; the call-out, everything.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -103,7 +104,7 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Reads all files, and begins to fetch what is to be fetched. `http_at_once` requests may be under way at a time.
+    /// Reads all files. Nobody is asked over the network yet. `http_at_once` requests may be under way at a time.
     ///
     /// # Errors
     /// Everything that is wrong.
@@ -153,10 +154,42 @@ impl Chain {
         })
     }
 
+    /// Users of the password files here who in `newer` are gone, or have another password.
+    #[must_use]
+    pub fn users_changed(&self, newer: &Self) -> BTreeSet<Box<str>> {
+        let mut changed = BTreeSet::new();
+        for (name, hashed) in self.files().flat_map(|file| file.users.iter()) {
+            // Of several files that know a name, the first decides.
+            let now = newer.files().find_map(|file| file.users.find(name));
+            if now != Some(hashed) && self.files().find_map(|file| file.users.find(name)) == Some(hashed) {
+                changed.insert(name.into());
+            }
+        }
+        changed
+    }
+
+    fn files(&self) -> impl Iterator<Item = &Passwords> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Passwords(passwords) => Some(&**passwords),
+            Step::Certificate | Step::Tokens(_) | Step::Http(_) => None,
+        })
+    }
+
     /// There is no way to find out who somebody is: everybody is nobody.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.steps.is_empty()
+    }
+
+    /// Begins to fetch what is to be fetched.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(crate) fn begin(&self) -> std::io::Result<()> {
+        self.steps.iter().try_for_each(|step| match step {
+            Step::Tokens(tokens) => tokens.begin(),
+            Step::Certificate | Step::Passwords(_) | Step::Http(_) => Ok(()),
+        })
     }
 
     /// Whether work of this kind can come up.
@@ -202,11 +235,7 @@ impl Chain {
             Some(Step::Http(call_out)) => call_out.ask(login),
             Some(Step::Certificate) => Said::NotMine,
             None => {
-                let file = self.steps.iter().find_map(|step| match step {
-                    Step::Passwords(passwords) => Some(passwords),
-                    Step::Certificate | Step::Tokens(_) | Step::Http(_) => None,
-                });
-                if let Some(passwords) = file {
+                if let Some(passwords) = self.files().next() {
                     passwords
                         .users
                         .feign(login.user.as_deref().unwrap_or_default(), login.secret());

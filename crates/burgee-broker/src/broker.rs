@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use burgee_auth::Counters as LoginCounters;
 use burgee_core::io::ShardId;
 use burgee_core::{Config, Policy, Shard, Shared};
 use burgee_store_sqlite::{Settings, SqliteStore, SyncPolicy};
@@ -23,6 +24,7 @@ use crate::control::Control;
 use crate::door::{Doors, Gate, TransportCounters};
 use crate::keeper::{IDLE, Keeper, Kept};
 use crate::listener::{self, Opened};
+use crate::logins::{Logins, Plan};
 use crate::mail::Hub;
 use crate::reload::{Numbered, ReloadError, ReloadReport};
 use crate::restore::restore;
@@ -37,6 +39,7 @@ const AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// A running broker. Dropping it ends it at once.
 pub struct Broker {
     hub: Arc<Hub>,
+    logins: Arc<Logins>,
     clock: Clock,
     threads: Vec<JoinHandle<()>>,
     store: Option<StoreThreads>,
@@ -58,11 +61,15 @@ impl Broker {
             shards,
             max_open,
             accept,
+            authentication,
             durability,
             mut core,
         } = config;
+        // Before anything is opened: what is wrong with the settings is told by itself.
+        let plan = Plan::of_all(&listeners, &authentication)?;
         core.shards = shards.get();
         spread(&mut core.policy, listeners.len());
+        plan.make_ask(&mut core.policy);
         core.durable = durability != Durability::Memory;
         let sizes = Sizes {
             outbox_bytes: core.outbox_bytes,
@@ -87,8 +94,11 @@ impl Broker {
             wakers.push(Waker::new(poll.registry(), WAKER).map_err(system("a waker"))?);
             polls.push(poll);
         }
+        let hub = Arc::new(Hub::new(wakers, sizes.mail_bytes, doors));
+        let logins = Logins::start(plan, &hub);
         let mut broker = Self {
-            hub: Arc::new(Hub::new(wakers, sizes.mail_bytes, doors)),
+            logins: Arc::new(logins.map_err(system("a thread"))?),
+            hub,
             clock: Clock::start(),
             threads: Vec::new(),
             store: None,
@@ -146,6 +156,18 @@ impl Broker {
         self.hub.doors().counters()
     }
 
+    /// What has become of logins since the start.
+    #[must_use]
+    pub fn login_counters(&self) -> LoginCounters {
+        self.logins.counters()
+    }
+
+    /// Logins that wait to be checked.
+    #[must_use]
+    pub fn logins_waiting(&self) -> usize {
+        self.logins.waiting()
+    }
+
     /// The addresses of the internet among them.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
@@ -164,9 +186,11 @@ impl Broker {
         banned_users: BTreeSet<Box<str>>,
     ) -> Result<ReloadReport, ReloadError> {
         let plan = self.listeners.plan(new, self.hub.doors())?;
+        let prepared = self.logins.prepare(plan.logins());
+        prepared.map_err(|error| ReloadError::Listen(system("a thread")(error)))?;
         // From here on nothing fails, unless the broker ends.
         let limits = (new.max_open, new.accept.clone());
-        let (listeners, mut report) = plan.apply(&self.hub, limits, banned_users)?;
+        let (listeners, mut report) = plan.apply((&self.hub, &self.logins), limits, banned_users)?;
         self.watch = None;
         if let Err(error) = self.watch_tls(Duration::from_millis(new.accept.tls_watch_ms)) {
             tracing::error!(%error, "certificates are not watched any more: SIGHUP reads them again");
@@ -219,6 +243,7 @@ impl Broker {
         if let Some(opened) = accept {
             shard_loop.accept_from(opened).map_err(system("a listener"))?;
         }
+        shard_loop.ask_about_logins(Arc::clone(&self.logins));
         if let Some(store) = &self.store {
             shard_loop.keep_through(Arc::clone(store.keeper.tray()));
         }

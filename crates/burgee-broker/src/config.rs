@@ -6,6 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
+use burgee_auth::{Chain, InvalidMethod, Limits, MethodSettings, Remember};
 use burgee_core::Config;
 use burgee_core::io::ShardId;
 use burgee_store_sqlite::SyncPolicy;
@@ -64,6 +65,45 @@ pub struct Listen {
     pub max_connections: usize,
     /// Permissions of the file, if it is a Unix socket.
     pub mode: u32,
+    /// Whether somebody comes in here who does not say who it is.
+    pub anonymous: Anonymous,
+}
+
+/// Whether somebody comes in who gives neither user name nor password.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
+pub enum Anonymous {
+    /// Only where nobody but this machine can come, and nothing is set to find out who somebody is.
+    #[default]
+    Local,
+    /// Yes.
+    Allowed,
+    /// No.
+    Refused,
+}
+
+/// How it is found out who somebody is.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct AuthSettings {
+    /// The ways, in order; none: everybody is nobody.
+    pub methods: Vec<MethodSettings>,
+    /// How long a password that was found right is known again.
+    pub remember: Remember,
+    /// Threads, queues, failed logins.
+    pub limits: Limits,
+}
+
+impl AuthSettings {
+    /// Reads all files that it needs. Nothing changes yet.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn load(&self) -> Result<Chain, Vec<InvalidMethod>> {
+        Chain::new(
+            &self.methods,
+            self.remember,
+            usize::from(self.limits.http_workers.get()),
+        )
+    }
 }
 
 impl Listen {
@@ -78,6 +118,7 @@ impl Listen {
             proxy: Vec::new(),
             max_connections: usize::MAX,
             mode: 0o660,
+            anonymous: Anonymous::Local,
         }
     }
 }
@@ -138,6 +179,8 @@ pub struct BrokerConfig {
     pub max_open: usize,
     /// Limits for what comes in from outside.
     pub accept: AcceptLimits,
+    /// How it is found out who somebody is.
+    pub authentication: AuthSettings,
     /// What is kept over a restart; goes before `durable` in `core`.
     pub durability: Durability,
     /// What the shards themselves obey.
@@ -167,6 +210,7 @@ impl Default for BrokerConfig {
             shards: Shards::default(),
             max_open: usize::MAX,
             accept: AcceptLimits::default(),
+            authentication: AuthSettings::default(),
             durability: Durability::default(),
             core: Config::default(),
         }

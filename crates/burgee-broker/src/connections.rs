@@ -285,7 +285,6 @@ impl Connections {
     }
 
     /// Who is at the other end.
-    #[expect(dead_code, reason = "whoever asks about users will want to know")]
     pub(crate) fn peer(&self, key: ConnKey) -> Option<Peer> {
         let conn = self.table.get(key)?;
         let layers = conn.layers.as_deref();

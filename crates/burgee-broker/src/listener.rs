@@ -175,20 +175,9 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Says in the log where the broker listens, and loudly what that means.
+/// Says in the log where the broker listens.
 pub(crate) fn announce(url: &ListenUrl) {
     tracing::info!("listening on {url}");
-    if let Endpoint::Inet {
-        host: Host::Address(address),
-        ..
-    } = url.endpoint()
-        && !address.to_canonical().is_loopback()
-    {
-        tracing::warn!(
-            "{url} can be reached from other hosts, and this version knows no users: \
-             ANYBODY WHO REACHES IT CAN PUBLISH AND SUBSCRIBE; protect it with a firewall or listen on loopback"
-        );
-    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use burgee_core::io::{Mailbox, Parcel, ShardId};
+use burgee_auth::Outcome;
+use burgee_core::io::{ConnKey, Mailbox, Parcel, ShardId};
 use mio::Waker;
 
 use crate::door::Doors;
@@ -177,6 +178,14 @@ impl Hub {
     pub(crate) fn order(&self, shard: ShardId, order: Order) {
         if let Some(desk) = self.desks.get(usize::from(shard)) {
             desk.board.order(order);
+            self.notify(shard, shard);
+        }
+    }
+
+    /// Tells a shard what became of a login.
+    pub(crate) fn tell_outcome(&self, shard: ShardId, conn: ConnKey, outcome: Outcome) {
+        if let Some(desk) = self.desks.get(usize::from(shard)) {
+            desk.board.outcome(conn, outcome);
             self.notify(shard, shard);
         }
     }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::io::{ErrorKind, Read};
 use std::ops::Range;
 
-use burgee_core::io::{ConnKey, End, Input, Inputs, ListenerNo};
+use burgee_core::io::{ConnKey, End, Input, Inputs, ListenerNo, Verdict};
 
 use crate::conn_table::{Conn, Flags, Table};
 use crate::layers::{Sent, SpeaksFor, Trouble, Workspace};
@@ -52,12 +52,21 @@ pub(crate) struct News {
     pub(crate) rooms: Vec<ConnKey>,
     /// Connections that the event loop itself has ended.
     pub(crate) ended: Vec<(ConnKey, End)>,
+    /// What became of logins.
+    pub(crate) verdicts: VecDeque<(ConnKey, Verdict)>,
+    /// Connections that have to go, and why.
+    pub(crate) kicks: VecDeque<(ConnKey, &'static str)>,
     pub(crate) shutdown: bool,
 }
 
 impl News {
     pub(crate) fn is_empty(&self) -> bool {
-        self.accepted.is_empty() && self.rooms.is_empty() && self.ended.is_empty() && !self.shutdown
+        self.accepted.is_empty()
+            && self.rooms.is_empty()
+            && self.ended.is_empty()
+            && self.verdicts.is_empty()
+            && self.kicks.is_empty()
+            && !self.shutdown
     }
 }
 
@@ -350,7 +359,7 @@ enum Found {
     Ended(ConnKey, End),
 }
 
-/// The inputs of one turn, in this order: what the store says, the end, arrivals, room, mail, bytes.
+/// The inputs of one turn, in this order: what became of logins, what the store says, the end, arrivals, room, mail, bytes.
 pub(crate) struct TurnInputs<'a> {
     table: &'a mut Table,
     reader: &'a mut Reader,
@@ -420,6 +429,10 @@ impl Inputs for TurnInputs<'_> {
     fn next(&mut self) -> Option<Input<'_>> {
         // Bytes that the core did not answer for stay where they are.
         self.consumed(0, 0);
+        // Before a change of users: who comes in by the old ones is there when the change sends them away.
+        if let Some((conn, verdict)) = self.news.verdicts.pop_front() {
+            return Some(Input::Verdict { conn, verdict });
+        }
         if !self.inbox.notices.is_empty()
             && let Some(said) = self.inbox.notices.next(&mut self.mail_left)
         {
@@ -435,6 +448,9 @@ impl Inputs for TurnInputs<'_> {
                 listener: ListenerNo(found.map_or(0, |found| found.listener)),
                 address: found.and_then(|found| found.peer.ip()),
             });
+        }
+        if let Some((conn, reason)) = self.news.kicks.pop_front() {
+            return Some(Input::Kick { conn, reason });
         }
         if let Some(conn) = self.news.rooms.pop() {
             return Some(Input::Room { conn });

@@ -19,6 +19,7 @@ use burgee_core::{Config, ListenerPolicy, Policy};
 use crate::config::{AcceptLimits, BrokerConfig, Listen, frame_limit};
 use crate::door::{Doors, Gate};
 use crate::listener::{self, Opened};
+use crate::logins::{self, Logins};
 use crate::mail::Hub;
 use crate::order::{Done, Farewell, Order};
 use crate::start_error::StartError;
@@ -94,6 +95,7 @@ pub(crate) struct Plan {
     gates: Vec<Arc<Gate>>,
     tls: Vec<(Arc<TlsSlot>, Prepared)>,
     config: Arc<Config>,
+    logins: logins::Plan,
 }
 
 impl Numbered {
@@ -170,6 +172,9 @@ impl Numbered {
         let mut policy = Policy::clone(&new.core.policy);
         policy.listeners = policies;
         config.policy = Arc::new(policy);
+        let places: Vec<_> = after.iter().map(Option::as_ref).collect();
+        let logins = logins::Plan::new(&places, &new.authentication).map_err(ReloadError::Listen)?;
+        logins.make_ask(&mut config.policy);
         let mut after = Self {
             all: after,
             bound: self.bound.clone(),
@@ -206,6 +211,7 @@ impl Numbered {
             gates,
             tls,
             config: Arc::new(config),
+            logins,
         })
     }
 
@@ -254,12 +260,17 @@ fn nobody() -> ListenerPolicy {
 }
 
 impl Plan {
+    /// What checks logins from now on.
+    pub(crate) const fn logins(&self) -> &logins::Plan {
+        &self.logins
+    }
+
     /// Carries it out, and gives the listeners as they are then.
     pub(crate) fn apply(
         self,
-        hub: &Hub,
+        (hub, logins): (&Hub, &Logins),
         (max_open, limits): (usize, AcceptLimits),
-        banned_users: BTreeSet<Box<str>>,
+        mut banned_users: BTreeSet<Box<str>>,
     ) -> Result<(Numbered, ReloadReport), ReloadError> {
         let mut report = ReloadReport {
             opened: self.open.iter().map(|opened| opened.url.clone()).collect(),
@@ -277,6 +288,8 @@ impl Plan {
             hub.doors().trust_changed();
             hub.nudge();
         }
+        // Before shards send away who has no place any more: nobody comes in by the old users behind that.
+        banned_users.append(&mut logins.apply(self.logins));
         let banned = Banned {
             listeners: self.close.iter().map(|number| ListenerNo(*number)).collect(),
             users: banned_users,

@@ -12,6 +12,7 @@ use std::time::Duration;
 use burgee_core::Shard;
 use burgee_core::io::{Dismissed, Effects, Inputs, ShardId};
 use burgee_protocol::Time;
+use mio::event::Event;
 use mio::{Events, Poll};
 
 use crate::acceptor::Acceptor;
@@ -21,6 +22,8 @@ use crate::connections::Connections;
 use crate::keeper::Tray;
 use crate::listener::Opened;
 use crate::log::EventLog;
+use crate::login_desk::LoginDesk;
+use crate::logins::{Known, Logins};
 use crate::mail::{Arrival, Hub, Inbox};
 use crate::order::{Done, Farewell};
 use crate::reading::TurnInputs;
@@ -72,6 +75,7 @@ pub(crate) struct ShardLoop<M> {
     /// Connections that leave, by the shard they go to.
     leaving: Vec<VecDeque<Arrival>>,
     log: EventLog,
+    logins: LoginDesk,
     /// Where what is to be kept is handed in; none with durability `memory`.
     tray: Option<Arc<Tray>>,
     /// Mail was handed over that publishers were held back for: a turn lets them go on.
@@ -98,6 +102,7 @@ impl<M: Machine> ShardLoop<M> {
             next: 0,
             leaving: (0..shards).map(|_| VecDeque::new()).collect(),
             log: EventLog::default(),
+            logins: LoginDesk::default(),
             tray: None,
             mail_moved: false,
             obeyed: None,
@@ -105,6 +110,11 @@ impl<M: Machine> ShardLoop<M> {
             hub,
             poll,
         }
+    }
+
+    /// What its core asks about CONNECTs is answered from here.
+    pub(crate) fn ask_about_logins(&mut self, logins: Arc<Logins>) {
+        self.logins = LoginDesk::new(self.id, logins);
     }
 
     /// This shard accepts for all.
@@ -129,11 +139,13 @@ impl<M: Machine> ShardLoop<M> {
             // Before the kernel is asked, so that mail cannot overtake bytes that were there first: a client that
             // comes back through another shard must find its DISCONNECT read [MQTT-3.14.4-3].
             self.inbox.fetch(&self.hub);
+            let outcomes = &mut self.inbox.notices.outcomes;
+            self.logins.hear(self.clock.now(), outcomes, &mut self.connections.news);
             self.sleep(&mut events)?;
             let now = self.clock.now();
             for event in &events {
                 match reserved_number(event.token()) {
-                    None => self.connections.event(now, event, &mut self.effects.outboxes),
+                    None => self.event(now, event),
                     Some(number) => {
                         if let Some(acceptor) = &mut self.acceptor {
                             acceptor.ready(number);
@@ -145,6 +157,7 @@ impl<M: Machine> ShardLoop<M> {
             self.admit(now);
             self.connections.recheck();
             self.connections.close_overdue(now, &mut self.effects.outboxes);
+            self.logins.end_expired(now, &mut self.connections.news);
             self.heed_stop();
             self.heed_orders();
             if self.is_due(now) {
@@ -155,6 +168,17 @@ impl<M: Machine> ShardLoop<M> {
                 return Ok(());
             }
         }
+    }
+
+    fn event(&mut self, now: Time, event: &Event) {
+        // Who waits for an answer is not read, so nothing else would tell that it is gone.
+        if !self.logins.is_idle() && (event.is_error() || event.is_write_closed()) {
+            let Connections { table, news, .. } = &mut self.connections;
+            if let Some(conn) = table.find(event.token()) {
+                self.logins.give_up(conn, news);
+            }
+        }
+        self.connections.event(now, event, &mut self.effects.outboxes);
     }
 
     fn sleep(&mut self, events: &mut Events) -> io::Result<()> {
@@ -181,7 +205,7 @@ impl<M: Machine> ShardLoop<M> {
         let acceptor = self.acceptor.as_ref().and_then(Acceptor::deadline);
         let due = Time::earlier(
             Time::earlier(self.effects.deadline, self.connections.deadline()),
-            Time::earlier(acceptor, self.stopping),
+            Time::earlier(acceptor, Time::earlier(self.logins.deadline(), self.stopping)),
         )?;
         Some(Duration::from_millis(due.millis_since(self.clock.now())))
     }
@@ -219,6 +243,13 @@ impl<M: Machine> ShardLoop<M> {
         }
         self.log.write(now, table, &mut effects.events);
         self.log.write_troubles(now, self.hub.doors(), troubles);
+        for ask in effects.asks.drain(..) {
+            let known = self.connections.peer(ask.conn).map(Known::from).unwrap_or_default();
+            self.logins.take(now, ask, known, &mut self.connections.news);
+        }
+        if !self.logins.is_idle() {
+            effects.closes.iter().for_each(|(conn, _)| self.logins.left(*conn));
+        }
         for (key, to) in effects.moves.drain(..) {
             let arrival = self
                 .connections

@@ -7,6 +7,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::{fmt, io};
 
+use burgee_auth::InvalidMethod;
 use burgee_store::Failure;
 use burgee_store_sqlite::OpenError;
 
@@ -33,6 +34,13 @@ pub enum StartError {
     },
     /// There is nothing to listen on.
     NoListener,
+    /// A listener that others can reach, and nothing says who may come in there.
+    Open {
+        /// Which.
+        url: ListenUrl,
+    },
+    /// How it is found out who somebody is cannot be used: everything that is wrong.
+    Authentication(Vec<InvalidMethod>),
     /// A thread, a selector or random numbers could not be had.
     System {
         /// What was wanted.
@@ -60,6 +68,16 @@ impl fmt::Display for StartError {
             }
             Self::Tls { url, source } => write!(f, "cannot speak TLS on {url}: {source}"),
             Self::NoListener => f.write_str("nothing to listen on: give at least one listener"),
+            Self::Open { url } => write!(
+                f,
+                "{url} can be reached by others, and nothing says who may come in there. Either name the users: \
+                 `burgee passwd -c FILE NAME` makes a file of them, `--users FILE` (auth.passwords_file) uses it; or let \
+                 everybody in: `--allow-anonymous` (allow_anonymous = true)"
+            ),
+            Self::Authentication(wrong) => {
+                f.write_str("it cannot be found out who somebody is, so nothing was started")?;
+                wrong.iter().try_for_each(|invalid| write!(f, "\n{invalid}"))
+            }
             Self::System { what, source } => write!(f, "cannot have {what}: {source}"),
             Self::Store(source) => source.fmt(f),
             Self::Recover { directory, source } => write!(f, "cannot read {}: {source}", directory.display()),
@@ -87,7 +105,8 @@ impl Error for StartError {
             Self::Tls { source, .. } => Some(source),
             Self::Store(source) => Some(source),
             Self::Recover { source, .. } => Some(source),
-            Self::NoListener => None,
+            Self::Authentication(wrong) => wrong.first().map(|invalid| invalid as _),
+            Self::NoListener | Self::Open { .. } => None,
         }
     }
 }

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use burgee_broker::{Broker, BrokerConfig, ClientCertificates, TlsContext, TlsSettings, TransportCounters};
+use burgee_broker::{Anonymous, Broker, BrokerConfig, ClientCertificates, TlsContext, TlsSettings, TransportCounters};
 use rustls::{HandshakeKind, version};
 use support::certificates::{Authority, Place, listener};
 use support::secure::{BOTH, Secure, config};
@@ -30,6 +30,10 @@ use support::{Client, PATIENCE, connect_packet, connect_with_will, publish_packe
 fn with_tls(shards: u16, tls: TlsSettings, change: impl FnOnce(&mut BrokerConfig)) -> (Broker, SocketAddr, SocketAddr) {
     let (broker, plain) = start(shards, |config| {
         config.listeners.push(listener("mqtts", tls));
+        // Who shows no certificate comes in, too, where the listener does not want one.
+        for listen in &mut config.listeners {
+            listen.anonymous = Anonymous::Allowed;
+        }
         config.accept.tls_watch_ms = 0;
         change(config);
     });
@@ -137,6 +141,12 @@ fn clients_show_certificates_where_they_have_to() {
         until(&broker, |now| now.open == 0);
         let failed = broker.transport_counters().failed_handshakes;
         assert_eq!(failed > 0, clients != ClientCertificates::Off, "{failed}");
+        let certified = broker.login_counters().certificate;
+        assert_eq!(
+            certified > 0,
+            clients != ClientCertificates::Off,
+            "a certificate is who it is"
+        );
         Client::connect(plain, "others").ping();
     }
 }

@@ -5,7 +5,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use burgee_broker::{BrokerConfig, Durability, Listen, Shards, SyncPolicy, TlsContext, TlsSettings};
+use burgee_auth::InvalidMethod;
+use burgee_broker::{
+    Anonymous, AuthSettings, BrokerConfig, Durability, Listen, Shards, StartError, SyncPolicy, TlsContext, TlsSettings,
+    check_logins,
+};
 use burgee_core::Config;
 use tracing_subscriber::filter::Targets;
 
@@ -68,13 +72,17 @@ impl Checked {
             mut problems,
         } = read;
         let listeners = listeners(&draft, &mut problems);
+        let authentication = authentication(&draft, &listeners, &settings, &mut problems);
         let durability = durability(&draft, &settings, &mut problems);
         if problems.has_errors() {
             return Err(problems);
         }
         let totals = Totals::of(&draft);
         Ok(Self {
-            broker: broker(&draft, listeners, durability, totals),
+            broker: BrokerConfig {
+                authentication,
+                ..broker(&draft, listeners, durability, totals)
+            },
             grace: draft.grace,
             log: draft.log,
             file,
@@ -103,10 +111,17 @@ fn listeners(draft: &Draft, problems: &mut Problems) -> Vec<Listen> {
             let what = format!("{} is listened on twice", checked.url);
             problems.push(Problem::error(listener.place.clone(), what, "take one of them out"));
         }
-        listeners.push(checked);
+        listeners.push(Listen {
+            anonymous: anonymous(draft, listener.anonymous),
+            ..checked
+        });
     }
     if draft.listeners.is_empty() {
-        BrokerConfig::default().listeners
+        let usual = |listen| Listen {
+            anonymous: anonymous(draft, None),
+            ..listen
+        };
+        BrokerConfig::default().listeners.into_iter().map(usual).collect()
     } else {
         listeners
     }
@@ -139,6 +154,73 @@ fn tls(draft: &Draft, listener: &ListenerDraft, problems: &mut Problems) -> Opti
     }
 }
 
+const fn anonymous(draft: &Draft, own: Option<bool>) -> Anonymous {
+    match own {
+        Some(true) => Anonymous::Allowed,
+        Some(false) => Anonymous::Refused,
+        None if draft.auth.anonymous => Anonymous::Allowed,
+        None => Anonymous::Local,
+    }
+}
+
+/// How it is found out who somebody is, with all files read once to see whether they can be used.
+fn authentication(draft: &Draft, listeners: &[Listen], settings: &Settings, problems: &mut Problems) -> AuthSettings {
+    let authentication = match draft.auth.checked() {
+        Ok(authentication) => authentication,
+        Err((key, way_out)) => {
+            let what = "tokens have keys from several places";
+            problems.push(Problem::error(place_of(settings, key), what, way_out));
+            return AuthSettings::default();
+        }
+    };
+    let check = |listeners: &[Listen]| {
+        let config = BrokerConfig {
+            listeners: listeners.to_vec(),
+            authentication: authentication.clone(),
+            ..BrokerConfig::default()
+        };
+        check_logins(&config)
+    };
+    match check(listeners) {
+        Err(StartError::Authentication(wrong)) => {
+            for invalid in wrong {
+                let key = match &invalid {
+                    InvalidMethod::Passwords(_) => "auth.passwords_file",
+                    InvalidMethod::Tokens(_) => "auth_jwt.keys_file",
+                    InvalidMethod::Http(_) => "auth_http.url",
+                    InvalidMethod::Random(_) | InvalidMethod::Twice(_) => "",
+                };
+                problems.push(Problem::error(place_of(settings, key), invalid.to_string(), ""));
+            }
+        }
+        Err(StartError::Open { .. }) => {
+            for listen in listeners {
+                if let Err(error @ StartError::Open { .. }) = check(std::slice::from_ref(listen)) {
+                    let place = draft
+                        .listeners
+                        .iter()
+                        .find(|draft| draft.url.as_ref() == Some(&listen.url));
+                    let place = place.map_or(Place::All, |draft| draft.place.clone());
+                    problems.push(Problem::error(place, error.to_string(), ""));
+                }
+            }
+        }
+        Err(error) => problems.push(Problem::error(Place::All, error.to_string(), "")),
+        Ok(()) => {}
+    }
+    authentication
+}
+
+/// Where an option was given.
+fn place_of(settings: &Settings, key: &str) -> Place {
+    match settings.get(key).map(|setting| &setting.origin) {
+        Some(Origin::Flag(name)) => Place::Flag(name),
+        Some(Origin::Variable(name)) => Place::Variable(name.clone()),
+        Some(Origin::File(path, _)) => Place::File(path.clone()),
+        Some(Origin::Default) | None => Place::All,
+    }
+}
+
 fn durability(draft: &Draft, settings: &Settings, problems: &mut Problems) -> Durability {
     let sync = match draft.survives {
         Survives::Power => SyncPolicy::Sync,
@@ -148,12 +230,7 @@ fn durability(draft: &Draft, settings: &Settings, problems: &mut Problems) -> Du
     match data_dir::choose(draft.data.clone()) {
         Ok(directory) => Durability::Kept { directory, sync },
         Err(error) => {
-            let place = match settings.get("store.durability").map(|setting| &setting.origin) {
-                Some(Origin::Flag(name)) => Place::Flag(name),
-                Some(Origin::Variable(name)) => Place::Variable(name.clone()),
-                Some(Origin::File(path, _)) => Place::File(path.clone()),
-                Some(Origin::Default) | None => Place::All,
-            };
+            let place = place_of(settings, "store.durability");
             problems.push(Problem::error(place, error, ""));
             Durability::Memory
         }
@@ -175,6 +252,7 @@ fn broker(draft: &Draft, listeners: Vec<Listen>, durability: Durability, totals:
             .saturating_add(totals.connections / 8)
             .saturating_add(64),
         accept: draft.accept.clone(),
+        authentication: AuthSettings::default(),
         durability,
         core,
     }

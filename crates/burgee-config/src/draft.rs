@@ -10,6 +10,7 @@ use burgee_broker::{AcceptLimits, ListenUrl, Shards};
 use burgee_core::Config;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
+use crate::auth_draft::AuthDraft;
 use crate::listener::ListenerDraft;
 use crate::spec::UNLIMITED;
 use crate::tls::{HasTls, TlsDraft};
@@ -38,6 +39,8 @@ pub(crate) struct Draft {
     pub(crate) accept: AcceptLimits,
     /// What listeners with TLS have in common.
     pub(crate) tls: TlsDraft,
+    /// Who may come in.
+    pub(crate) auth: AuthDraft,
     /// From the command line or the environment; goes before those in the file.
     pub(crate) listen: Vec<ListenUrl>,
     pub(crate) listeners: Vec<ListenerDraft>,
@@ -56,6 +59,7 @@ impl Default for Draft {
             core: Config::default(),
             accept: AcceptLimits::default(),
             tls: TlsDraft::default(),
+            auth: AuthDraft::default(),
             listen: Vec::new(),
             listeners: Vec::new(),
         }

@@ -180,15 +180,15 @@ impl Read {
             let Some(spec) = OPTIONS.iter().find(|spec| spec.key == *key) else {
                 continue;
             };
-            let (name, off) = match spec.flag {
-                Flag::None => (spec.key, false),
-                Flag::Value(name) | Flag::Many(name) => (name, false),
-                Flag::Off(name) => (name, true),
+            let (name, switched) = match spec.flag {
+                Flag::None => (spec.key, None),
+                Flag::Value(name) | Flag::Many(name) => (name, None),
+                Flag::Off(name) => (name, Some("false")),
+                Flag::On(name) => (name, Some("true")),
             };
-            let values: Vec<&str> = if off {
-                vec!["false"]
-            } else {
-                values.iter().map(String::as_str).collect()
+            let values: Vec<&str> = match switched {
+                Some(value) => vec![value],
+                None => values.iter().map(String::as_str).collect(),
             };
             self.set(spec, &values, &Place::Flag(name), Origin::Flag(name));
         }

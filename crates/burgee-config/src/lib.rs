@@ -6,6 +6,8 @@
 //! What must hold: no input panics; nothing is applied that was not checked whole; a secret is never printed.
 //! Deliberately absent: the command line's parser and everything that a broker does with its settings.
 
+mod auth;
+mod auth_draft;
 mod checked;
 pub mod data_dir;
 mod draft;
@@ -15,6 +17,7 @@ mod listener;
 mod load;
 mod problem;
 mod reference;
+mod sections;
 mod settings;
 mod spec;
 mod table;

@@ -18,6 +18,7 @@ pub(crate) struct ListenerDraft {
     proxy: Vec<IpNet>,
     max_connections: usize,
     mode: u32,
+    pub(crate) anonymous: Option<bool>,
     /// Where it begins.
     pub(crate) place: Place,
 }
@@ -32,6 +33,7 @@ impl ListenerDraft {
             proxy: Vec::new(),
             max_connections: usize::MAX,
             mode: 0o660,
+            anonymous: None,
             place,
         }
     }
@@ -143,4 +145,12 @@ pub(crate) static LISTENER: &[Spec<ListenerDraft>] = &[
     tls::crl().said(OF_ALL),
     tls::user_from().said(OF_ALL),
     tls::min_version().said(OF_ALL),
+    Spec::new(
+        "allow_anonymous",
+        Kind::Bool(|draft: &mut ListenerDraft, value| draft.anonymous = Some(value)),
+        "",
+        "Let clients in that give neither user name nor password.",
+    )
+    .said("as `auth` says")
+    .live(),
 ];

@@ -6,8 +6,9 @@
 use std::fmt::Write as _;
 
 use crate::listener::LISTENER;
+use crate::sections::SECTIONS;
 use crate::spec::{Flag, Kind, Reload, Spec, UNLIMITED};
-use crate::table::{OPTIONS, SECTIONS};
+use crate::table::OPTIONS;
 use crate::units;
 use crate::value::range;
 
@@ -96,6 +97,7 @@ fn names(page: &mut String) {
         let flag = match spec.flag {
             Flag::None => String::new(),
             Flag::Value(name) | Flag::Many(name) => format!("`--{name}`"),
+            Flag::On(name) => format!("`--{name}` (sets it to true)"),
             Flag::Off(name) => format!("`--{name}` (sets it to false)"),
         };
         let key = if spec.in_file {

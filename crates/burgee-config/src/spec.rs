@@ -20,6 +20,8 @@ pub enum Flag {
     Many(&'static str),
     /// `--name` alone switches the option off.
     Off(&'static str),
+    /// `--name` alone switches it on.
+    On(&'static str),
 }
 
 /// When a changed value counts.

@@ -1,7 +1,7 @@
 //! All options that are there once. **An option is made by adding it here** (or to `listener.rs`): parsing, variable, flag,
 //! help, reference and the first file of `burgee init` follow.
 //!
-//! What must hold: keys are unique, and a key's first part is one of [`SECTIONS`]. Deliberately absent: how the
+//! What must hold: keys are unique, and a key's first part is one of the sections. Deliberately absent: how the
 //! descriptions are used.
 
 use std::path::Path;
@@ -13,29 +13,11 @@ use burgee_core::io::ShardId;
 use burgee_protocol::session::Policy;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
+use crate::auth;
 use crate::draft::{Draft, Survives};
 use crate::spec::{Flag, Kind, Reload, Spec, UNLIMITED};
 use crate::tls;
 use crate::value::{self, Raw};
-
-/// The tables of the file, with what they are about.
-pub(crate) const SECTIONS: &[(&str, &str)] = &[
-    ("broker", "The broker as a whole."),
-    ("store", "What it keeps over a restart, where, and how well."),
-    (
-        "session",
-        "What one client may be owed. Each queue has a limit, something that happens there, and a counter.",
-    ),
-    (
-        "limits",
-        "How much there may be of everything. Counters are below `$SYS/broker/burgee`.",
-    ),
-    (
-        "tls",
-        "What all listeners with TLS have in common; each can say it for itself below `[listener.tls]`.",
-    ),
-    ("log", "What it says."),
-];
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -341,6 +323,43 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
     )
     .live()
     .flag(Flag::Value("memory-limit")),
+    auth::PASSWORDS_FILE,
+    auth::ALLOW_ANONYMOUS,
+    auth::REMEMBER,
+    auth::REMEMBER_ENTRIES,
+    auth::HASH_WORKERS,
+    auth::QUEUE,
+    auth::LONGEST_WAIT,
+    auth::FAILED_LOGINS,
+    auth::FAILED_WINDOW,
+    auth::JWT_KEYS_FILE,
+    auth::JWT_SECRET_FILE,
+    auth::JWT_KEYS_URL,
+    auth::JWT_CA_FILE,
+    auth::JWT_REFRESH,
+    auth::JWT_KEEP,
+    auth::JWT_TIME_LIMIT,
+    auth::JWT_ISSUER,
+    auth::JWT_AUDIENCE,
+    auth::JWT_LEEWAY,
+    auth::JWT_REQUIRE_EXPIRY,
+    auth::JWT_CLOSE_WHEN_EXPIRED,
+    auth::JWT_USER_MUST_MATCH,
+    auth::JWT_USER_CLAIM,
+    auth::JWT_CLIENT_CLAIM,
+    auth::JWT_PUBLISH_CLAIM,
+    auth::JWT_SUBSCRIBE_CLAIM,
+    auth::HTTP_URL,
+    auth::HTTP_CA_FILE,
+    auth::HTTP_BEARER_FILE,
+    auth::HTTP_TIME_LIMIT,
+    auth::HTTP_ALLOW_PLAIN,
+    auth::HTTP_WORKERS,
+    auth::HTTP_KEEP_YES,
+    auth::HTTP_KEEP_NO,
+    auth::HTTP_ENTRIES,
+    auth::HTTP_WHEN_DOWN,
+    auth::HTTP_STALE,
     Spec::new(
         "limits.connections_per_address",
         Kind::Count {
@@ -557,6 +576,7 @@ impl OptionView {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sections::SECTIONS;
 
     #[test]
     fn levels_and_modules_parse_and_typing_errors_do_not() {

@@ -71,8 +71,8 @@ impl FromArgMatches for Flags {
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         for option in options() {
             let values = match option.flag() {
-                Flag::Off(_) if matches.get_flag(option.key()) => vec![String::new()],
-                Flag::None | Flag::Off(_) => continue,
+                Flag::Off(_) | Flag::On(_) if matches.get_flag(option.key()) => vec![String::new()],
+                Flag::None | Flag::Off(_) | Flag::On(_) => continue,
                 Flag::Value(_) | Flag::Many(_) => match matches.get_many::<String>(option.key()) {
                     Some(values) => values.cloned().collect(),
                     None => continue,
@@ -94,7 +94,7 @@ fn argument(option: OptionView) -> Option<Arg> {
     };
     Some(match option.flag() {
         Flag::None => return None,
-        Flag::Off(name) => argument.long(name).action(ArgAction::SetTrue),
+        Flag::Off(name) | Flag::On(name) => argument.long(name).action(ArgAction::SetTrue),
         Flag::Value(name) => valued(argument.long(name)),
         Flag::Many(name) => valued(argument.long(name)).action(ArgAction::Append),
     })
@@ -102,12 +102,12 @@ fn argument(option: OptionView) -> Option<Arg> {
 
 fn short(option: OptionView) -> String {
     let default = match option.flag() {
-        Flag::Off(_) | Flag::None => String::new(),
+        Flag::Off(_) | Flag::On(_) | Flag::None => String::new(),
         Flag::Value(_) | Flag::Many(_) => format!(" [default: {}]", option.default_text()),
     };
     match option.flag() {
         Flag::Off(_) => format!("Switch off: {}", option.help().trim_end_matches('.')),
-        Flag::None | Flag::Value(_) | Flag::Many(_) => {
+        Flag::None | Flag::On(_) | Flag::Value(_) | Flag::Many(_) => {
             format!("{}{default}", option.help().trim_end_matches('.'))
         }
     }

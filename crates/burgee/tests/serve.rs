@@ -106,6 +106,7 @@ fn a_socket_that_systemd_made_is_served_and_found_by_its_name() {
                 "serve",
                 "--durability",
                 "memory",
+                "--allow-anonymous",
                 "--listen",
                 url,
             ])
@@ -205,8 +206,77 @@ fn a_wrong_command_line_ends_with_exit_code_2() {
 }
 
 #[test]
+fn a_listener_that_others_can_reach_is_refused_with_two_ways_out() {
+    let output = burgee("serve --durability memory --listen tcp://0.0.0.0:0")
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(
+        error.contains("--users FILE") && error.contains("--allow-anonymous"),
+        "{error}"
+    );
+}
+
+#[test]
+fn users_come_in_with_their_passwords_and_go_when_they_are_removed() {
+    let path = std::env::temp_dir().join(format!("burgee-serve-users-{}", std::process::id()));
+    drop(std::fs::remove_file(&path));
+    let passwd = |words: &str| {
+        let mut child = burgee(&format!("passwd {} {words}", path.display()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(b"sesame\n").unwrap();
+        assert!(child.wait().unwrap().success(), "{words}");
+    };
+    passwd("-c ann --stdin --memory 64");
+    passwd("bob --stdin --memory 64");
+    let serving = Serving::start(burgee(&format!(
+        "serve --durability memory --listen tcp://127.0.0.1:0 --users {}",
+        path.display()
+    )));
+    let login = |user: &str, password: &str| {
+        let mut stream = TcpStream::connect(serving.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let text = |text: &str| [&[0, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+        let rest = [
+            b"\x00\x04MQTT\x04\xc2\x00\x3c",
+            &*text(user),
+            &*text(user),
+            &*text(password),
+        ]
+        .concat();
+        stream.write_all(&[0x10, u8::try_from(rest.len()).unwrap()]).unwrap();
+        stream.write_all(&rest).unwrap();
+        stream
+    };
+    let mut ann = login("ann", "sesame");
+    expect(&mut ann, &CONNACK);
+    let mut bob = login("bob", "sesame");
+    expect(&mut bob, &CONNACK);
+    expect(&mut login("ann", "guess"), &[0x20, 2, 0, 4]);
+    expect(&mut serving.connect(b'c'), &[0x20, 2, 0, 5]);
+
+    passwd("-D bob");
+    serving.signal("HUP");
+    let mut rest = Vec::new();
+    bob.read_to_end(&mut rest).unwrap();
+    assert_eq!(rest, b"");
+    ann.write_all(&[0xC0, 0]).unwrap();
+    expect(&mut ann, &[0xD0, 0]);
+    expect(&mut login("bob", "sesame"), &[0x20, 2, 0, 4]);
+    serving.signal("TERM");
+    assert!(serving.end().0.success());
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
 fn a_listener_that_others_can_reach_warns_loudly() {
-    let serving = Serving::start(burgee("serve --durability memory --listen tcp://0.0.0.0:0"));
+    let serving = Serving::start(burgee(
+        "serve --durability memory --allow-anonymous --listen tcp://0.0.0.0:0",
+    ));
     serving.signal("TERM");
     let (_, log) = serving.end();
     assert!(log.contains("WARN") && log.contains("ANYBODY WHO REACHES IT"), "{log}");

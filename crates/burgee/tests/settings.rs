@@ -305,7 +305,10 @@ fn a_bad_file_leaves_everything_as_it_was() {
         ),
         (
             "does not have the address",
-            format!("{MEMORY}{ONE}{}", ONE.replace("127.0.0.1", "192.0.2.1")),
+            format!(
+                "{MEMORY}{ONE}{}allow_anonymous = true\n",
+                ONE.replace("127.0.0.1", "192.0.2.1")
+            ),
         ),
     ];
     for (why, text) in bad {

@@ -3,6 +3,7 @@
 //! What must hold: a login never waits for the network; whoever sends tokens with invented keys makes us ask no more
 //! often than every half minute; keys that could not be renewed are used up to a stated age and no longer.
 
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -22,7 +23,9 @@ const LAST_RETRY: Duration = Duration::from_secs(60);
 /// See the module. Dropping it ends the thread.
 pub(super) struct Fetched {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    web: Arc<Web>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    refresh: Duration,
     keep: Duration,
 }
 
@@ -48,17 +51,30 @@ impl Shared {
 }
 
 impl Fetched {
-    pub(super) fn start(web: &WebSettings, refresh: Duration, keep: Duration) -> Result<Self, InvalidTokens> {
+    /// Nothing is asked yet.
+    pub(super) fn new(web: &WebSettings, refresh: Duration, keep: Duration) -> Result<Self, InvalidTokens> {
         let web = Web::new(web, 1).map_err(InvalidTokens::Web)?;
-        let shared = Arc::new(Shared::default());
-        let theirs = Arc::clone(&shared);
-        let thread = thread::Builder::new().name("burgee-keys".to_owned());
-        let thread = thread.spawn(move || run(&theirs, &web, refresh));
         Ok(Self {
-            shared,
-            thread: Some(thread.map_err(InvalidTokens::Thread)?),
+            shared: Arc::default(),
+            web: Arc::new(web),
+            thread: Mutex::default(),
+            refresh,
             keep,
         })
+    }
+
+    /// Begins to fetch, unless that was done.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(super) fn begin(&self) -> io::Result<()> {
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if thread.is_none() {
+            let (shared, web, refresh) = (Arc::clone(&self.shared), Arc::clone(&self.web), self.refresh);
+            let builder = thread::Builder::new().name("burgee-keys".to_owned());
+            *thread = Some(builder.spawn(move || run(&shared, &web, refresh))?);
+        }
+        Ok(())
     }
 
     /// The keys, if there are any that are not too old.
@@ -88,7 +104,8 @@ impl Drop for Fetched {
     fn drop(&mut self) {
         self.shared.lock().ends = true;
         self.shared.changed.notify_all();
-        if let Some(thread) = self.thread.take() {
+        let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = thread.take() {
             drop(thread.join());
         }
     }

@@ -103,8 +103,6 @@ pub enum InvalidTokens {
     Keys(PathBuf, InvalidKeys),
     /// Where keys are to be fetched.
     Web(InvalidWeb),
-    /// No thread for fetching them.
-    Thread(std::io::Error),
 }
 
 impl fmt::Display for InvalidTokens {
@@ -114,7 +112,6 @@ impl fmt::Display for InvalidTokens {
             Self::TooLarge(path) => write!(f, "{}: too large for a file of keys", path.display()),
             Self::Keys(path, invalid) => write!(f, "{}: {invalid}", path.display()),
             Self::Web(invalid) => invalid.fmt(f),
-            Self::Thread(error) => write!(f, "no thread for fetching keys: {error}"),
         }
     }
 }
@@ -140,7 +137,7 @@ impl fmt::Debug for Tokens {
 }
 
 impl Tokens {
-    /// Reads the keys, or begins to fetch them.
+    /// Reads the keys. Those that are to be fetched are not yet.
     ///
     /// # Errors
     /// There are none, or settings that cannot be used.
@@ -148,7 +145,7 @@ impl Tokens {
         let source = match &settings.keys {
             KeySource::Public(path) => Source::Fixed(read(path, KeySet::public)?),
             KeySource::Secret(path) => Source::Fixed(read(path, KeySet::secret)?),
-            KeySource::Fetched { web, refresh, keep } => Source::Fetched(Fetched::start(web, *refresh, *keep)?),
+            KeySource::Fetched { web, refresh, keep } => Source::Fetched(Fetched::new(web, *refresh, *keep)?),
         };
         let demands = Demands {
             issuer: settings.issuer.clone(),
@@ -161,6 +158,17 @@ impl Tokens {
             demands,
             settings,
         })
+    }
+
+    /// Begins to fetch keys, where that is to be done.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(crate) fn begin(&self) -> std::io::Result<()> {
+        match &self.source {
+            Source::Fixed(_) => Ok(()),
+            Source::Fetched(fetched) => fetched.begin(),
+        }
     }
 
     /// Whether the password is meant to be a token.

@@ -4,7 +4,7 @@
 //! costs: an entry that a keyed hash of the name picks is checked in its place, the same for the same name each time, so
 //! files with entries of different costs tell nothing either.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::hint::black_box;
 use std::path::Path;
@@ -28,7 +28,7 @@ pub enum Checked {
 #[derive(Debug, Default)]
 pub struct Users {
     entries: Vec<Hashed>,
-    numbers: HashMap<Box<str>, usize>,
+    numbers: BTreeMap<Box<str>, usize>,
     decoys: RandomState,
 }
 
@@ -57,6 +57,18 @@ impl Users {
     #[must_use]
     pub fn knows(&self, name: &str) -> bool {
         self.numbers.contains_key(name)
+    }
+
+    /// All of them, in the order of their names.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Hashed)> {
+        self.numbers
+            .iter()
+            .filter_map(|(name, number)| Some((&**name, self.entries.get(*number)?)))
+    }
+
+    /// The entry of a user.
+    pub(crate) fn find(&self, name: &str) -> Option<&Hashed> {
+        self.entries.get(*self.numbers.get(name)?)
     }
 
     /// Checks a password. An unknown user takes no time here: see [`Users::feign`].

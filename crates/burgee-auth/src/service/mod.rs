@@ -8,6 +8,7 @@
 mod lanes;
 mod pool;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::num::{NonZeroU16, NonZeroUsize};
@@ -114,11 +115,12 @@ impl<T: Send + 'static> Service<T> {
         Ok(service)
     }
 
-    /// From here on logins are checked by another chain; those under way, too.
+    /// Starts what this chain needs. Nothing else changes yet; after this, [`Self::replace`] cannot fail.
     ///
     /// # Errors
-    /// The system gives no threads. Then nothing has changed.
-    pub fn replace(&self, chain: Chain) -> io::Result<()> {
+    /// The system gives no threads.
+    pub fn prepare(&self, chain: &Chain) -> io::Result<()> {
+        chain.begin()?;
         let limits = &self.inner.limits;
         let many = |workers: NonZeroU16| usize::from(workers.get());
         for (bench, name, threads) in [
@@ -137,14 +139,25 @@ impl<T: Send + 'static> Service<T> {
                 lock(&self.threads).extend(started);
             }
         }
+        Ok(())
+    }
+
+    /// From here on logins are checked by another chain; those under way, too. The names of users that are gone, or
+    /// have another password.
+    ///
+    /// # Errors
+    /// The system gives no threads. Then nothing has changed.
+    pub fn replace(&self, chain: Chain) -> io::Result<BTreeSet<Box<str>>> {
+        self.prepare(&chain)?;
         // The old one ends outside of the lock: it may have a thread to wait for.
+        let changed = self.inner.chain().users_changed(&chain);
         let mut new = Arc::new(chain);
         std::mem::swap(
             &mut *self.inner.chain.write().unwrap_or_else(PoisonError::into_inner),
             &mut new,
         );
         drop(new);
-        Ok(())
+        Ok(changed)
     }
 
     /// Other limits for failed logins.

@@ -1,6 +1,6 @@
 //! The service with real threads and real hashes, small ones where it does not matter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -196,6 +196,20 @@ fn who_was_found_right_is_known_again_until_users_change() {
         };
         assert!(answers.recv_timeout(SOON).is_ok());
     }
+}
+
+#[test]
+fn a_change_names_users_that_are_gone_or_have_another_password() {
+    let old = users(&["ann", "bob", "cat"], 64);
+    let kept = old.find("ann").unwrap().to_string();
+    let (service, _answers) = start(one_worker(), Chain::of_users(old, Remember::default()).unwrap());
+    let bob = Hashed::make(b"other", Recipe::default()).unwrap();
+    let text = format!("ann:{kept}\nbob:{bob}\ndan:{bob}\n");
+    let newer: Users = Document::parse(Path::new("users"), text.as_bytes()).unwrap().into();
+    let changed = service
+        .replace(Chain::of_users(newer, Remember::default()).unwrap())
+        .unwrap();
+    assert_eq!(changed, BTreeSet::from(["bob".into(), "cat".into()]));
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! What other threads tell a shard: how far its batches are durable, what it wanted to be read, that the store failed;
-//! and orders of whoever has the broker.
+//! What other threads tell a shard. The store's: how far its batches are durable, what it wanted to be read, that the
+//! store failed. Those that check logins: what became of them. Whoever has the broker: orders.
 //!
 //! What must hold: whoever looks after a word was put up finds it, and finds it once; the failure comes behind all that
 //! was said before it. Deliberately absent: waking; whoever puts a word up sees to that.
@@ -8,7 +8,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use burgee_core::io::{Input, ReadKey, Reload};
+use burgee_auth::Outcome;
+use burgee_core::io::{ConnKey, Input, ReadKey, Reload};
 use burgee_store::{Body, MessageNo};
 
 use super::lock;
@@ -34,6 +35,7 @@ pub(super) struct Board {
     failed: AtomicBool,
     answers: Mutex<Vec<Answer>>,
     orders: Mutex<Vec<Order>>,
+    outcomes: Mutex<Vec<(ConnKey, Outcome)>>,
 }
 
 impl Board {
@@ -49,6 +51,11 @@ impl Board {
         lock(&self.orders).push(order);
     }
 
+    /// What became of a login. Each is of a connection that waits for it, so there are never more than those.
+    pub(super) fn outcome(&self, conn: ConnKey, outcome: Outcome) {
+        lock(&self.outcomes).push((conn, outcome));
+    }
+
     pub(super) fn fail(&self) {
         self.failed.store(true, Ordering::Release);
     }
@@ -57,6 +64,7 @@ impl Board {
     pub(super) fn fetch(&self, notices: &mut Notices) {
         // Backwards: what was put up before something that is found here is found as well.
         notices.failed |= self.failed.load(Ordering::Acquire) && self.failed.swap(false, Ordering::Acquire);
+        notices.outcomes.append(&mut lock(&self.outcomes));
         notices.answers.extend(lock(&self.answers).drain(..));
         notices.orders.extend(lock(&self.orders).drain(..));
         notices.durable = self.durable.load(Ordering::Acquire);
@@ -71,6 +79,8 @@ pub(crate) struct Notices {
     /// How far the core knows it.
     told: u64,
     answers: VecDeque<Answer>,
+    /// What became of logins; the login desk takes them.
+    pub(crate) outcomes: Vec<(ConnKey, Outcome)>,
     failed: bool,
     /// For the event loop, which tells the core what concerns it.
     pub(crate) orders: VecDeque<Order>,

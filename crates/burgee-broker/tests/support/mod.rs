@@ -14,23 +14,31 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use burgee_broker::{Broker, BrokerConfig, Shards};
+use burgee_broker::{Broker, BrokerConfig, Shards, StartError};
 
 /// How long anything may take before a test gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A broker on a free port of loopback.
 pub(crate) fn start(shards: u16, change: impl FnOnce(&mut BrokerConfig)) -> (Broker, SocketAddr) {
+    let broker = try_start(|config| {
+        config.shards = Shards::new(shards).unwrap();
+        change(config);
+    });
+    let broker = broker.unwrap();
+    let address = broker.addresses()[0];
+    (broker, address)
+}
+
+/// The same where it may be that it does not start.
+pub(crate) fn try_start(change: impl FnOnce(&mut BrokerConfig)) -> Result<Broker, StartError> {
     let mut config = BrokerConfig {
         listeners: BrokerConfig::loopback(0).into_iter().take(1).collect(),
-        shards: Shards::new(shards).unwrap(),
         ..BrokerConfig::default()
     };
     config.core.sys_interval_ms = 0;
     change(&mut config);
-    let broker = Broker::start(config).unwrap();
-    let address = broker.addresses()[0];
-    (broker, address)
+    Broker::start(config)
 }
 
 /// Length-prefixed text.
@@ -57,6 +65,17 @@ fn packet(first: u8, rest: &[u8]) -> Vec<u8> {
 pub(crate) fn connect_packet(client_id: &str, clean: bool) -> Vec<u8> {
     let head = [&text("MQTT")[..], &[4, u8::from(clean) << 1, 0, 60]].concat();
     packet(0x10, &[head, text(client_id)].concat())
+}
+
+/// CONNECT of a user, with clean session.
+pub(crate) fn connect_with_user(client_id: &str, user: &str, password: Option<&[u8]>) -> Vec<u8> {
+    let flags = if password.is_some() { 0b1100_0010 } else { 0b1000_0010 };
+    let mut rest = [&text("MQTT")[..], &[4, flags, 0, 60], &text(client_id), &text(user)].concat();
+    if let Some(password) = password {
+        rest.extend(u16::try_from(password.len()).unwrap().to_be_bytes());
+        rest.extend(password);
+    }
+    packet(0x10, &rest)
 }
 
 /// CONNECT with a will of QoS 0.

@@ -6,6 +6,7 @@ use super::*;
 use crate::layers::Chosen;
 use crate::listener::LISTENER;
 use crate::table::OPTIONS;
+use burgee_broker::Anonymous;
 use proptest::prelude::*;
 
 fn sources(environment: &[(&str, &str)], flags: &[(&'static str, &str)]) -> Sources {
@@ -45,6 +46,41 @@ fn nothing_written_is_the_defaults_of_the_library() {
     assert_eq!(format!("{:?}", ours.broker.core), format!("{:?}", library.core));
     assert_eq!(ours.broker.max_open, library.max_open);
     assert!(ours.warnings.is_empty());
+}
+
+#[test]
+fn who_may_come_in_is_checked_with_everything_that_it_needs() {
+    let open = check("[[listener]]\nurl = 'tcp://0.0.0.0:1'\n[[listener]]\nurl = 'tcp://[::]:1'\n").unwrap_err();
+    assert!(
+        open.contains("burgee.toml:1") && open.contains("burgee.toml:3"),
+        "{open}"
+    );
+    assert!(
+        open.contains("--users FILE") && open.contains("allow_anonymous = true"),
+        "{open}"
+    );
+    let own = check("[[listener]]\nurl = 'tcp://0.0.0.0:1'\nallow_anonymous = true\n").unwrap();
+    assert_eq!(own.broker.listeners[0].anonymous, Anonymous::Allowed);
+    let all = check(
+        "[auth]\nallow_anonymous = true\n[[listener]]\nurl = 'tcp://0.0.0.0:1'\n[[listener]]\nurl = 'tcp://0.0.0.0:2'\nallow_anonymous = false\n",
+    );
+    let all = all.unwrap().broker.listeners;
+    assert_eq!(
+        [all[0].anonymous, all[1].anonymous],
+        [Anonymous::Allowed, Anonymous::Refused]
+    );
+
+    let wrong = check(
+        "[auth]\npasswords_file = 'none'\n[auth_jwt]\nsecret_file = 'nothing'\n[auth_http]\nurl = 'http://auth.example/'\n",
+    );
+    let wrong = wrong.unwrap_err();
+    for hint in ["/etc/b/none", "/etc/b/nothing", "http://auth.example/"] {
+        assert!(wrong.contains(hint), "{hint}: {wrong}");
+    }
+    let twice = check("[auth_jwt]\nsecret_file = 'a'\nkeys_file = 'b'\n").unwrap_err();
+    assert!(twice.contains("keep one of"), "{twice}");
+    let asked = check("[auth_http]\nurl = 'http://127.0.0.1:1/'\nwhen_down = 'cached'\nkeep_no = '0s'\n").unwrap();
+    assert_eq!(asked.broker.authentication.methods.len(), 1);
 }
 
 #[test]

@@ -57,7 +57,10 @@ fn keys_flags_and_variables_are_there_once() {
         names.extend([spec.key.to_owned(), spec.variable_name()]);
         match spec.flag {
             crate::spec::Flag::None => {}
-            crate::spec::Flag::Value(flag) | crate::spec::Flag::Many(flag) | crate::spec::Flag::Off(flag) => {
+            crate::spec::Flag::Value(flag)
+            | crate::spec::Flag::Many(flag)
+            | crate::spec::Flag::Off(flag)
+            | crate::spec::Flag::On(flag) => {
                 names.push(format!("--{flag}"));
             }
         }
