@@ -380,7 +380,7 @@ fn a_large_window_of_large_payloads_stays_out_of_memory() {
         ..quick(0)
     };
     let fan_in = FanIn { publishers: 2, load };
-    let (begun, seen) = (std::time::Instant::now(), std::cell::Cell::new((0, 0)));
+    let (begun, seen) = (Instant::now(), std::cell::Cell::new((0, 0)));
     let mut watch = |_: &Live| {
         let now = crate::usage::memory(std::process::id()).unwrap();
         // The stall begins with the first message, which is after we began.
