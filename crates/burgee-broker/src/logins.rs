@@ -113,7 +113,8 @@ fn entrances(listeners: &[Option<&Listen>], blind: bool) -> Result<Vec<Entrance>
                 .tls
                 .as_ref()
                 .is_some_and(|tls| tls.clients == ClientCertificates::Required);
-        let closed = vouched || is_local(&listen.url);
+        // Who is behind a proxy need not be here, wherever the proxy is.
+        let closed = vouched || (listen.proxy.is_empty() && is_local(&listen.url));
         let anonymous = match listen.anonymous {
             Anonymous::Allowed => true,
             Anonymous::Refused => false,
@@ -187,10 +188,12 @@ impl Logins {
                 None => ("".into(), false),
             }
         };
+        // Many devices send an empty user name where they have none.
+        let unnamed = ask.user.as_deref() == Some("") && ask.password.as_deref().is_none_or(<[u8]>::is_empty);
         let login = Login {
             client_id: ask.client_id,
-            user: ask.user,
-            password: ask.password,
+            user: ask.user.filter(|_| !unnamed),
+            password: ask.password.filter(|_| !unnamed),
             address: known.address,
             certificate: known.certificate,
             listener,
@@ -278,6 +281,19 @@ mod tests {
             assert!(found[0].anonymous && !found[0].asks, "{url}");
             let found = entrances(&[Some(&listen(url, Anonymous::Refused))], true).unwrap();
             assert!(!found[0].anonymous && found[0].asks, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_on_this_machine_brings_others() {
+        for url in ["tcp://127.0.0.1:1883", "unix:///run/burgee.sock"] {
+            let behind = |anonymous| Listen {
+                proxy: vec!["127.0.0.0/8".parse().unwrap()],
+                ..listen(url, anonymous)
+            };
+            let found = entrances(&[Some(&behind(Anonymous::Local))], true);
+            assert!(matches!(found, Err(StartError::Open { .. })), "{url}");
+            assert!(entrances(&[Some(&behind(Anonymous::Allowed))], true).unwrap()[0].open, "{url}");
         }
     }
 

@@ -414,3 +414,22 @@ fn what_others_can_reach_is_not_open_because_nobody_thought_of_it() {
         "{error}"
     );
 }
+
+#[test]
+fn an_empty_user_name_without_a_password_is_none() {
+    let folder = Folder::new("empty");
+    for (anonymous, expected) in [(Anonymous::Allowed, WELCOME), (Anonymous::Local, NOT_AUTHORIZED)] {
+        let (broker, address) = start(1, folder.users(&["ann"], 64), |config| {
+            no_limit(config);
+            for listen in &mut config.listeners {
+                listen.anonymous = anonymous;
+            }
+        });
+        let mut client = Client::raw(address);
+        client.send(&connect_with_user("nobody", "", None));
+        assert_eq!(answer(&mut client), expected);
+        // With a password it is a login.
+        assert_eq!(answer(&mut knock(address, "somebody", "", "secret")), BAD_CREDENTIALS);
+        assert!(broker.shutdown(PATIENCE));
+    }
+}
