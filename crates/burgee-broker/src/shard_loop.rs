@@ -326,8 +326,10 @@ impl<M: Machine> ShardLoop<M> {
 
     /// The broker ends, and nobody here is still to be served.
     fn is_over(&self, now: Time) -> bool {
+        // What it has still to tell the others keeps them from closing their clients.
+        let told = || self.effects.over && self.effects.mail.iter().all(Mailbox::is_empty);
         let idle = || self.connections.table.len() == 0 && self.leaving.iter().all(VecDeque::is_empty);
-        self.stopping.is_some_and(|at| now >= at || idle())
+        self.stopping.is_some_and(|at| now >= at || (told() && idle()))
     }
 }
 

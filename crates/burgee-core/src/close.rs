@@ -33,9 +33,18 @@ impl Shard {
     /// Ends a connection for `reason`.
     pub(crate) fn close(&mut self, conn: ConnKey, reason: Reason, mode: CloseMode, fx: &mut Effects) {
         let Some(state) = self.conns.remove(conn).map(|conn| conn.state) else {
+            if mode == CloseMode::Now && self.lingering.remove(conn) {
+                fx.closes.push((conn, mode));
+            }
             return;
         };
-        fx.closes.push((conn, mode));
+        match &state {
+            // What it asked before it left is answered.
+            State::Open(open) if reason == Reason::Disconnect && open.parked > 0 => {
+                self.lingering.add(conn, open.parked, self.now);
+            }
+            State::Open(_) | State::Awaiting(_) => fx.closes.push((conn, mode)),
+        }
         let mut client_id = None;
         if let State::Open(open) = state {
             self.counters.clients_connected = self.counters.clients_connected.saturating_sub(1);
@@ -83,7 +92,7 @@ impl Shard {
             return;
         };
         session.conn = None;
-        session.ready = false;
+        (session.ready, session.subacks) = (false, 0);
         session.restricted = false;
         let kept = SessionNo(session.kept.number());
         if session.clean {
@@ -92,6 +101,7 @@ impl Shard {
         } else {
             // [MQTT-4.1.0-1] subscriptions, what is unfinished, and identifiers not released are kept.
             if let Some(flow) = session.flow_if_any() {
+                flow.behind_suback = None;
                 flow.outgoing.disconnected();
                 // They stay until the client comes back.
                 for delivery in flow.outgoing.all_mut() {

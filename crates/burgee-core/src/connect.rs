@@ -119,7 +119,7 @@ impl Shard {
     fn admit(&self, connect: &Connect<'_>) -> Result<(), u8> {
         // [MQTT-7.0.0-2] nothing is asked of a client that the standard does not ask.
         check_client_id(connect)?;
-        if self.ending.is_some() {
+        if self.ending.has_begun() {
             return Err(code::SERVER_UNAVAILABLE);
         }
         // A will that may not be published is refused where the device's owner sees it.

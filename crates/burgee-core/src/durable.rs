@@ -11,8 +11,8 @@ use burgee_protocol::session::Deliverable;
 use burgee_store::{Body, MessageNo};
 
 use crate::conns::Hold;
-use crate::io::{ConnKey, Effects, ReadKey};
-use crate::journal::{Parked, Subscribed, ours};
+use crate::io::{CloseMode, ConnKey, Effects, ReadKey};
+use crate::journal::{Parked, ours};
 use crate::outbound::packet;
 use crate::sessions::SessionKey;
 use crate::state::Shard;
@@ -59,7 +59,14 @@ impl Shard {
     pub(crate) fn uncount_parked(&mut self, conn: ConnKey) {
         if let Some(open) = self.conns.open_mut(conn) {
             open.parked = open.parked.saturating_sub(1);
+        } else {
+            self.lingering.answered(conn);
         }
+    }
+
+    /// Whether a connection can still be answered: one that has left in peace hears what it asked before.
+    pub(crate) fn hears(&self, conn: ConnKey) -> bool {
+        self.conns.get(conn).is_some() || self.lingering.has(conn)
     }
 
     /// All batches up to this one are durable.
@@ -74,6 +81,16 @@ impl Shard {
             for conn in core::mem::take(&mut self.store_waiters) {
                 self.unhold(conn, Hold::Store, fx);
             }
+        }
+    }
+
+    /// The end of a turn: lets go what waits no more, and closes those who waited for nothing else.
+    pub(crate) fn let_all_go(&mut self, fx: &mut Effects) {
+        if !self.journal.is_quiet() {
+            self.let_parked_go(fx);
+        }
+        for conn in self.lingering.done(self.now) {
+            fx.closes.push((conn, CloseMode::AfterFlush));
         }
     }
 
@@ -95,13 +112,13 @@ impl Shard {
             }
             Parked::Ack(conn, kind, id) => {
                 // A connection that has ended meanwhile is told nothing more.
-                if self.conns.get(conn).is_some() {
+                if self.hears(conn) {
                     self.uncount_parked(conn);
                     self.send_ack(conn, packet(kind, id), fx);
                 }
             }
             Parked::UnsubAck(conn, id) => {
-                if self.conns.get(conn).is_some() {
+                if self.hears(conn) {
                     self.uncount_parked(conn);
                     self.send_unsuback(conn, id, fx);
                 }
@@ -127,32 +144,10 @@ impl Shard {
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };
-        let here = session.line() == Some(conn);
+        let here = session.conn == Some(conn);
         let Some(flow) = session.flow_if_any() else { return };
         if flow.outgoing.unseal(id) && here {
             self.send_ack(conn, packet(AckKind::PubRel, id), fx);
-        }
-        self.pump(key, fx);
-    }
-
-    pub(crate) fn subscribed(&mut self, subscribed: Subscribed, fx: &mut Effects) {
-        let Subscribed {
-            conn,
-            key,
-            id,
-            codes,
-            replays,
-        } = subscribed;
-        self.uncount_parked(conn);
-        if self.conns.get(conn).is_some() {
-            self.send_suback(conn, id, &codes, fx);
-        }
-        // A session that stays is owed them also if its client has left without SUBACK.
-        if let Some(session) = self.sessions.get_mut(key)
-            && !replays.is_empty()
-        {
-            session.flow(self.config.window).replays.extend(replays);
-            session.forget_replays();
         }
         self.pump(key, fx);
     }
@@ -185,6 +180,7 @@ impl Shard {
         // What this turn asked for before it heard of the failure.
         fx.reads.clear();
         self.give_back(fx);
+        self.lingering.give_up();
         for conn in core::mem::take(&mut self.store_waiters) {
             self.unhold(conn, Hold::Store, fx);
         }

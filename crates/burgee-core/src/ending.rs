@@ -1,26 +1,55 @@
 //! One verb: the broker ends.
 //!
-//! What must hold: wills are published while their subscribers are still connected, also those on other shards; then
-//! every connection is closed once its outbox is sent. Deliberately absent: the limit on that time; the event loop has it.
+//! What must hold: wills are published while their subscribers are still connected, also those on other shards: a shard
+//! closes its clients when every shard has said that all it had to send is in the mail, and mail keeps its order. Then every
+//! connection is closed once its outbox is sent. Who is awaited in vain is waited for no longer than [`MOST_MS`].
+//! Deliberately absent: the limit on all of it; the event loop has it.
 
 use burgee_protocol::Time;
 
 use crate::close::is_once;
 use crate::conns::Hold;
-use crate::io::{CloseMode, Effects, Reason};
+use crate::io::{CloseMode, Effects, Parcel, Reason, ShardId};
 use crate::state::Shard;
 
-/// Time for wills to reach subscribers on other shards before connections are closed, in milliseconds.
-const WILLS_TRAVEL_MS: u64 = 100;
+/// So long other shards are waited for, in milliseconds: less than the event loop has for the whole end.
+const MOST_MS: u64 = 3_000;
+
+/// How far the end is.
+#[derive(Debug, Default)]
+pub(crate) struct Ending {
+    /// When it began; `None`: the broker goes on.
+    begun: Option<Time>,
+    /// Nobody is read any more.
+    hushed: bool,
+    /// The other shards were told that all is in the mail.
+    told: bool,
+    /// So many of them have said so.
+    heard: ShardId,
+    /// All connections were closed.
+    over: bool,
+}
+
+impl Ending {
+    pub(crate) const fn has_begun(&self) -> bool {
+        self.begun.is_some()
+    }
+
+    /// When something is to be done, if nothing happens before.
+    pub(crate) fn deadline(&self, now: Time) -> Option<Time> {
+        let begun = self.begun.filter(|_| !self.over)?;
+        // Once it is past, it is what is left over or the store that keeps the end waiting, and not the time.
+        Some(begun.plus_millis(MOST_MS)).filter(|due| *due > now)
+    }
+}
 
 impl Shard {
     /// Begins to end: newcomers are refused [MQTT-3.2.2-5], wills go out.
     pub(crate) fn end(&mut self, fx: &mut Effects) {
-        if self.ending.is_some() {
+        if self.ending.has_begun() {
             return;
         }
-        let travel = if self.config.shards > 1 { WILLS_TRAVEL_MS } else { 0 };
-        self.ending = Some(self.now.plus_millis(travel));
+        self.ending.begun = Some(self.now);
         for conn in self.conns.keys() {
             // [MQTT-3.1.2-8] this end is not the clients' wish either.
             let Some(open) = self.conns.open_mut(conn) else {
@@ -43,9 +72,14 @@ impl Shard {
         }
     }
 
+    /// Another shard has all that it had to send in the mail.
+    pub(crate) const fn hear_of_end(&mut self) {
+        self.ending.heard = self.ending.heard.saturating_add(1);
+    }
+
     /// Reads nobody any more: what comes now would have to be answered, too.
     fn hush(&mut self, fx: &mut Effects) {
-        if core::mem::replace(&mut self.hushed, true) {
+        if core::mem::replace(&mut self.ending.hushed, true) {
             return;
         }
         for conn in self.conns.keys() {
@@ -55,20 +89,30 @@ impl Shard {
         }
     }
 
-    /// Closes what is left when the wills have travelled and every copy is made.
+    /// Closes what is left when the wills of all shards are here and every copy is made.
     pub(crate) fn finish_ending(&mut self, fx: &mut Effects) {
+        let Some(begun) = self.ending.begun.filter(|_| !self.ending.over) else {
+            return;
+        };
+        self.hush(fx);
         // What waits for the store is answered before its connection ends.
-        let busy = !self.jobs.is_empty() || !self.journal.is_quiet();
-        if self.ending.is_none_or(|due| due > self.now) {
+        if !self.jobs.is_empty() || !self.journal.is_quiet() {
             return;
         }
-        if busy {
-            self.hush(fx);
+        if !core::mem::replace(&mut self.ending.told, true) {
+            for other in (0..self.config.shards).filter(|other| *other != self.id) {
+                if let Some(mailbox) = fx.mail.get_mut(usize::from(other)) {
+                    mailbox.push(Parcel::Ending);
+                }
+            }
+        }
+        if self.ending.heard + 1 < self.config.shards && self.now < begun.plus_millis(MOST_MS) {
             return;
         }
         for conn in self.conns.keys() {
             self.close(conn, Reason::Shutdown, CloseMode::AfterFlush, fx);
         }
-        self.ending = Some(Time::from_millis(u64::MAX));
+        self.ending.over = true;
+        fx.over = true;
     }
 }

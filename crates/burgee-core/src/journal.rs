@@ -66,6 +66,8 @@ pub(crate) struct Subscribed {
     pub(crate) id: PacketId,
     pub(crate) codes: Vec<u8>,
     pub(crate) replays: Vec<Replay>,
+    /// It waits for the store, or behind what does.
+    pub(crate) waited: bool,
 }
 
 /// See the module.

@@ -324,6 +324,7 @@ impl Shard {
             };
             // [MQTT-3.1.2-5] QoS 0 for an absent client need not be stored, and is not.
             let Some(conn) = self.sessions.get_mut(key).and_then(|session| session.line()) else {
+                self.hold_packet(key, (packet, payload_len));
                 continue;
             };
             if self.restrictive && !self.may_be_forwarded(key, packet, fx) {
@@ -471,7 +472,7 @@ impl Shard {
         };
         if answer.is_next {
             self.uncount_parked(answer.conn);
-            if self.conns.get(answer.conn).is_some() {
+            if self.hears(answer.conn) {
                 self.send_ack(answer.conn, packet(kind, answer.id), fx);
             }
             return;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use ahash::RandomState;
 use burgee_codec::{QoS, TopicFilterBuf, Version};
 use burgee_protocol::Time;
+use burgee_protocol::connection::Outbox;
 use burgee_protocol::session::{Deliverable, Incoming, Outgoing};
 use burgee_router::{Kept, RetainedCursor, SubscriberKey};
 use burgee_store::SessionNo;
@@ -100,6 +101,8 @@ pub(crate) struct Flow {
     pub(crate) outgoing: Outgoing<Delivery>,
     pub(crate) incoming: Incoming,
     pub(crate) replays: VecDeque<Replay>,
+    /// QoS 0 that waits behind a SUBACK, encoded.
+    pub(crate) behind_suback: Option<Box<Outbox>>,
     /// It is on the list of sessions whose replay goes on next turn.
     pub(crate) replay_queued: bool,
     /// Its queue is above the limit, and somebody was told.
@@ -157,8 +160,10 @@ pub(crate) struct Session {
     pub(crate) expires: Option<Time>,
     /// Rules say what may be sent to its connection.
     pub(crate) restricted: bool,
-    /// CONNACK of its connection is out: packets may follow.
+    /// CONNACK of its connection is out, and no SUBACK waits for the store: messages may follow.
     pub(crate) ready: bool,
+    /// SUBACKs of its connection that wait for the store. Until the last one is out, its messages wait behind it.
+    pub(crate) subacks: u16,
     pub(crate) conn: Option<ConnKey>,
     /// Its number in the store.
     pub(crate) kept: Kept,
@@ -181,6 +186,7 @@ impl Session {
                 outgoing: Outgoing::new(window),
                 incoming: Incoming::default(),
                 replays: VecDeque::new(),
+                behind_suback: None,
                 replay_queued: false,
                 full: false,
                 asked: Vec::new(),
@@ -266,6 +272,7 @@ impl Sessions {
                 expires: None,
                 restricted: false,
                 ready: false,
+                subacks: 0,
                 conn: None,
                 kept,
                 touched: 0,

@@ -61,9 +61,7 @@ impl Shard {
         }
         self.sys_turn(effects);
         self.finish_ending(effects);
-        if !self.journal.is_quiet() {
-            self.let_parked_go(effects);
-        }
+        self.let_all_go(effects);
         if !self.store_waiters.is_empty() {
             self.resume_store_waiters(effects);
         }
@@ -72,7 +70,7 @@ impl Shard {
             self.give_back(effects);
         }
         if self.journal.is_on() {
-            if self.ending.is_some() {
+            if self.ending.has_begun() {
                 // Nothing is left for later any more.
                 self.journal.needs();
             }
@@ -275,6 +273,7 @@ impl Shard {
                 }
             }
             Parcel::Bundle(bundle) => self.arrive_as_they_are(&bundle, fx),
+            Parcel::Ending => self.hear_of_end(),
             Parcel::CountersWanted => self.answer_counters(from, fx),
             Parcel::Counters(counters) => self.add_counters(&counters, fx),
         }
@@ -303,14 +302,13 @@ impl Shard {
         let awaiting = self.awaiting.front().map(|(due, _)| *due);
         let usual = Time::earlier(
             Time::earlier(Time::earlier(awaiting, self.wheel.next()), self.slowed.next()),
-            // Once it is due, it is what is left over or the store that keeps the end waiting, and not the time.
-            Time::earlier(self.sys_deadline(), self.ending.filter(|due| *due > self.now)),
+            Time::earlier(self.sys_deadline(), self.ending.deadline(self.now)),
         );
         if !self.journal.is_on() && !self.expires() {
             return usual;
         }
         let rare = Time::earlier(self.journal.deadline(), self.expiry_deadline());
-        Time::earlier(usual, rare)
+        Time::earlier(Time::earlier(usual, rare), self.lingering.deadline())
     }
 }
 

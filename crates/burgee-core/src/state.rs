@@ -15,11 +15,13 @@ use crate::batch::Batch;
 use crate::config::Config;
 use crate::conns::{Conns, Hold};
 use crate::counters::Counters;
+use crate::ending::Ending;
 use crate::expiry_state::Expiry;
 use crate::fighting::Fighting;
 use crate::io::{ConnKey, Effects, ShardId};
 use crate::job::Job;
 use crate::journal::Journal;
+use crate::lingering::Lingering;
 use crate::message::Message;
 use crate::policy::Policy;
 use crate::pressure::Pressure;
@@ -59,8 +61,6 @@ pub struct Shard {
     pub(crate) overrun: Vec<ConnKey>,
     /// So many of the jobs were parked.
     pub(crate) parked_jobs: usize,
-    /// Nobody is read any more: the end waits for the store.
-    pub(crate) hushed: bool,
     /// When the client that holds most may be asked to go again.
     pub(crate) relief: Option<Time>,
     /// How near the memory limit is.
@@ -83,8 +83,10 @@ pub struct Shard {
     pub(crate) page: Vec<Message>,
     /// Retained messages were changed, and the store is told when this turn ends.
     pub(crate) unheard: bool,
-    /// The broker ends; connections are closed at this time.
-    pub(crate) ending: Option<Time>,
+    /// Connections that were left in peace and wait for answers.
+    pub(crate) lingering: Lingering,
+    /// Whether the broker ends, and how far that is.
+    pub(crate) ending: Ending,
     pub(crate) sys: Sys,
     pub(crate) chance: RandomState,
     pub(crate) made_ids: u64,
@@ -125,7 +127,6 @@ impl Shard {
             store_waiters: Vec::new(),
             overrun: Vec::new(),
             parked_jobs: 0,
-            hushed: false,
             relief: None,
             pressure: Pressure::default(),
             expiry: Expiry::default(),
@@ -137,7 +138,8 @@ impl Shard {
             batch: Batch::default(),
             page: Vec::new(),
             unheard: false,
-            ending: None,
+            lingering: Lingering::default(),
+            ending: Ending::default(),
             sys: Sys::default(),
             chance: RandomState::with_seeds(b, a, d, c),
             made_ids: 0,

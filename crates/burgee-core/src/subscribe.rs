@@ -60,20 +60,22 @@ impl Shard {
             }
             codes.push(code);
         }
+        let waits = kept.is_some() && self.journal.is_on();
+        let need = if waits { self.journal.so_far() } else { 0 };
+        let at_once = self.journal.is_durable(need) && !self.has_parked(conn);
         let subscribed = Subscribed {
             conn,
             key,
             id: subscribe.packet_id,
             codes,
             replays,
+            waited: !at_once,
         };
-        let waits = kept.is_some() && self.journal.is_on();
-        let need = if waits { self.journal.so_far() } else { 0 };
-        let at_once = self.journal.is_durable(need) && !self.has_parked(conn);
         self.count_parked(conn);
         if at_once {
             self.subscribed(subscribed, fx);
         } else {
+            self.hold_messages(key);
             self.journal.park(need, Parked::SubAck(Box::new(subscribed)));
         }
         Ok(())

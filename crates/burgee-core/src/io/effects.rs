@@ -118,6 +118,8 @@ pub struct Effects {
     pub asks: Vec<Ask>,
     /// When the next turn is due, if nothing happens before.
     pub deadline: Option<Time>,
+    /// The broker ends, and this shard has closed its last connection.
+    pub over: bool,
     /// Work is left over: the next turn is due at once.
     pub more: bool,
     /// What a person may want to read in the log.

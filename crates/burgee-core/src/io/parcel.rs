@@ -103,6 +103,8 @@ pub enum Parcel {
     Singles(Vec<(Message, Copy)>),
     /// Small messages of QoS 0, each for one session of the receiving shard.
     Bundle(Bundle),
+    /// The broker ends, and all that the sending shard had to send is before this.
+    Ending,
     /// Shard 0 wants the counters.
     CountersWanted,
     /// The counters as they are now.
@@ -117,7 +119,7 @@ impl Parcel {
             Self::Publish { message, copies } => message.weight() + size_of_val(copies.as_slice()) + 64,
             Self::Singles(singles) => singles.iter().map(|(message, _)| single_weight(message)).sum(),
             Self::Bundle(bundle) => bundle.weight(),
-            Self::CountersWanted => 16,
+            Self::Ending | Self::CountersWanted => 16,
             Self::Counters(_) => size_of::<Counters>(),
         }
     }

@@ -440,6 +440,12 @@ impl World {
         self.run();
     }
 
+    /// One shard alone hears that the broker ends.
+    pub(crate) fn shut_down_only(&mut self, shard: usize) {
+        self.queues[shard].push_back(Event::Shutdown);
+        self.run();
+    }
+
     /// Time passes; every deadline on the way is kept.
     pub(crate) fn pass(&mut self, millis: u64) {
         let end = self.now.plus_millis(millis);

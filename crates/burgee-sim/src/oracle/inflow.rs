@@ -52,7 +52,11 @@ impl Oracle {
                         conn.last_packet = self.now;
                     }
                     if let Effect::Ends(cause) = self.packet(link, &packet)? {
-                        self.must_close.insert(link);
+                        if self.may_linger(link, cause) {
+                            self.leavers.insert(link, self.now);
+                        } else {
+                            self.must_close.insert(link);
+                        }
                         self.ends(link, cause)?;
                     }
                 }

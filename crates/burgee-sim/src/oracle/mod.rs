@@ -27,6 +27,9 @@ use burgee_core::io::{CloseMode, End};
 
 use crate::law::Law;
 use crate::net::LinkId;
+
+/// Answers to what came before DISCONNECT are waited for so long, in milliseconds.
+const LINGERS_MS: u64 = 6_000;
 pub use found::{Found, FoundSession};
 use groups::Groups;
 use history::History;
@@ -144,6 +147,8 @@ pub struct Oracle {
     refused: BTreeSet<LinkId>,
     /// In this turn: what it has to close.
     must_close: BTreeSet<LinkId>,
+    /// Connections that were left in peace and still get their answers, and since when.
+    leavers: BTreeMap<LinkId, u64>,
     /// In this turn something ended at a time that cannot be told from outside.
     vague: bool,
     busy_turn: bool,
@@ -235,6 +240,7 @@ impl Oracle {
             closing: BTreeSet::new(),
             refused: BTreeSet::new(),
             must_close: BTreeSet::new(),
+            leavers: BTreeMap::new(),
             vague: false,
             busy_turn: false,
             ending: BTreeSet::new(),
@@ -268,6 +274,7 @@ impl Oracle {
         self.check_outputs(turn)?;
         self.check_silence(turn)?;
         self.check_closed()?;
+        self.check_leavers()?;
         self.end_of_turn();
         Ok(())
     }
@@ -386,8 +393,29 @@ impl Oracle {
         Ok(())
     }
 
+    /// Where answers wait for the disk, a client that leaves in peace still gets them.
+    fn may_linger(&self, link: LinkId, cause: Cause) -> bool {
+        let waits = self
+            .conns
+            .get(&link)
+            .is_some_and(|conn| conn.answers.outstanding().is_some());
+        self.rules.durable && cause == Cause::Disconnect && waits && !self.closing.contains(&link)
+    }
+
+    /// Nobody who left stays open for long.
+    fn check_leavers(&mut self) -> Verdict {
+        let closing = &self.closing;
+        self.leavers.retain(|link, _| !closing.contains(link));
+        match self.leavers.iter().find(|(_, since)| self.now > **since + LINGERS_MS) {
+            Some((link, since)) => Err(format!("link {link} has said DISCONNECT at {since} and is still open")),
+            None => Ok(()),
+        }
+    }
+
     fn end_of_turn(&mut self) {
-        self.conns.retain(|_, conn| conn.closed.is_none());
+        let leavers = &self.leavers;
+        self.conns
+            .retain(|link, conn| conn.closed.is_none() || leavers.contains_key(link));
         self.closing.clear();
         self.vague = false;
         self.end_of_laws();

@@ -317,6 +317,7 @@ impl Oracle {
         self.conns.clear();
         self.closing.clear();
         self.must_close.clear();
+        self.leavers.clear();
         self.ending.clear();
         self.without_disk.clear();
         self.disk_lost = None;

@@ -90,6 +90,6 @@ pub(super) fn is_from_client(parcel: &Parcel) -> bool {
         Parcel::Publish { message, .. } => !is_sys(message),
         Parcel::Singles(singles) => !singles.iter().all(|(message, _)| is_sys(message)),
         Parcel::Bundle(_) => true,
-        Parcel::CountersWanted | Parcel::Counters(_) => false,
+        Parcel::Ending | Parcel::CountersWanted | Parcel::Counters(_) => false,
     }
 }

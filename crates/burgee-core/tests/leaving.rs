@@ -1,0 +1,217 @@
+//! What waits for the disk when something else happens: live messages while SUBACK waits, answers when a client leaves,
+//! wills when the broker ends.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that goes wrong may panic"
+)]
+
+mod world;
+
+use burgee_core::io::End;
+use burgee_protocol::connection::SHARE_FROM;
+use burgee_store::Fault;
+use world::talk::{
+    CLEAN, STAYS, SUBACK_1, SUBACK_2, ack, at_home, connect_with, field, joined, subscribed, with_length,
+};
+use world::{World, publish, subscribe};
+
+fn qos0(topic: &str, payload: &[u8]) -> Vec<u8> {
+    with_length(0x30, &[&field(topic.as_bytes()), payload].concat())
+}
+
+#[test]
+fn suback_comes_before_the_first_message_that_the_new_filter_brings_and_none_is_lost() {
+    for shards in [1, 3] {
+        let mut world = World::durable(shards);
+        let publishers: Vec<_> = (0..usize::from(shards))
+            .map(|shard| at_home(&mut world, shard, |name| world::connect(name, CLEAN)).0)
+            .collect();
+        let reader = subscribed(&mut world, "s", "old", 1);
+        world.wait_for_disk();
+        world.send(reader, &subscribe("t", 2));
+        let large = vec![7; SHARE_FROM * 2];
+        for publisher in &publishers {
+            world.send(*publisher, &qos0("t", b"zero"));
+            world.send(*publisher, &qos0("t", &large));
+            world.send(*publisher, &publish(0x32, "t", 1, b"one"));
+            world.send(*publisher, &publish(0x34, "t", 2, b"two"));
+        }
+        assert_eq!(world.recv(reader), b"", "SUBACK is first");
+        world.hold_commits = false;
+        world.commit();
+        let bytes = world.recv(reader);
+        assert_eq!(bytes[..5], SUBACK_2);
+        let count = |what: &[u8]| bytes.windows(what.len()).filter(|part| *part == what).count();
+        for (what, whole) in [("zero", qos0("t", b"zero")), ("large", qos0("t", &large))] {
+            assert_eq!(count(&whole), publishers.len(), "{what}, {shards} shards");
+        }
+        for what in ["one", "two"] {
+            assert_eq!(count(what.as_bytes()), publishers.len(), "{what}, {shards} shards");
+        }
+        // And from now on they come at once.
+        world.send(publishers[0], &qos0("t", b"later"));
+        assert_eq!(world.recv(reader), qos0("t", b"later"));
+    }
+}
+
+#[test]
+fn what_waits_behind_suback_is_bounded_and_ends_with_its_connection() {
+    let mut world = World::durable(1);
+    let publisher = joined(&mut world, "p", CLEAN);
+    let reader = joined(&mut world, "s", STAYS);
+    world.wait_for_disk();
+    world.send(reader, &subscribe("t", 0));
+    let payload = vec![7; 1_000];
+    for _ in 0..2_000 {
+        world.send(publisher, &qos0("t", &payload));
+    }
+    assert!(
+        world.counters().dropped_outbox_full > 900,
+        "it has the limit of an outbox"
+    );
+    world.end(reader, End::Broken);
+    let reader = world.open(0);
+    world.send(reader, &world::connect("s", STAYS));
+    world.hold_commits = false;
+    world.commit();
+    assert_eq!(
+        world.recv(reader),
+        [0x20, 2, 1, 0],
+        "and nothing of an earlier connection"
+    );
+    world.send(publisher, &qos0("t", b"now"));
+    assert_eq!(world.recv(reader), qos0("t", b"now"));
+}
+
+#[test]
+fn pubrel_goes_out_although_a_suback_waits() {
+    let mut world = World::durable(1);
+    let publisher = joined(&mut world, "p", CLEAN);
+    let reader = subscribed(&mut world, "s", "t", 2);
+    world.send(publisher, &publish(0x34, "t", 1, b"two"));
+    assert_eq!(world.recv(reader), publish(0x34, "t", 1, b"two"));
+    world.wait_for_disk();
+    world.send(reader, &ack(0x50, 1));
+    world.send(reader, &subscribe("u", 1));
+    world.hold_commits = false;
+    world.commit();
+    assert_eq!(world.recv(reader), [&ack(0x62, 1)[..], &SUBACK_1].concat());
+}
+
+#[test]
+fn who_leaves_in_peace_gets_the_answers_to_what_he_said_before() {
+    let mut world = World::durable(1);
+    let reader = subscribed(&mut world, "s", "t", 1);
+    world.end(reader, End::Broken);
+    let client = joined(&mut world, "c", STAYS);
+    world.wait_for_disk();
+    let said = [
+        subscribe("x", 1),
+        publish(0x32, "t", 2, b"one"),
+        publish(0x34, "t", 3, b"two"),
+        b"\xA2\x05\0\x04\0\x01x".to_vec(),
+        b"\xE0\0".to_vec(),
+    ];
+    world.send(client, &said.concat());
+    assert_eq!(world.recv(client), b"");
+    assert!(!world.is_closed(client));
+    world.commit();
+    world.commit();
+    let answers = [&SUBACK_1[..], &ack(0x40, 2), &ack(0x50, 3), &ack(0xB0, 4)].concat();
+    assert_eq!(world.recv(client), answers);
+    assert!(world.is_closed(client), "and then its connection ends");
+}
+
+#[test]
+fn whoever_left_is_not_waited_for_for_ever() {
+    // A disk that never answers.
+    let mut world = World::durable(1);
+    let client = joined(&mut world, "c", STAYS);
+    world.wait_for_disk();
+    world.send(client, &[subscribe("x", 1), b"\xE0\0".to_vec()].concat());
+    world.pass(4_900);
+    assert!(!world.is_closed(client));
+    world.pass(200);
+    assert!(world.is_closed(client));
+    world.commit();
+    assert_eq!(world.recv(client), b"");
+    // A disk that fails.
+    let client = joined(&mut world, "d", CLEAN);
+    world.end(client, End::Broken);
+    let client = world.open(0);
+    world.hold_commits = false;
+    world.send(client, &world::connect("e", STAYS));
+    world.recv(client);
+    world.wait_for_disk();
+    world.send(client, &[subscribe("x", 1), b"\xE0\0".to_vec()].concat());
+    world.store.fail_commit(1, Fault::Device);
+    world.commit();
+    assert!(world.is_closed(client));
+    assert_eq!(world.recv(client), b"", "what cannot be kept is not acknowledged");
+}
+
+#[test]
+fn whoever_left_and_is_gone_is_closed_at_once() {
+    let mut world = World::durable(1);
+    let client = joined(&mut world, "c", STAYS);
+    world.wait_for_disk();
+    world.send(client, &[subscribe("x", 1), b"\xE0\0".to_vec()].concat());
+    world.end(client, End::Broken);
+    world.commit();
+    world.pass(10_000);
+    assert_eq!(world.recv(client), b"");
+}
+
+#[test]
+fn at_the_end_wills_of_all_shards_reach_clean_subscribers_of_all_shards_whatever_the_disk_takes() {
+    for qos in 0..3_u8 {
+        let mut world = World::durable(3);
+        let subscribers: Vec<_> = (0..3)
+            .map(|shard| {
+                let (client, _) = at_home(&mut world, shard, |name| world::connect(&format!("s{name}"), CLEAN));
+                world.send(client, &subscribe("will/#", qos));
+                world.recv(client);
+                client
+            })
+            .collect();
+        for shard in 0..3 {
+            let topic = format!("will/{shard}");
+            at_home(&mut world, shard, |name| {
+                connect_with(name, 0x04 | qos << 3, 0, Some((&topic, b"gone")))
+            });
+        }
+        world.wait_for_disk();
+        world.shut_down();
+        // The disk is slow: the wills of QoS 2 of kept sessions wait for it.
+        world.pass(1_000);
+        world.hold_commits = false;
+        world.commit();
+        world.commit();
+        for client in &subscribers {
+            let bytes = world.recv(*client);
+            for shard in 0..3 {
+                let topic = format!("will/{shard}");
+                let count = bytes
+                    .windows(topic.len())
+                    .filter(|part| *part == topic.as_bytes())
+                    .count();
+                assert_eq!(count, 1, "QoS {qos}: {topic}");
+            }
+            assert!(world.is_closed(*client));
+        }
+    }
+}
+
+#[test]
+fn the_end_waits_no_longer_than_three_seconds_for_another_shard() {
+    let mut world = World::durable(2);
+    let (here, _) = at_home(&mut world, 0, |name| world::connect(name, CLEAN));
+    // The other shard never hears that the broker ends.
+    world.shut_down_only(0);
+    world.pass(2_900);
+    assert!(!world.is_closed(here));
+    world.pass(200);
+    assert!(world.is_closed(here));
+}
