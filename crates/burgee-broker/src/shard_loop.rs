@@ -10,7 +10,7 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use burgee_core::Shard;
-use burgee_core::io::{Dismissed, Effects, Inputs, ShardId};
+use burgee_core::io::{Dismissed, Effects, Inputs, Mailbox, ShardId};
 use burgee_protocol::Time;
 use mio::event::Event;
 use mio::{Events, Poll};

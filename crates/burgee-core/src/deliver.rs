@@ -39,10 +39,8 @@ impl Shard {
         };
         let (conn, version) = (session.line(), session.version);
         if qos == QoS::AtMostOnce {
-            // [MQTT-3.1.2-5] QoS 0 for an absent client need not be stored, and is not.
             let Some(conn) = conn else {
-                self.hold_qos0(to, retain, out);
-                return;
+                return self.hold_qos0(to, retain, out);
             };
             let Some(outbox) = fx.outboxes.writer(conn) else { return };
             let before = outbox.len();

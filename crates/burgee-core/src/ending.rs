@@ -2,46 +2,14 @@
 //!
 //! What must hold: wills are published while their subscribers are still connected, also those on other shards: a shard
 //! closes its clients when every shard has said that all it had to send is in the mail, and mail keeps its order. Then every
-//! connection is closed once its outbox is sent. Who is awaited in vain is waited for no longer than [`MOST_MS`].
+//! connection is closed once its outbox is sent. Who is awaited in vain is not waited for for ever: `ending_state`.
 //! Deliberately absent: the limit on all of it; the event loop has it.
-
-use burgee_protocol::Time;
 
 use crate::close::is_once;
 use crate::conns::Hold;
-use crate::io::{CloseMode, Effects, Parcel, Reason, ShardId};
+use crate::ending_state::MOST_MS;
+use crate::io::{CloseMode, Effects, Parcel, Reason};
 use crate::state::Shard;
-
-/// So long other shards are waited for, in milliseconds: less than the event loop has for the whole end.
-const MOST_MS: u64 = 3_000;
-
-/// How far the end is.
-#[derive(Debug, Default)]
-pub(crate) struct Ending {
-    /// When it began; `None`: the broker goes on.
-    begun: Option<Time>,
-    /// Nobody is read any more.
-    hushed: bool,
-    /// The other shards were told that all is in the mail.
-    told: bool,
-    /// So many of them have said so.
-    heard: ShardId,
-    /// All connections were closed.
-    over: bool,
-}
-
-impl Ending {
-    pub(crate) const fn has_begun(&self) -> bool {
-        self.begun.is_some()
-    }
-
-    /// When something is to be done, if nothing happens before.
-    pub(crate) fn deadline(&self, now: Time) -> Option<Time> {
-        let begun = self.begun.filter(|_| !self.over)?;
-        // Once it is past, it is what is left over or the store that keeps the end waiting, and not the time.
-        Some(begun.plus_millis(MOST_MS)).filter(|due| *due > now)
-    }
-}
 
 impl Shard {
     /// Begins to end: newcomers are refused [MQTT-3.2.2-5], wills go out.

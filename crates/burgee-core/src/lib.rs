@@ -16,6 +16,7 @@ mod deliver;
 mod denied;
 mod durable;
 mod ending;
+mod ending_state;
 mod expire;
 mod expiry;
 mod expiry_state;

@@ -324,7 +324,9 @@ impl Shard {
             };
             // [MQTT-3.1.2-5] QoS 0 for an absent client need not be stored, and is not.
             let Some(conn) = self.sessions.get_mut(key).and_then(|session| session.line()) else {
-                self.hold_packet(key, (packet, payload_len));
+                if self.holds_messages(key) && (!self.restrictive || self.may_be_forwarded(key, packet, fx)) {
+                    self.hold_packet(key, (packet, payload_len));
+                }
                 continue;
             };
             if self.restrictive && !self.may_be_forwarded(key, packet, fx) {

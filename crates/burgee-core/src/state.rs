@@ -15,7 +15,7 @@ use crate::batch::Batch;
 use crate::config::Config;
 use crate::conns::{Conns, Hold};
 use crate::counters::Counters;
-use crate::ending::Ending;
+use crate::ending_state::Ending;
 use crate::expiry_state::Expiry;
 use crate::fighting::Fighting;
 use crate::io::{ConnKey, Effects, ShardId};

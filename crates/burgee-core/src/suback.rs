@@ -39,7 +39,7 @@ impl Shard {
     }
 
     /// Whether QoS 0 for this session waits behind a SUBACK; else it has no line.
-    fn holds_messages(&mut self, key: SessionKey) -> bool {
+    pub(crate) fn holds_messages(&mut self, key: SessionKey) -> bool {
         self.sessions
             .get_mut(key)
             .is_some_and(|session| session.subacks > 0 && session.conn.is_some())
@@ -66,12 +66,9 @@ impl Shard {
         }
     }
 
-    /// The same with a packet that goes out as it is.
+    /// The same with a packet that goes out as it is, for a session that [holds messages](Self::holds_messages).
     #[cold]
     pub(crate) fn hold_packet(&mut self, key: SessionKey, (packet, payload_len): (&[u8], usize)) {
-        if !self.holds_messages(key) {
-            return;
-        }
         let (limits, window) = (self.outbox_limits(), self.config.window);
         let Some(session) = self.sessions.get_mut(key) else {
             return;

@@ -24,8 +24,11 @@ impl Oracle {
         for replay in session.replays.iter().filter(|replay| self.is_answered(replay)) {
             self.check_replay(found, session, replay)?;
         }
-        let held = found.record.subscriptions.iter();
-        Ok(held.filter_map(|held| self.replay_to_come(session, held)).collect())
+        let all = &found.record.subscriptions;
+        Ok(all
+            .iter()
+            .filter_map(|held| self.replay_to_come((session, all), held))
+            .collect())
     }
 
     fn is_answered(&self, replay: &Replay) -> bool {
@@ -73,7 +76,7 @@ impl Oracle {
         Ok(())
     }
 
-    fn replay_to_come(&self, session: &Session, held: &Subscription) -> Option<Replay> {
+    fn replay_to_come(&self, session: (&Session, &[Subscription]), held: &Subscription) -> Option<Replay> {
         let filter = held.filter.as_str();
         if held.replay == Left::Done {
             return None;
@@ -95,15 +98,24 @@ impl Oracle {
     }
 
     /// `None`: it was sent with QoS 2, and must not come again.
-    fn wanted(&self, session: &Session, held: &Subscription, (topic, number): (&str, MessageNo)) -> Option<Wanted> {
+    fn wanted(
+        &self,
+        (session, all): (&Session, &[Subscription]),
+        held: &Subscription,
+        (topic, number): (&str, MessageNo),
+    ) -> Option<Wanted> {
         let message = self.message(number);
         let waits = session
             .replays
             .iter()
             .any(|replay| replay.filter == held.filter.as_str() && replay.wanted.contains_key(topic));
-        let twice = message.qos.min(held.qos) == QoS::ExactlyOnce
+        // Where several subscriptions bring the topic, nobody can tell whose copy it was that came.
+        let alone = all.iter().filter(|other| matches(other.filter.as_str(), topic)).count() == 1;
+        let twice = alone
+            && message.qos.min(held.qos) == QoS::ExactlyOnce
             && session.given.iter().any(|given| {
-                given.topic == topic && *given.copy.0 == *message.payload && given.copy.1 == QoS::ExactlyOnce
+                let (payload, qos) = &given.copy;
+                given.topic == topic && **payload == *message.payload && *qos == QoS::ExactlyOnce
             });
         (waits || !twice).then(|| Wanted {
             any_of: vec![number],
