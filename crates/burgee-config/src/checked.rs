@@ -2,23 +2,26 @@
 //!
 //! What must hold: there is one only where nothing is wrong. Deliberately absent: starting anything.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use burgee_access::Rules;
 use burgee_auth::InvalidMethod;
 use burgee_broker::{
     Anonymous, AuthSettings, BrokerConfig, Durability, Listen, Shards, StartError, SyncPolicy, TlsContext, TlsSettings,
     check_logins,
 };
-use burgee_core::Config;
+use burgee_core::{Config, Policy};
 use tracing_subscriber::filter::Targets;
 
-use crate::data_dir;
 use crate::draft::{Draft, Survives};
 use crate::layers::Read;
 use crate::listener::ListenerDraft;
 use crate::problem::{Place, Problem, Problems};
 use crate::settings::{Origin, Settings};
+use crate::{access, data_dir};
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -67,17 +70,22 @@ impl Totals {
 impl Checked {
     pub(crate) fn new(read: Read, file: Option<PathBuf>) -> Result<Self, Problems> {
         let Read {
-            draft,
-            settings,
+            mut draft,
+            mut settings,
             mut problems,
         } = read;
         let listeners = listeners(&draft, &mut problems);
         let authentication = authentication(&draft, &listeners, &settings, &mut problems);
+        let rules = rules(&draft, &mut settings, &mut problems);
         let durability = durability(&draft, &settings, &mut problems);
         if problems.has_errors() {
             return Err(problems);
         }
         let totals = Totals::of(&draft);
+        draft.core.policy = Arc::new(Policy {
+            rules,
+            ..Policy::default()
+        });
         Ok(Self {
             broker: BrokerConfig {
                 authentication,
@@ -219,6 +227,24 @@ fn place_of(settings: &Settings, key: &str) -> Place {
         Some(Origin::File(path, _)) => Place::File(path.clone()),
         Some(Origin::Default) | None => Place::All,
     }
+}
+
+/// The access rules, own ones before those of the file.
+fn rules(draft: &Draft, settings: &mut Settings, problems: &mut Problems) -> Option<Arc<Rules>> {
+    let mut of_file = None;
+    if let Some(path) = &draft.acl_file {
+        match access::read_acl_file(path, &place_of(settings, "access.acl_file")) {
+            Ok(rules) => {
+                let mut hasher = DefaultHasher::new();
+                format!("{rules:?}").hash(&mut hasher);
+                let what = format!("{} rules ({:08x})", rules.len(), hasher.finish() >> 32);
+                settings.note_contents(path.clone(), what);
+                of_file = Some(rules);
+            }
+            Err(wrong) => problems.extend(wrong),
+        }
+    }
+    access::compile(draft.rules.clone(), of_file)
 }
 
 fn durability(draft: &Draft, settings: &Settings, problems: &mut Problems) -> Durability {

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use burgee_access::Rule;
 use burgee_broker::{AcceptLimits, ListenUrl, Shards};
 use burgee_core::Config;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -44,6 +45,9 @@ pub(crate) struct Draft {
     /// From the command line or the environment; goes before those in the file.
     pub(crate) listen: Vec<ListenUrl>,
     pub(crate) listeners: Vec<ListenerDraft>,
+    /// Mosquitto's file of access rules.
+    pub(crate) acl_file: Option<PathBuf>,
+    pub(crate) rules: Vec<Rule>,
 }
 
 impl Default for Draft {
@@ -62,6 +66,8 @@ impl Default for Draft {
             auth: AuthDraft::default(),
             listen: Vec::new(),
             listeners: Vec::new(),
+            acl_file: None,
+            rules: Vec::new(),
         }
     }
 }

@@ -7,13 +7,15 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use burgee_access::Rule;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::access::{RULE, RuleDraft};
 use crate::draft::Draft;
 use crate::listener::{LISTENER, ListenerDraft};
 use crate::problem::{Place, Problem, Problems};
-use crate::settings::{Origin, Setting, Settings};
+use crate::settings::{Origin, RULE_KEY, Setting, Settings};
 use crate::spec::{Flag, Spec};
 use crate::table::OPTIONS;
 use crate::text::Text;
@@ -92,7 +94,7 @@ pub(crate) fn read(file: Option<(&Path, &Text)>, sources: &Sources) -> Read {
 }
 
 /// Tables that can be there several times.
-const ELSEWHERE: Elsewhere = &[("listener", "[[listener]]")];
+const ELSEWHERE: Elsewhere = &[("listener", "[[listener]]"), ("rule", "[[rule]]")];
 
 impl Read {
     fn file(&mut self, path: &Path, text: &Text) {
@@ -112,6 +114,9 @@ impl Read {
         reader.table(OPTIONS, table.get_ref(), &named, &mut self.draft);
         if let Some(value) = table.get_ref().get("listener") {
             listeners(&mut reader, value, &mut self.draft.listeners);
+        }
+        if let Some(value) = table.get_ref().get("rule") {
+            rules(&mut reader, value, &mut self.draft.rules);
         }
         // What a broken heading is followed by may have been meant for another table.
         let mut sure_until = usize::MAX;
@@ -284,21 +289,31 @@ impl Read {
     }
 }
 
-fn listeners(reader: &mut Reader<'_>, value: &Spanned<DeValue<'_>>, drafts: &mut Vec<ListenerDraft>) {
+/// The tables of a list, each with its number.
+fn tables<'a>(
+    reader: &mut Reader<'_>,
+    kind: &str,
+    value: &'a Spanned<DeValue<'_>>,
+) -> Vec<(usize, &'a Spanned<DeValue<'a>>, &'a DeTable<'a>)> {
     let DeValue::Array(items) = value.get_ref() else {
-        let way_out = "write [[listener]] with two brackets: there can be several";
-        reader.error(&value.span(), "listener is a list of tables", way_out);
-        return;
+        let way_out = format!("write [[{kind}]] with two brackets: there can be several");
+        reader.error(&value.span(), format!("{kind} is a list of tables"), way_out);
+        return Vec::new();
     };
-    for (item, number) in items.iter().zip(1..) {
-        let DeValue::Table(table) = item.get_ref() else {
-            reader.error(
-                &item.span(),
-                "a listener is a table",
-                "write [[listener]] and its settings below",
-            );
-            continue;
-        };
+    let mut all = Vec::new();
+    for (number, item) in (1..).zip(items.iter()) {
+        if let DeValue::Table(table) = item.get_ref() {
+            all.push((number, item, table));
+        } else {
+            let way_out = format!("write [[{kind}]] and its settings below");
+            reader.error(&item.span(), format!("each {kind} is a table"), way_out);
+        }
+    }
+    all
+}
+
+fn listeners(reader: &mut Reader<'_>, value: &Spanned<DeValue<'_>>, drafts: &mut Vec<ListenerDraft>) {
+    for (number, item, table) in tables(reader, "listener", value) {
         let mut draft = ListenerDraft::at(reader.place(&item.span()));
         let url = table.get("url").and_then(|url| url.get_ref().as_str());
         let prefix = match url {
@@ -312,12 +327,24 @@ fn listeners(reader: &mut Reader<'_>, value: &Spanned<DeValue<'_>>, drafts: &mut
         reader.table(LISTENER, table, &named, &mut draft);
         reader.defaults(LISTENER, &prefix);
         if table.get("url").is_none() {
-            reader.error(
-                &item.span(),
-                "a listener without url",
-                "say where: url = \"tcp://127.0.0.1:1883\"",
-            );
+            let way_out = "say where: url = \"tcp://127.0.0.1:1883\"";
+            reader.error(&item.span(), "a listener without url", way_out);
         }
         drafts.push(draft);
+    }
+}
+
+fn rules(reader: &mut Reader<'_>, value: &Spanned<DeValue<'_>>, rules: &mut Vec<Rule>) {
+    for (number, item, table) in tables(reader, "rule", value) {
+        let mut draft = RuleDraft::at(reader.place(&item.span()));
+        let named = Named {
+            prefix: &format!("{RULE_KEY}\"{number}\" "),
+            elsewhere: &[],
+        };
+        reader.table(RULE, table, &named, &mut draft);
+        match draft.checked() {
+            Ok(rule) => rules.push(rule),
+            Err(problem) => reader.problems.push(problem),
+        }
     }
 }

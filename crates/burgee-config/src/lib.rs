@@ -6,6 +6,7 @@
 //! What must hold: no input panics; nothing is applied that was not checked whole; a secret is never printed.
 //! Deliberately absent: the command line's parser and everything that a broker does with its settings.
 
+mod access;
 mod auth;
 mod auth_draft;
 mod checked;
@@ -19,6 +20,7 @@ mod problem;
 mod reference;
 mod sections;
 mod settings;
+mod skeleton;
 mod spec;
 mod table;
 mod text;
@@ -34,6 +36,7 @@ pub use load::load;
 pub use problem::{Level, Place, Problem, Problems};
 pub use reference::page as reference_page;
 pub use settings::{Change, Origin, Setting, Settings};
+pub use skeleton::skeleton;
 pub use spec::{Flag, Reload};
 pub use table::{OptionView, options};
 pub use text::Spot;

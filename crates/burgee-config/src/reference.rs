@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use crate::access::RULE;
 use crate::listener::LISTENER;
 use crate::sections::SECTIONS;
 use crate::spec::{Flag, Kind, Reload, Spec, UNLIMITED};
@@ -26,6 +27,9 @@ pub fn page() -> String {
     }
     let about = "A place where clients can connect; once for each. Without any it is port 1883 of loopback.";
     table(&mut page, "[[listener]]", about, LISTENER.iter(), "");
+    let about =
+        "An access rule. The first rule that fits decides; where there are rules, what none of them allows is denied.";
+    table(&mut page, "[[rule]]", about, RULE.iter(), "");
     names(&mut page);
     page
 }

@@ -28,5 +28,10 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
         "auth_http",
         "A server that is asked who somebody is. Used as soon as there is a URL.",
     ),
+    (
+        "access",
+        "What clients may do: [[rule]] in this file, and behind them a file of Mosquitto's. Without any rule everybody who \
+         comes in may do everything.",
+    ),
     ("log", "What it says."),
 ];

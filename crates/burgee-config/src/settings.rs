@@ -3,6 +3,7 @@
 //!
 //! What must hold: what is secret is compared, and never shown. Deliberately absent: typed values; see `Checked`.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
@@ -78,10 +79,17 @@ impl Setting {
     }
 }
 
+/// Before the settings of a rule.
+pub(crate) const RULE_KEY: &str = "rule ";
+
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     list: Vec<Setting>,
+    /// Where each key stands.
+    at: BTreeMap<String, usize>,
+    /// What is in files that settings name, in a few words.
+    contents: BTreeMap<PathBuf, String>,
 }
 
 /// What became of one setting.
@@ -119,20 +127,30 @@ impl Settings {
     /// The setting of this name.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Setting> {
-        self.list.iter().find(|setting| setting.key == key)
+        self.list.get(*self.at.get(key)?)
     }
 
     /// Sets one; a later source wins.
     pub(crate) fn set(&mut self, setting: Setting) {
-        match self.list.iter_mut().find(|known| known.key == setting.key) {
-            Some(known) => *known = setting,
-            None => self.list.push(setting),
+        let place = self.at.get(&setting.key).and_then(|at| self.list.get_mut(*at));
+        if let Some(known) = place {
+            *known = setting;
+        } else {
+            self.at.insert(setting.key.clone(), self.list.len());
+            self.list.push(setting);
         }
+    }
+
+    /// Notes what is in a file that a setting names.
+    pub(crate) fn note_contents(&mut self, path: PathBuf, what: String) {
+        self.contents.insert(path, what);
     }
 
     /// Takes those out that begin so.
     pub(crate) fn retain(&mut self, keep: impl FnMut(&Setting) -> bool) {
         self.list.retain(keep);
+        let keys = self.list.iter().zip(0..);
+        self.at = keys.map(|(setting, at)| (setting.key.clone(), at)).collect();
     }
 
     /// All of them as a file, each with its origin behind it. What is only said, and what is secret, is a comment.
@@ -170,14 +188,15 @@ impl Settings {
         };
         Self {
             list: new.list.iter().map(kept).collect(),
+            ..new.clone()
         }
     }
 
-    /// What is different in `new`.
+    /// What is different in `new`. Rules are counted only: one more at the top moves all others.
     #[must_use]
     pub fn changes(&self, new: &Self) -> Vec<Change> {
         let mut changes = Vec::new();
-        for now in &new.list {
+        for now in new.list.iter().filter(|now| !now.key.starts_with(RULE_KEY)) {
             let before = self.get(&now.key);
             if before.is_none_or(|before| before.value != now.value) {
                 changes.push(Change {
@@ -188,7 +207,8 @@ impl Settings {
                 });
             }
         }
-        for gone in self.list.iter().filter(|before| new.get(&before.key).is_none()) {
+        let gone = |before: &&Setting| !before.key.starts_with(RULE_KEY) && new.get(&before.key).is_none();
+        for gone in self.list.iter().filter(gone) {
             changes.push(Change {
                 key: gone.key.clone(),
                 old: Some(gone.shown().to_owned()),
@@ -196,7 +216,36 @@ impl Settings {
                 reload: gone.reload,
             });
         }
+        if !self.rules().eq(new.rules()) {
+            changes.push(Change {
+                key: "[[rule]]".to_owned(),
+                old: Some(self.count_rules()),
+                new: Some(new.count_rules()),
+                reload: Reload::Live,
+            });
+        }
+        for (path, what) in &new.contents {
+            let before = self.contents.get(path).filter(|before| *before != what);
+            changes.extend(before.map(|before| Change {
+                key: format!("what is in {}", path.display()),
+                old: Some(before.clone()),
+                new: Some(what.clone()),
+                reload: Reload::Live,
+            }));
+        }
         changes
+    }
+
+    fn rules(&self) -> impl Iterator<Item = (&str, &str)> {
+        let rules = self.list.iter().filter(|setting| setting.key.starts_with(RULE_KEY));
+        rules.map(|setting| (&*setting.key, &*setting.value))
+    }
+
+    fn count_rules(&self) -> String {
+        let number = |key: &str| key.split('"').nth(1).map(str::to_owned);
+        let mut numbers: Vec<_> = self.rules().filter_map(|(key, _)| number(key)).collect();
+        numbers.dedup();
+        format!("{} rules", numbers.len())
     }
 }
 

@@ -437,6 +437,16 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
     )
     .live(),
     Spec::new(
+        "access.acl_file",
+        Kind::Path(|draft: &mut Draft, path| draft.acl_file = Some(path)),
+        "",
+        "Access rules in the form of Mosquitto's acl_file.",
+    )
+    .said("none")
+    .more("They are asked behind the rules of this file.")
+    .live()
+    .flag(Flag::Value("acl-file")),
+    Spec::new(
         "log.level",
         Kind::Text("a level, or pairs of module and level", |draft: &mut Draft, text| {
             draft.log = levels(text)?;

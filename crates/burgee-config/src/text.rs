@@ -88,6 +88,17 @@ impl Text {
         }
     }
 
+    /// A line, from 1.
+    pub(crate) fn line(&self, number: usize) -> Spot {
+        let start = self
+            .lines
+            .get(number.saturating_sub(1))
+            .copied()
+            .unwrap_or(self.whole.len());
+        let end = self.lines.get(number).copied().unwrap_or(self.whole.len());
+        self.spot(&(start..end))
+    }
+
     fn whole_character(&self, at: usize) -> usize {
         let mut at = at.min(self.whole.len());
         while !self.whole.is_char_boundary(at) {

@@ -3,6 +3,8 @@
 //! What must hold: everything that is wrong is told at once; nothing is started and nothing changed. Deliberately absent:
 //! what can only be seen by starting; see `doctor` for the machine.
 
+mod access;
+
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,21 +37,27 @@ enum Command {
         /// [default: as for serve: BURGEE_CONFIG from the environment; else /etc/burgee/burgee.toml]
         file: Option<PathBuf>,
     },
+    Access(access::Options),
 }
 
 pub(crate) fn run(options: Options) -> ExitCode {
     match options.command {
         Command::Config { file } => config(file),
+        Command::Access(options) => access::run(&options),
+    }
+}
+
+/// The file and the environment, as serve would read them.
+pub(crate) fn sources(file: Option<PathBuf>) -> Sources {
+    Sources {
+        file: file.map_or(Chosen::Usual, Chosen::Named),
+        environment: std::env::vars_os().collect(),
+        flags: Vec::new(),
     }
 }
 
 fn config(file: Option<PathBuf>) -> ExitCode {
-    let sources = Sources {
-        file: file.map_or(Chosen::Usual, Chosen::Named),
-        environment: std::env::vars_os().collect(),
-        flags: Vec::new(),
-    };
-    match burgee_config::load(&sources) {
+    match burgee_config::load(&sources(file)) {
         Ok(checked) => {
             for warning in checked.warnings.iter() {
                 say("check", &warning.to_string());

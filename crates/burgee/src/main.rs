@@ -13,8 +13,10 @@ mod check;
 mod completions;
 mod config;
 mod connect;
+mod doctor;
 mod failure;
 mod import;
+mod init;
 mod log;
 mod passwd;
 mod publish;
@@ -47,6 +49,8 @@ enum Command {
     Store(store::Options),
     Passwd(passwd::Options),
     Import(import::Options),
+    Init(init::Options),
+    Doctor(doctor::Options),
     Completions(completions::Options),
 }
 
@@ -61,6 +65,8 @@ fn main() -> ExitCode {
         Command::Store(options) => store::run(options),
         Command::Passwd(options) => passwd::run(&options),
         Command::Import(options) => import::run(options),
+        Command::Init(options) => init::run(&options),
+        Command::Doctor(options) => doctor::run(&options),
         Command::Completions(options) => completions::run::<Cli>(&options),
     }
 }

@@ -14,7 +14,7 @@ use burgee_auth::password::{self, CannotHash, Document, FileProblems, Hashed, Re
 use clap::{Args, ValueEnum};
 
 use crate::failure::{Failure, say};
-use secret::Source;
+pub(crate) use secret::Source;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 it could not be done, or --verify found another password; 2 the command line is wrong or the file \

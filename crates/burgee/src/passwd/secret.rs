@@ -16,7 +16,7 @@ const MAX_BYTES: usize = 65_535;
 
 #[derive(Args, Debug)]
 #[group(multiple = false)]
-pub(super) struct Source {
+pub(crate) struct Source {
     /// Read the password from standard input: one line
     #[arg(long)]
     stdin: bool,
@@ -28,7 +28,7 @@ pub(super) struct Source {
 
 impl Source {
     /// A password that is to be set: asked for twice at a terminal.
-    pub(super) fn new_password(&self, user: &str) -> Result<Vec<u8>, Failure> {
+    pub(crate) fn new_password(&self, user: &str) -> Result<Vec<u8>, Failure> {
         if let Some(password) = self.given()? {
             return Ok(password);
         }
@@ -47,7 +47,8 @@ impl Source {
         }
     }
 
-    fn given(&self) -> Result<Option<Vec<u8>>, Failure> {
+    /// What was given; `None`: it is to be asked for.
+    pub(crate) fn given(&self) -> Result<Option<Vec<u8>>, Failure> {
         if let Some(path) = &self.password_file {
             let unreadable = |error| Failure::usage(format!("cannot read {}: {error}", path.display()));
             return line(File::open(path).map_err(unreadable)?).map(Some);
