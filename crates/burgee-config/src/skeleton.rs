@@ -4,9 +4,10 @@
 
 use std::fmt::Write as _;
 
+use crate::sections::SECTIONS;
 use crate::settings::Setting;
 use crate::spec::{Preset, Spec};
-use crate::table::{OPTIONS, SECTIONS};
+use crate::table::OPTIONS;
 use crate::value::quote;
 
 const HEAD: &str = "\
