@@ -26,6 +26,7 @@ use crate::keeper::{IDLE, Keeper, Kept};
 use crate::listener::{self, Opened};
 use crate::logins::{Logins, Plan};
 use crate::mail::Hub;
+use crate::pulse::Pulse;
 use crate::reload::{Numbered, ReloadError, ReloadReport};
 use crate::restore::restore;
 use crate::shard_loop::{ShardLoop, Sizes, WAKER};
@@ -166,6 +167,12 @@ impl Broker {
     #[must_use]
     pub fn logins_waiting(&self) -> usize {
         self.logins.waiting()
+    }
+
+    /// For whoever watches over the process: whether the shards still go round.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        Pulse::new(Arc::clone(&self.hub))
     }
 
     /// The addresses of the internet among them.

@@ -35,6 +35,7 @@ mod mail;
 mod order;
 mod peer;
 mod proxy;
+mod pulse;
 mod reading;
 mod reload;
 mod restore;
@@ -60,6 +61,7 @@ pub use ipnet::IpNet;
 pub use logins::check_logins;
 pub use order::Farewell;
 pub use peer::Peer;
+pub use pulse::Pulse;
 pub use reload::{ReloadError, ReloadReport};
 pub use start_error::StartError;
 pub use tls::{

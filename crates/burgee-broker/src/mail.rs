@@ -74,7 +74,12 @@ struct Desk {
     pending: AtomicU64,
     slots: Vec<Mutex<Slot>>,
     board: Board,
+    /// Rounds that the shard has made; only the shard writes. `ENDED`: it has ended in order.
+    rounds: AtomicU64,
 }
+
+/// What a shard that has ended has for its rounds.
+const ENDED: u64 = u64::MAX;
 
 /// What all threads of a broker share.
 pub(crate) struct Hub {
@@ -106,6 +111,7 @@ impl Hub {
             pending: AtomicU64::new(0),
             slots: (0..shards).map(|_| Mutex::default()).collect(),
             board: Board::default(),
+            rounds: AtomicU64::new(0),
         };
         Self {
             desks: wakers.into_iter().map(desk).collect(),
@@ -196,6 +202,27 @@ impl Hub {
             desk.board.fail();
             self.notify(shard, shard);
         }
+    }
+
+    /// A shard has made another round.
+    pub(crate) fn went_round(&self, shard: ShardId) {
+        if let Some(desk) = self.desks.get(usize::from(shard)) {
+            let rounds = desk.rounds.load(Ordering::Relaxed);
+            desk.rounds.store(rounds.wrapping_add(1), Ordering::Relaxed);
+        }
+    }
+
+    /// A shard has ended in order, and makes no more rounds.
+    pub(crate) fn ended(&self, shard: ShardId) {
+        if let Some(desk) = self.desks.get(usize::from(shard)) {
+            desk.rounds.store(ENDED, Ordering::Relaxed);
+        }
+    }
+
+    /// Rounds of each shard; none for one that has ended.
+    pub(crate) fn rounds(&self) -> impl Iterator<Item = Option<u64>> {
+        let rounds = self.desks.iter().map(|desk| desk.rounds.load(Ordering::Relaxed));
+        rounds.map(|rounds| (rounds != ENDED).then_some(rounds))
     }
 
     /// Has all shards look around.

@@ -165,8 +165,10 @@ impl<M: Machine> ShardLoop<M> {
             }
             self.deliver();
             if self.is_over(now) {
+                self.hub.ended(self.id);
                 return Ok(());
             }
+            self.hub.went_round(self.id);
         }
     }
 

@@ -4,6 +4,8 @@
 //! for each listener says that it can be used; settings that are wrong in any way start nothing. Deliberately absent: the
 //! broker itself, and what can be set.
 
+#[cfg(target_os = "linux")]
+mod notify;
 mod reload;
 
 use std::io::{self, Write};
@@ -20,6 +22,8 @@ use signal_hook::iterator::Signals;
 
 use crate::failure::say;
 use crate::settings::Settings;
+#[cfg(target_os = "linux")]
+use notify::reloading;
 use reload::Reloader;
 
 /// Ending by this signal number is told to the parent as 128 and the number, as shells do.
@@ -80,17 +84,29 @@ fn serve(mut checked: Checked, reloader: &Reloader<'_>) -> Result<bool, Box<dyn 
     announce(&broker)?;
     let handle = signals.handle();
     broker.on_failure(move || handle.close());
+    #[cfg(target_os = "linux")]
+    let notifier = notify::Notifier::ready(broker.pulse())?;
     for signal in signals.forever() {
         if signal == SIGHUP {
-            reloader.reload(&mut broker, &mut checked);
+            reloading(|| reloader.reload(&mut broker, &mut checked));
         } else {
             tracing::info!("ending; a second signal ends at once");
             break;
         }
     }
+    #[cfg(target_os = "linux")]
+    notifier.stopping();
     let in_order = broker.shutdown(checked.grace);
+    #[cfg(target_os = "linux")]
+    drop(notifier);
     tracing::info!("ended");
     Ok(in_order)
+}
+
+/// There is no service manager to be told.
+#[cfg(not(target_os = "linux"))]
+fn reloading<T>(read: impl FnOnce() -> T) -> T {
+    read()
 }
 
 /// Says in the log where the settings are from, and what they mean where that may surprise.

@@ -72,13 +72,7 @@ fn refused(name: &str, conversion: &Conversion) -> Option<String> {
 
 /// Settings that the importer writes and that are not in the broker's table yet: the broker refuses them by name, and
 /// `burgee import` says so.
-const COMING: &[&str] = &[
-    "unknown key allow_anonymous",
-    "unknown key auth",
-    "unknown key access",
-    "unknown key max_connections",
-    "unknown key origins",
-];
+const COMING: &[&str] = &["unknown key access"];
 
 #[test]
 fn files_come_to_what_is_written_beside_them() {
