@@ -24,6 +24,8 @@ mod conn_table;
 mod connections;
 mod control;
 mod door;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod keeper;
 mod layers;
 mod limiter;

@@ -33,7 +33,7 @@ const BESIDE: &[(&str, u8)] = &[
     ("burgee-floor", 0),
     ("burgee-compare", 0),
     ("burgee-bench-durable", 3),
-    ("burgee-fuzz", 3),
+    ("burgee-fuzz", 4),
     ("xtask", 0),
 ];
 
