@@ -293,7 +293,10 @@ mod tests {
             };
             let found = entrances(&[Some(&behind(Anonymous::Local))], true);
             assert!(matches!(found, Err(StartError::Open { .. })), "{url}");
-            assert!(entrances(&[Some(&behind(Anonymous::Allowed))], true).unwrap()[0].open, "{url}");
+            assert!(
+                entrances(&[Some(&behind(Anonymous::Allowed))], true).unwrap()[0].open,
+                "{url}"
+            );
         }
     }
 
