@@ -57,7 +57,11 @@ pub enum ReloadError {
 impl fmt::Display for ReloadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Listen(error) => write!(f, "{error}; the old listeners are open until the new ones are"),
+            Self::Listen(error) => write!(
+                f,
+                "{error}; the old listeners stay open until the new ones are: where one of them has this address, the \
+                 change needs a restart"
+            ),
             Self::NoListener => f.write_str("nothing would be left to listen on: give at least one listener"),
             Self::TooMany => f.write_str("too many listeners have come and gone: restart the broker"),
             Self::Ending => f.write_str("the broker ends"),

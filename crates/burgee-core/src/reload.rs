@@ -1,7 +1,7 @@
 //! One verb: other settings hold from here on.
 //!
 //! What must hold: whoever is not named by the change stays connected, with all that is under way. What the change names
-//! is closed in this turn, and told. Deliberately absent: what needs a restart; see [`Config::reloaded`].
+//! is closed in this turn, and told; nobody comes in by a verdict from before. Deliberately absent: what needs a restart; see [`Config::reloaded`].
 
 use std::sync::Arc;
 
@@ -22,6 +22,10 @@ impl Shard {
         self.obey(Arc::clone(&reload.config.policy));
         let mut dismissed = Vec::new();
         for conn in self.conns.keys() {
+            // By the old users, and with rights of the old settings: who is not in yet is asked about again.
+            if let Some(State::Awaiting(newcomer)) = self.conns.get_mut(conn).map(|conn| &mut conn.state) {
+                newcomer.verdict = None;
+            }
             if let Some(why) = self.is_banned(conn, &reload.banned) {
                 dismissed.push(Dismissed {
                     conn,

@@ -164,3 +164,39 @@ fn a_user_that_is_gone_takes_its_connections_along_and_no_others() {
         assert_eq!(names(&mut world), BTreeSet::from(expected));
     }
 }
+
+#[test]
+fn nobody_comes_in_by_a_verdict_of_the_old_users() {
+    // The second one is admitted, and waits because the first one's identifier is fought for, when the user is removed.
+    let mut config = config(1);
+    let mut policy = Policy::clone(&config.policy);
+    policy.fights = burgee_core::Fights {
+        takeovers: 1,
+        within_ms: 60_000,
+        slow_ms: 1000,
+    };
+    config.policy = Arc::new(policy);
+    let mut world = World::new(config.clone());
+    let first = enter(&mut world, 2, &with_user("x", "ada"));
+    let second = world.open_on(2, "192.0.2.1");
+    world.send(second, &with_user("x", "ada"));
+    let (_, ask) = world.asks.pop().unwrap();
+    let user = ask.user.clone().map(Arc::from);
+    let admitted = Admission {
+        user,
+        ..Admission::default()
+    };
+    world.answer(&ask, Verdict::Admitted(admitted));
+    assert!(world.recv(second).is_empty(), "it waits");
+    let banned = Banned {
+        users: BTreeSet::from(["ada".into()]),
+        ..Banned::default()
+    };
+    world.reload(config, banned);
+    assert!(world.is_closed(first));
+    world.pass(5000);
+    assert!(world.recv(second).is_empty());
+    let (_, ask) = world.asks.pop().expect("the new users are asked");
+    world.answer(&ask, Verdict::Refused(4));
+    assert_eq!(world.recv(second), [0x20, 2, 0, 4]);
+}

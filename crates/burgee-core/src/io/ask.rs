@@ -1,6 +1,7 @@
 //! A CONNECT that somebody else has to judge: the question, and the answer.
 //!
-//! What must hold: a connection asks at most once, and one answer is used for one CONNECT. A password is in a question and
+//! What must hold: a connection asks at most once, and once more for each reload before it is in; one answer is used for
+//! one CONNECT. A password is in a question and
 //! nowhere else. Deliberately absent: passwords, tokens and certificates as such; who judges them is not the core's
 //! business.
 
