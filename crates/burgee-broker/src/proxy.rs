@@ -9,6 +9,8 @@ use proxy_header::{Error, ParseConfig, ProxyHeader};
 
 /// Bytes of a header of version 2, at most: addresses and what few extras proxies add.
 const LONGEST: usize = 16 + 2048;
+/// Bytes of a line of version 1, at most.
+const LINE: usize = 107;
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
 /// What was found at the front of some bytes.
@@ -42,6 +44,12 @@ pub(crate) fn parse(bytes: &[u8]) -> Header {
     } else if !b"PROXY ".starts_with(bytes.get(..bytes.len().min(6)).unwrap_or_default()) {
         return Header::Bad("there is no header; the proxy has to send one");
     }
+    // A line of version 1 has an end within so many bytes, however they come.
+    let bytes = if second {
+        bytes
+    } else {
+        bytes.get(..LINE).unwrap_or(bytes)
+    };
     let config = ParseConfig {
         include_tlvs: false,
         allow_v1: !second,
@@ -124,6 +132,7 @@ mod tests {
             &v2(0x21, 0x31, &[0; 100]),
             &v2(0x21, 0x11, &[0; 2049])[..16],
             &[&b"PROXY UNKNOWN "[..], &[b'x'; 200]].concat(),
+            &[&b"PROXY UNKNOWN "[..], &[b'x'; 200], b"\r\n"].concat(),
         ] {
             assert!(matches!(parse(bad), Header::Bad(_)), "{:?}: {:?}", bad, parse(bad));
         }
