@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     reason = "a test speaks by panicking; helpers outside of test functions do so, too"
 )]
 
