@@ -1,6 +1,6 @@
 //! What the service manager is told: that we listen, what we do, that the shards still go round.
 //!
-//! What must hold: without NOTIFY_SOCKET nothing is done at all. The watchdog is fed only after every shard has made a round
+//! What must hold: without `NOTIFY_SOCKET` nothing is done at all. The watchdog is fed only after every shard has made a round
 //! since it was fed last, so that a shard which is stuck ends the feeding. Deliberately absent: reading of messages; a
 //! manager that does not listen is no reason to fail.
 
