@@ -172,12 +172,21 @@ fn set(options: &Options, user: &str) -> Result<(), Failure> {
         return Err(Failure::usage(text));
     }
     // Before anybody is asked for a password that is then of no use.
-    let mut document = if create { Document::default() } else { read(path)? };
+    if !create {
+        read(path)?;
+    }
     let password = options.source.new_password(user)?;
     let hashed = Hashed::make(&password, recipe).map_err(|error| match error {
         CannotHash::Recipe(unfit) => Failure::usage(unfit.to_string()),
         CannotHash::Random(_) | CannotHash::Argon2(_) => Failure::refused(error.to_string()),
     })?;
+    // Only from here on: hashing takes its time, and others may change the file meanwhile.
+    let (_lock, mut document) = if create {
+        (None, Document::default())
+    } else {
+        let lock = lock(path)?;
+        (Some(lock), read(path)?)
+    };
     let known = document
         .set(user, hashed)
         .map_err(|invalid| Failure::usage(invalid.to_string()))?;
@@ -191,6 +200,8 @@ fn set(options: &Options, user: &str) -> Result<(), Failure> {
 }
 
 fn delete(path: &Path, user: &str) -> Result<(), Failure> {
+    read(path)?;
+    let _lock = lock(path)?;
     let mut document = read(path)?;
     if !document.remove(user) {
         return Err(unknown(path, user));
@@ -238,6 +249,10 @@ fn read(path: &Path) -> Result<Document, Failure> {
         say("passwd", &format!("warning: {exposure}"));
     }
     Ok(document)
+}
+
+fn lock(path: &Path) -> Result<password::Lock, Failure> {
+    password::lock(path).map_err(|error| Failure::refused(error.to_string()))
 }
 
 fn write(path: &Path, document: &Document) -> Result<(), Failure> {

@@ -163,6 +163,19 @@ fn nothing_is_changed_where_anything_is_wrong() {
     assert!(error.contains("65535") && error.len() < 1000, "{error}");
 }
 
+#[test]
+fn many_at_once_lose_nobody() {
+    let folder = Folder::new("many");
+    let path = folder.file(MOSQUITTO);
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let path = &path;
+            scope.spawn(move || done(&passwd(path, &format!("u{number} --stdin --memory 64"), "x")));
+        }
+    });
+    assert_eq!(done(&passwd(&path, "--list", "")).lines().count(), 9);
+}
+
 #[cfg(unix)]
 #[test]
 fn who_else_can_read_the_file_is_said() {

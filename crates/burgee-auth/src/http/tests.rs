@@ -117,6 +117,17 @@ fn what_is_not_understood_is_no_yes() {
 }
 
 #[test]
+fn what_a_client_calls_itself_is_no_fault_of_the_server() {
+    let server = Scripted::new(allow());
+    let call_out = call_out(&server, |_| {});
+    for _ in 0..PATIENCE {
+        assert_eq!(call_out.ask(&login("a\u{1}")), Said::No(Refusal::Denied));
+        assert_eq!(call_out.ask(&login("")), Said::No(Refusal::Denied));
+    }
+    assert!(matches!(call_out.ask(&login("ann")), Said::Yes(_)));
+}
+
+#[test]
 fn answers_are_kept_for_a_while_and_for_the_same_login_only() {
     let server = Scripted::new(allow());
     let call_out = call_out(&server, |settings| settings.keep_no = Duration::ZERO);

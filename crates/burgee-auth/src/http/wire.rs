@@ -93,7 +93,11 @@ pub(super) fn answer(bytes: &[u8], login: &Login, now: SystemTime) -> Result<(Sa
         Verdict::Allow => {
             let user = answer.user.as_deref().or(login.user.as_deref());
             if user.is_some_and(|user| !is_usable(user)) {
-                return Err(InvalidAnswer::User);
+                // What the client calls itself is no fault of the server's.
+                return match answer.user {
+                    Some(_) => Err(InvalidAnswer::User),
+                    None => Ok((Said::No(Refusal::Denied), keep)),
+                };
             }
             let many = |list: &Option<Vec<Box<str>>>| list.as_ref().is_some_and(|list| list.len() > MAX_FILTERS);
             if many(&answer.publish) || many(&answer.subscribe) {

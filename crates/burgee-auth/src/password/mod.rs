@@ -18,7 +18,7 @@ pub use hash::{CannotHash, Hashed, InvalidHash};
 pub use name::{InvalidName, MAX_NAME_BYTES, check_name};
 pub use permissions::{Exposure, exposure};
 pub use problems::{FileProblems, Problem};
-pub use rewrite::{create_new, replace};
+pub use rewrite::{Lock, create_new, lock, replace};
 pub use users::{Checked, Users};
 
 #[cfg(test)]

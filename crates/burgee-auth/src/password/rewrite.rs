@@ -31,6 +31,38 @@ pub fn create_new(path: &Path, document: &Document) -> Result<(), FileProblems> 
     })
 }
 
+/// Nobody else changes the file for as long as this lives, if all ask for it: who reads, changes and writes has to.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "that it is open is what it says")] File);
+
+/// Waits for whoever is changing the file.
+///
+/// # Errors
+/// It is not there, or cannot be locked.
+pub fn lock(path: &Path) -> Result<Lock, FileProblems> {
+    let fail = |source| FileProblems::io(path, "lock", source);
+    loop {
+        let file = File::open(path).map_err(fail)?;
+        file.lock().map_err(fail)?;
+        // Whoever had it before may have put another file into its place.
+        if is_same(&file, path).map_err(fail)? {
+            return Ok(Lock(file));
+        }
+    }
+}
+
+#[cfg(unix)]
+fn is_same(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let (open, there) = (file.metadata()?, fs::metadata(path)?);
+    Ok((open.dev(), open.ino()) == (there.dev(), there.ino()))
+}
+
+#[cfg(not(unix))]
+fn is_same(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true)
+}
+
 /// Replaces a file that is there.
 ///
 /// # Errors
