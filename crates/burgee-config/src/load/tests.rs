@@ -354,7 +354,7 @@ fn part() -> impl Strategy<Value = String> {
 
 #[test]
 fn what_a_listener_is_besides_its_place_is_read() {
-    let text = "[[listener]]\nurl = 'ws://127.0.0.1:0/mqtt'\nmax_connections = 7\norigins = ['https://example.org']\n\
+    let text = "[[listener]]\nurl = 'ws://127.0.0.1:0/mqtt'\nallow_anonymous = true\nmax_connections = 7\norigins = ['https://example.org']\n\
                 proxy = ['10.0.0.0/8', '192.0.2.1']\nmode = '600'\n[limits]\nconnections_per_address = 5\n\
                 connection_rate = 3\nconnection_burst = 4\nhandshakes = 9\nhandshake_timeout = '2s'\n[tls]\nwatch = '0s'";
     let broker = check(text).unwrap().broker;
