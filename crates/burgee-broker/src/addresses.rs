@@ -129,7 +129,7 @@ impl Entry {
 }
 
 /// What counts as one address: of IPv6 whoever has one has 2^64 of them.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),
         IpAddr::V6(v6) => {

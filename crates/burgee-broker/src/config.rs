@@ -134,6 +134,8 @@ pub struct AcceptLimits {
     pub burst_per_address: u32,
     /// Connections that have not come to MQTT yet: TLS, WebSocket or PROXY header still under way.
     pub max_handshakes: usize,
+    /// So many of them from one address once more than half of these places are taken: nobody shall take them all.
+    pub handshakes_per_address: usize,
     /// Time until they have to have come there, in milliseconds. The time for CONNECT counts from the start, too.
     pub handshake_timeout_ms: u64,
     /// Milliseconds between two looks at the files of TLS; 0: they are looked at only when told to.
@@ -147,6 +149,7 @@ impl Default for AcceptLimits {
             rate_per_address: 0,
             burst_per_address: 100,
             max_handshakes: 1024,
+            handshakes_per_address: 128,
             handshake_timeout_ms: 10_000,
             tls_watch_ms: 5_000,
         }

@@ -220,7 +220,7 @@ impl Connections {
         let mut learnt = std::mem::take(&mut self.reader.learnt);
         for (key, what) in learnt.drain(..) {
             match what {
-                Learnt::Opened => self.hub.doors().opened(),
+                Learnt::Opened(peer) => self.hub.doors().opened(peer),
                 Learnt::Header(header) => self.heed_header(now, key, header),
                 Learnt::Gone => self.gone.push(key),
                 Learnt::Trouble(trouble) => self.note(key, trouble),

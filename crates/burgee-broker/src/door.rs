@@ -3,6 +3,7 @@
 //! What must hold: what was counted when it came is counted off when it goes, wherever that is. Nothing here is touched
 //! for a message. Deliberately absent: sockets; the acceptor has them.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -10,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use burgee_protocol::Time;
 use ipnet::IpNet;
 
-use crate::addresses::{Addresses, TooMuch};
+use crate::addresses::{Addresses, TooMuch, network};
 use crate::config::{AcceptLimits, Listen};
 use crate::socket::PeerAddress;
 use crate::tls::{Reloaded, TlsError, TlsSlot};
@@ -173,6 +174,8 @@ pub(crate) struct Doors {
     /// Connections held by all shards, those on their way included.
     open: AtomicUsize,
     handshakes: AtomicUsize,
+    /// Whose they are. No larger than the number of them.
+    shares: Mutex<HashMap<IpAddr, usize>>,
     addresses: Mutex<Option<Addresses>>,
     counters: Counters,
     /// Goes up each time that some listener trusts other clients than before.
@@ -198,6 +201,7 @@ impl Doors {
             max_open: AtomicUsize::new(max_open),
             open: AtomicUsize::new(0),
             handshakes: AtomicUsize::new(0),
+            shares: Mutex::default(),
             addresses: Mutex::new(Addresses::new(&limits)),
             limits: RwLock::new(limits),
             counters: Counters::default(),
@@ -283,7 +287,7 @@ impl Doors {
             Err(Refusal::Full)
         } else if gate.open.load(Ordering::Relaxed) >= gate.max_open {
             Err(Refusal::ListenerFull)
-        } else if handshake && self.handshakes.load(Ordering::Relaxed) >= self.limits().max_handshakes {
+        } else if handshake && !self.has_place(gate, peer) {
             Err(Refusal::Handshakes)
         } else if gate.is_proxy(peer) {
             // Who comes through it counts, once that is known.
@@ -296,8 +300,40 @@ impl Doors {
         gate.open.fetch_add(1, Ordering::Relaxed);
         if handshake {
             self.handshakes.fetch_add(1, Ordering::Relaxed);
+            if let Some(ip) = peer.ip().filter(|_| !gate.is_proxy(peer)) {
+                *self.shares().entry(network(ip)).or_default() += 1;
+            }
         }
         Ok(counted)
+    }
+
+    /// Whether one more may begin a handshake. Who comes through a proxy comes from anywhere.
+    fn has_place(&self, gate: &Gate, peer: PeerAddress) -> bool {
+        let (taken, limits) = (self.handshakes.load(Ordering::Relaxed), self.limits());
+        if taken < limits.max_handshakes / 2 {
+            return true;
+        }
+        let own = peer.ip().filter(|_| !gate.is_proxy(peer));
+        let share = own.and_then(|ip| self.shares().get(&network(ip)).copied());
+        taken < limits.max_handshakes && share.unwrap_or(0) < limits.handshakes_per_address
+    }
+
+    /// A handshake is over, in one way or the other.
+    fn end_handshake(&self, peer: PeerAddress) {
+        self.handshakes.fetch_sub(1, Ordering::Relaxed);
+        let Some(ip) = peer.ip().map(network) else { return };
+        let mut shares = self.shares();
+        if let Some(share) = shares.get_mut(&ip) {
+            *share -= 1;
+            if *share == 0 {
+                shares.remove(&ip);
+            }
+        }
+    }
+
+    fn shares(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        // Whoever panicked while holding it left whole entries behind.
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A proxy says where a connection comes from: whether that address was counted, or why it must not come in.
@@ -307,8 +343,8 @@ impl Doors {
     }
 
     /// A connection has come to MQTT.
-    pub(crate) fn opened(&self) {
-        self.handshakes.fetch_sub(1, Ordering::Relaxed);
+    pub(crate) fn opened(&self, peer: PeerAddress) {
+        self.end_handshake(peer);
     }
 
     /// A connection will not come to MQTT.
@@ -323,7 +359,7 @@ impl Doors {
             gate.open.fetch_sub(1, Ordering::Relaxed);
         }
         if stay.handshake {
-            self.handshakes.fetch_sub(1, Ordering::Relaxed);
+            self.end_handshake(stay.peer);
         }
         if let (true, Some(ip)) = (stay.counted, stay.peer.ip())
             && let Some(addresses) = &mut *lock(&self.addresses)

@@ -13,6 +13,7 @@ use burgee_core::io::{ConnKey, End, Input, Inputs, ListenerNo, Verdict};
 use crate::conn_table::{Conn, Flags, Table};
 use crate::layers::{Sent, SpeaksFor, Trouble, Workspace};
 use crate::mail::Inbox;
+use crate::socket::PeerAddress;
 use crate::tail::Tail;
 
 /// Bytes received at most from one connection in one turn.
@@ -36,7 +37,7 @@ const HANDSHAKES: usize = 8;
 #[derive(Debug)]
 pub(crate) enum Learnt {
     /// It has come to MQTT.
-    Opened,
+    Opened(PeerAddress),
     /// The PROXY header came: the core may hear of it.
     Header(SpeaksFor),
     /// It is over before the core has heard of it.
@@ -289,7 +290,7 @@ impl Reader {
         }
         if received.opened {
             conn.flags.clear(Flags::HANDSHAKE);
-            self.learnt.push((key, Learnt::Opened));
+            self.learnt.push((key, Learnt::Opened(conn.peer)));
         }
         if let Some(trouble) = received.trouble {
             self.learnt.push((key, Learnt::Trouble(trouble)));

@@ -35,6 +35,7 @@ fn a_flood_of_half_open_handshakes_costs_bounded_memory_and_ends() {
     let (broker, _) = start(1, |config| {
         config.listeners.push(listener("mqtts", place.settings(&authority)));
         config.accept.max_handshakes = MANY;
+        config.accept.handshakes_per_address = MANY;
         config.accept.handshake_timeout_ms = 4_000;
     });
     let secure = broker.addresses()[1];

@@ -313,6 +313,36 @@ fn half_open_connections_are_bounded_in_number_and_time() {
 }
 
 #[test]
+fn one_address_cannot_take_all_places_for_handshakes() {
+    let (place, authority) = (Place::new(), Authority::new("ca"));
+    let (broker, _, secure) = with_tls(1, place.settings(&authority), |config| {
+        config.accept.max_handshakes = 8;
+        config.accept.handshakes_per_address = 2;
+    });
+    let from = |host: [u8; 4]| {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((host, 0)).into()).unwrap();
+        socket.connect(&secure.into()).unwrap();
+        TcpStream::from(socket)
+    };
+    let greedy: Vec<_> = (0..12).map(|_| from([127, 0, 0, 1])).collect();
+    until(&broker, |now| now.handshakes as u64 + now.refused_handshakes == 12);
+    assert_eq!(broker.transport_counters().handshakes, 4, "half of the places");
+    let modest: Vec<_> = (0..2).map(|_| from([127, 0, 0, 2])).collect();
+    until(&broker, |now| now.handshakes == 6);
+    // Places that are given back are counted back.
+    drop(greedy);
+    until(&broker, |now| now.handshakes == 2);
+    let config = config(&authority, &version::TLS13, None);
+    let mut clients: Vec<_> = (0..6)
+        .map(|n| Secure::connect(secure, &config, &format!("c{n}")))
+        .collect();
+    clients.iter_mut().for_each(Secure::ping);
+    drop(modest);
+    until(&broker, |now| now.handshakes == 0);
+}
+
+#[test]
 fn bad_records_end_their_own_connection_only() {
     let (place, authority) = (Place::new(), Authority::new("ca"));
     let (broker, plain, secure) = with_tls(1, place.settings(&authority), |_| {});

@@ -84,6 +84,8 @@ impl Checked {
         let totals = Totals::of(&draft);
         draft.core.policy = Arc::new(Policy {
             rules,
+            limits: draft.usage.limits(),
+            fights: draft.usage.fights,
             ..Policy::default()
         });
         Ok(Self {

@@ -15,6 +15,7 @@ use crate::auth_draft::AuthDraft;
 use crate::listener::ListenerDraft;
 use crate::spec::UNLIMITED;
 use crate::tls::{HasTls, TlsDraft};
+use crate::usage_draft::UsageDraft;
 
 /// What is to survive.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
@@ -48,6 +49,8 @@ pub(crate) struct Draft {
     /// Mosquitto's file of access rules.
     pub(crate) acl_file: Option<PathBuf>,
     pub(crate) rules: Vec<Rule>,
+    /// What each user may use.
+    pub(crate) usage: UsageDraft,
 }
 
 impl Default for Draft {
@@ -68,6 +71,7 @@ impl Default for Draft {
             listeners: Vec::new(),
             acl_file: None,
             rules: Vec::new(),
+            usage: UsageDraft::default(),
         }
     }
 }

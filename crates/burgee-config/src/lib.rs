@@ -26,6 +26,8 @@ mod table;
 mod text;
 mod tls;
 pub mod units;
+mod usage;
+mod usage_draft;
 mod value;
 mod walk;
 

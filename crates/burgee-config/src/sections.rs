@@ -33,5 +33,9 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
         "What clients may do: [[rule]] in this file, and behind them a file of Mosquitto's. Without any rule everybody who \
          comes in may do everything.",
     ),
+    (
+        "takeovers",
+        "Two clients with one identifier throw each other out, for ever if nobody looks.",
+    ),
     ("log", "What it says."),
 ];

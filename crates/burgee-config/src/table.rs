@@ -17,6 +17,8 @@ use crate::auth;
 use crate::draft::{Draft, Survives};
 use crate::spec::{Flag, Kind, Reload, Spec, UNLIMITED};
 use crate::tls;
+use crate::units::{machine, millis, small};
+use crate::usage;
 use crate::value::{self, Raw};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -407,6 +409,7 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
     )
     .more("Beyond: new ones are closed as they come.")
     .live(),
+    usage::handshakes_per_address(),
     Spec::new(
         "limits.handshake_timeout",
         Kind::Time {
@@ -436,6 +439,15 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
         "Time between two looks at the files of TLS; 0: only on reload.",
     )
     .live(),
+    usage::connections(),
+    usage::messages(),
+    usage::message_burst(),
+    usage::bytes(),
+    usage::byte_burst(),
+    usage::close_after(),
+    usage::takeovers(),
+    usage::within(),
+    usage::slow(),
     Spec::new(
         "access.acl_file",
         Kind::Path(|draft: &mut Draft, path| draft.acl_file = Some(path)),
@@ -462,20 +474,6 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
     .live()
     .flag(Flag::Value("log")),
 ];
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// The largest number means no limit.
-fn small(number: u64) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-/// What this machine can count; the largest number means no limit.
-fn machine(number: u64) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
-}
 
 /// Reads what is to be logged: a level, or pairs of module and level.
 fn levels(text: &str) -> Result<Targets, String> {

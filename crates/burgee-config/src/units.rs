@@ -88,6 +88,21 @@ fn split(text: &str) -> (&str, &str) {
     (number, unit.trim())
 }
 
+/// As the broker counts.
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The largest number means no limit.
+pub(crate) fn small(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// What this machine can count; the largest number means no limit.
+pub(crate) fn machine(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

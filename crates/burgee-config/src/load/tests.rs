@@ -370,6 +370,29 @@ fn what_a_listener_is_besides_its_place_is_read() {
 }
 
 #[test]
+fn what_each_user_may_use_is_read() {
+    assert!(check("").unwrap().broker.core.policy.limits.is_empty());
+    let text = "[limits]\nconnections_per_user = 2\npublish_messages = 10\npublish_message_burst = 30\n\
+                publish_bytes = '1MiB'\npublish_byte_burst = '2MiB'\npublish_close_after = '5s'\n\
+                [takeovers]\ncount = 3\nwithin = '10s'\nslow = '500ms'";
+    let policy = check(text).unwrap().broker.core.policy;
+    let [limits] = &policy.limits[..] else {
+        panic!("{policy:?}")
+    };
+    let publish = limits.publish;
+    assert_eq!(
+        (limits.max_connections, publish.messages, publish.message_burst),
+        (2, 10, 30)
+    );
+    assert_eq!(
+        (publish.bytes, publish.byte_burst, publish.close_after_ms),
+        (1 << 20, 2 << 20, 5000)
+    );
+    let fights = policy.fights;
+    assert_eq!((fights.takeovers, fights.within_ms, fights.slow_ms), (3, 10_000, 500));
+}
+
+#[test]
 fn tls_that_cannot_be_spoken_is_told_with_its_place() {
     for (text, expected) in [
         (
