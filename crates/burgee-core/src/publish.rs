@@ -345,7 +345,7 @@ impl Shard {
     }
 
     /// Whether a session may be sent a packet of another shard.
-    fn may_be_forwarded(&mut self, key: SessionKey, packet: &[u8], fx: &mut Effects) -> bool {
+    pub(crate) fn may_be_forwarded(&mut self, key: SessionKey, packet: &[u8], fx: &mut Effects) -> bool {
         let found = UnreadPublish::find(packet, u32::MAX);
         let topic = found.and_then(|publish| str::from_utf8(publish.topic_bytes()).ok());
         self.may_get(key, topic.unwrap_or_default(), 0, fx)

@@ -30,10 +30,23 @@ impl Shard {
         session.ready = session.subacks == 0;
         if session.ready
             && let Some(held) = session.flow_if_any().and_then(|flow| flow.behind_suback.take())
-            && let Some(outbox) = fx.outboxes.writer(conn)
         {
-            for chunk in held.chunks() {
-                outbox.append(chunk);
+            let bytes: Vec<u8> = held.chunks().flatten().copied().collect();
+            self.send_held((key, conn), &bytes, fx);
+        }
+    }
+
+    /// Sends what has waited, as far as the rules that hold now permit it: they may have changed meanwhile.
+    fn send_held(&mut self, (key, conn): (SessionKey, ConnKey), bytes: &[u8], fx: &mut Effects) {
+        let mut rest = bytes;
+        while let Some(len) = packet_len(rest) {
+            let (packet, behind) = rest.split_at_checked(len).unwrap_or((rest, &[]));
+            rest = behind;
+            if self.restrictive && !self.may_be_forwarded(key, packet, fx) {
+                continue;
+            }
+            if let Some(outbox) = fx.outboxes.writer(conn) {
+                outbox.append(packet);
             }
         }
     }
@@ -108,4 +121,16 @@ impl Shard {
         }
         self.pump(key, fx);
     }
+}
+
+/// The length of the packet that these bytes begin with, all of it; they were encoded here. `None`: there is none.
+fn packet_len(bytes: &[u8]) -> Option<usize> {
+    let mut length = 0;
+    for (place, byte) in bytes.iter().skip(1).take(4).enumerate() {
+        length |= usize::from(byte & 0x7f) << (7 * place);
+        if byte & 0x80 == 0 {
+            return Some(2 + place + length);
+        }
+    }
+    None
 }
