@@ -15,7 +15,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::Instant;
 
-use burgee_broker::{Broker, Listen, TransportCounters};
+use burgee_broker::{Anonymous, Broker, Listen, TransportCounters};
 use rustls::version;
 use support::certificates::{Authority, Place, listener};
 use support::secure::{Secure, config};
@@ -277,6 +277,8 @@ fn with_proxy(max_per_address: u32, networks: &[&str]) -> (Broker, SocketAddr) {
     let (broker, _) = start(3, |config| {
         let mut proxied = Listen::new("tcp://127.0.0.1:0".parse().unwrap());
         proxied.proxy = networks.iter().map(|network| network.parse().unwrap()).collect();
+        // Whoever it speaks for need not be here.
+        proxied.anonymous = Anonymous::Allowed;
         config.listeners.push(proxied);
         config.accept.max_per_address = max_per_address;
         config.accept.handshake_timeout_ms = 1000;
