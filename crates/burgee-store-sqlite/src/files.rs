@@ -95,7 +95,16 @@ pub(crate) fn length(path: &Path) -> Result<u64, OpenError> {
 
 /// Held as long as the store is used. The file stays: removing it would let two hold one each.
 #[derive(Debug)]
-pub(crate) struct Lock(#[expect(dead_code, reason = "it is held, not used")] File);
+pub(crate) struct Lock(File);
+
+impl Drop for Lock {
+    /// Closing alone would not do where a child process that has just been forked still has the file, until it becomes
+    /// another program.
+    fn drop(&mut self) {
+        // Where it cannot be said the file is closed all the same.
+        drop(self.0.unlock());
+    }
+}
 
 impl Lock {
     /// For whoever writes: nobody else may have it.

@@ -72,7 +72,8 @@ impl Document {
         }
         let text = std::str::from_utf8(line).map_err(|_| Problem::NotUtf8)?;
         let Some((name, hashed)) = read_line(text)? else {
-            self.lines.push(Line::Other(text.into()));
+            // However many ends of lines of other systems there are: what is written is read as it was.
+            self.lines.push(Line::Other(text.trim_end_matches('\r').into()));
             return Ok(());
         };
         if let Some(first) = self.users.insert(name.into(), number) {
