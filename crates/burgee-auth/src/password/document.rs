@@ -175,10 +175,10 @@ impl fmt::Display for Document {
 
 /// Lines without their ends; a last one without an end is one, too.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let most = if bytes.is_empty() { 0 } else { usize::MAX };
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let all = bytes.split(|byte| *byte == b'\n');
-    all.map(|line| line.strip_suffix(b"\r").unwrap_or(line))
-        .take(if bytes.is_empty() { 0 } else { usize::MAX })
+    all.map(|line| line.strip_suffix(b"\r").unwrap_or(line)).take(most)
 }
 
 /// None for a comment or an empty line. Blanks around the name do not belong to it; Mosquitto reads it the same way.
