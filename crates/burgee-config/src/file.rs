@@ -17,7 +17,7 @@ pub enum Unreadable {
     Io(io::Error),
     /// It is a directory, a pipe or a device.
     NoFile,
-    /// It is larger than [`LARGEST`].
+    /// It is larger than `LARGEST`.
     TooLarge,
     /// It is not UTF-8 from this line on.
     NoText(usize),

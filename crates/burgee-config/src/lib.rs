@@ -1,6 +1,6 @@
 //! The settings of the broker: what can be set, what was set where, and whether it can be used.
 //!
-//! Start with [`spec`]: one table says of each option its key, variable, flag, values, default and meaning; the file, the
+//! Start with `spec`: one table says of each option its key, variable, flag, values, default and meaning; the file, the
 //! environment and the command line are read by it, and the reference page and the first file of `burgee init` are made
 //! from it. [`load`] reads all sources and gives [`Checked`], or everything that is wrong at once.
 //! What must hold: no input panics; nothing is applied that was not checked whole; a secret is never printed.

@@ -1,6 +1,6 @@
 //! Password files: read, checked, changed. Our own entries (Argon2id) and Mosquitto's stand beside each other.
 //!
-//! What must hold: no content makes reading panic, or one login cost more than [`cost`] allows; everything that is
+//! What must hold: no content makes reading panic, or one login cost more than `cost` allows; everything that is
 //! wrong with a file is told at once. Deliberately absent: passwords as they are; a file that has one is refused.
 
 mod cost;
