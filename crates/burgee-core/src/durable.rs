@@ -89,8 +89,10 @@ impl Shard {
         if !self.journal.is_quiet() {
             self.let_parked_go(fx);
         }
-        for conn in self.lingering.done(self.now) {
-            fx.closes.push((conn, CloseMode::AfterFlush));
+        if !self.lingering.is_empty() {
+            let done = self.lingering.done(self.now);
+            fx.closes
+                .extend(done.into_iter().map(|conn| (conn, CloseMode::AfterFlush)));
         }
     }
 

@@ -4,9 +4,10 @@
 //! its silence is ours; connections of a user are counted over all shards, exactly; whoever fights over an identifier is
 //! named. Deliberately absent: limits by address; the event loop has those.
 
-use burgee_protocol::Fault;
+use burgee_protocol::{Fault, Time};
 
 use crate::conns::{Hold, State};
+use crate::counters::Counters;
 use crate::io::{ConnKey, Effects, Event, ListenerNo};
 use crate::meter::Meter;
 use crate::policy::UserLimits;
@@ -72,16 +73,8 @@ impl Shard {
         if self.policy.limits.is_empty() {
             return None;
         }
-        let now = self.now;
         let meter = self.conns.open_mut(conn)?.meter.as_mut()?;
-        meter.is_spent(now).then(|| {
-            self.counters.slowed += 1;
-            if meter.is_too_long(now) {
-                Err(Fault::Limit("it published more than its rate allows for too long"))
-            } else {
-                Ok(Next::Wait(Hold::Rate))
-            }
-        })
+        slow_down(meter, self.now, &mut self.counters)
     }
 
     /// A client has published so many bytes.
@@ -157,4 +150,16 @@ impl Shard {
         newcomer.waits = Some(now.plus_millis(doubled.min(self.config.connect_timeout_ms / 2)));
         true
     }
+}
+
+/// Whether the client that is measured so has to wait, or has been beyond its rate for too long.
+pub(crate) fn slow_down(meter: &mut Meter, now: Time, counters: &mut Counters) -> Option<Result<Next, Fault>> {
+    meter.is_spent(now).then(|| {
+        counters.slowed += 1;
+        if meter.is_too_long(now) {
+            Err(Fault::Limit("it published more than its rate allows for too long"))
+        } else {
+            Ok(Next::Wait(Hold::Rate))
+        }
+    })
 }

@@ -33,6 +33,11 @@ impl Lingering {
         self.conns.push_back(Leaver { conn, until, parked });
     }
 
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.conns.is_empty()
+    }
+
     pub(crate) fn has(&self, conn: ConnKey) -> bool {
         self.conns.iter().any(|leaver| leaver.conn == conn)
     }
@@ -59,15 +64,13 @@ impl Lingering {
     /// Takes out those that wait for nothing more, or have waited long enough.
     pub(crate) fn done(&mut self, now: Time) -> Vec<ConnKey> {
         let mut done = Vec::new();
-        if !self.conns.is_empty() {
-            self.conns.retain(|leaver| {
-                let stays = leaver.parked > 0 && leaver.until > now;
-                if !stays {
-                    done.push(leaver.conn);
-                }
-                stays
-            });
-        }
+        self.conns.retain(|leaver| {
+            let stays = leaver.parked > 0 && leaver.until > now;
+            if !stays {
+                done.push(leaver.conn);
+            }
+            stays
+        });
         done
     }
 

@@ -14,6 +14,7 @@ use burgee_router::Route;
 use crate::batch::Place;
 use crate::io::{ConnKey, Effects};
 use crate::job::Arrived;
+use crate::limits::slow_down;
 use crate::outbound::Outbound;
 use crate::state::{Next, Shard};
 
@@ -53,11 +54,14 @@ impl Shard {
             return None;
         }
         let now = self.now;
-        if let Some(slowed) = self.has_to_slow(conn) {
+        // One look for all that is asked of the connection, and one for what is left with it.
+        let open = self.conns.open_mut(conn).filter(|open| open.version < Version::V5)?;
+        if let Some(meter) = &mut open.meter
+            && let Some(slowed) = slow_down(meter, now, &mut self.counters)
+        {
             // Who goes on for too long is closed on the long way.
             return slowed.ok();
         }
-        let open = self.conns.open_mut(conn).filter(|open| open.version < Version::V5)?;
         if let Some(access) = &open.access
             && !access.is_known_to_allow(publish.topic_bytes(), publish.qos)
         {
@@ -78,10 +82,12 @@ impl Shard {
         };
         open.keep_alive.touch(now);
         let next = self.publish_on(route, &arrived, (publish, place), fx);
-        if !matches!(next, Next::Wait(_)) {
-            self.charge(conn, publish.packet.len());
+        if let Some(open) = self.conns.open_mut(conn) {
+            open.cache = cache;
+            if let Some(meter) = open.meter.as_mut().filter(|_| !matches!(next, Next::Wait(_))) {
+                meter.charge(publish.packet.len());
+            }
         }
-        self.give_cache(conn, cache);
         Some(next)
     }
 

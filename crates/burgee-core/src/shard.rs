@@ -20,17 +20,21 @@ impl Shard {
         self.copies_left = self.config.fanout_slice.max(1);
         self.retained_left = self.config.retained_slice.max(1);
         effects.more = false;
+        // Most turns have nothing of what follows: they pay for looking and no more.
         self.hand_on();
         self.feel_pressure(effects);
-        // Most turns have nothing of this: they pay for looking and no more.
         if !self.jobs.is_empty() {
             self.work_off_jobs(effects);
         }
         if !self.journal.is_quiet() {
             self.let_parked_go(effects);
         }
-        self.replay_again(effects);
-        self.resume_mail_waiters(effects);
+        if !self.replaying.is_empty() {
+            self.replay_again(effects);
+        }
+        if !self.mail_waiters.is_empty() {
+            self.resume_mail_waiters(effects);
+        }
         if !self.old_wills.is_empty() {
             self.publish_old_wills(effects);
         }
@@ -53,14 +57,18 @@ impl Shard {
                 );
             }
         }
-        self.go_on_reading(effects);
+        if !self.slowed.is_empty() {
+            self.go_on_reading(effects);
+        }
         self.expire(inputs, effects);
         self.relieve(effects);
         if self.expires() {
             self.give_up();
         }
         self.sys_turn(effects);
-        self.finish_ending(effects);
+        if self.ending.has_begun() {
+            self.finish_ending(effects);
+        }
         self.let_all_go(effects);
         if !self.store_waiters.is_empty() {
             self.resume_store_waiters(effects);
@@ -132,10 +140,14 @@ impl Shard {
                 return (used, 0);
             }
             let most = state.open().map(|open| open.max_packet_bytes);
-            let rest = bytes.get(used..).unwrap_or_default();
-            let done = match most {
-                None => None,
-                Some(most) => self.quick((conn, most), Place { rest, at: used }, fx),
+            // The short way leaves the connection as it stands, unless it says otherwise.
+            let (rest, done) = loop {
+                let rest = bytes.get(used..).unwrap_or_default();
+                let Some(most) = most else { break (rest, None) };
+                match self.quick((conn, most), Place { rest, at: used }, fx) {
+                    Some((Ok(Next::Go), len)) => used += len,
+                    done => break (rest, done),
+                }
             };
             let (done, len) = match done {
                 Some(done) => done,
@@ -280,9 +292,6 @@ impl Shard {
     }
 
     fn resume_mail_waiters(&mut self, fx: &mut Effects) {
-        if self.mail_waiters.is_empty() {
-            return;
-        }
         for (conn, shard) in core::mem::take(&mut self.mail_waiters) {
             if fx.mail_is_full(shard) {
                 self.mail_waiters.push((conn, shard));

@@ -19,10 +19,14 @@ impl Shard {
             .flatten()
     }
 
+    #[inline]
     pub(crate) fn sys_turn(&mut self, fx: &mut Effects) {
-        if self.id != 0 || self.config.sys_interval_ms == 0 || self.sys.next.is_some_and(|next| next > self.now) {
-            return;
+        if self.id == 0 && self.config.sys_interval_ms > 0 && self.sys.next.is_none_or(|next| next <= self.now) {
+            self.tell_sys(fx);
         }
+    }
+
+    fn tell_sys(&mut self, fx: &mut Effects) {
         self.sys.began.get_or_insert(self.now);
         self.sys.next = Some(self.now.plus_millis(self.config.sys_interval_ms));
         self.sys.sum = self.counters.clone();

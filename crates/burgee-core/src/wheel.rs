@@ -28,7 +28,14 @@ impl Wheel {
             .push(conn);
     }
 
+    /// Whether nothing will come up.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ticks.is_empty()
+    }
+
     /// When the next one comes up.
+    #[inline]
     pub(crate) fn next(&self) -> Option<Time> {
         self.ticks
             .first_key_value()
@@ -36,8 +43,11 @@ impl Wheel {
     }
 
     /// Takes those that are due.
+    #[inline]
     pub(crate) fn due(&mut self, now: Time) -> Option<Vec<ConnKey>> {
-        let entry = self.ticks.first_entry()?;
-        (entry.key().saturating_mul(TICK_MS) <= now.as_millis()).then(|| entry.remove())
+        if self.next()? > now {
+            return None;
+        }
+        self.ticks.pop_first().map(|(_, conns)| conns)
     }
 }
