@@ -23,6 +23,7 @@
 //!
 //! Deliberately absent: threads, and a second connection. Whoever owns a store owns its file.
 
+mod ahead;
 mod backup;
 mod changes;
 mod check;

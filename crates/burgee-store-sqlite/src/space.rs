@@ -4,11 +4,13 @@
 //! step takes more of them away; each step does a bounded amount of work. The log is copied into the database before
 //! it exceeds `LOG` by more than one commit.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use burgee_store::{Failure, Fault};
 use rusqlite::Connection;
 
+use crate::ahead::Ahead;
 use crate::faults::Doing;
 
 /// Free pages that are kept for what comes next: 4 MiB.
@@ -34,6 +36,8 @@ pub(crate) struct Space {
     file: u64,
     /// Whether pages were given back since the log was emptied.
     gave: bool,
+    /// Where every commit waits for the device.
+    ahead: Option<Ahead>,
 }
 
 impl Space {
@@ -42,7 +46,13 @@ impl Space {
         Ok(Self {
             file: pages(conn)?,
             gave: false,
+            ahead: None,
         })
+    }
+
+    /// Keeps room ahead of the log in the file at `path`.
+    pub(crate) fn keep_ahead(&mut self, path: PathBuf) {
+        self.ahead = Some(Ahead::new(path));
     }
 
     /// Inside of a transaction: gives back free pages. Whether there are more than should be.
@@ -79,6 +89,9 @@ impl Space {
         let pages = pages(conn)?;
         self.file = self.file.max(pages);
         if log < LOG && self.file - pages < OVERHANG {
+            if let Some(ahead) = &mut self.ahead {
+                ahead.make(log, LOG);
+            }
             return Ok(());
         }
         self.copy_log(conn, "PRAGMA wal_checkpoint(PASSIVE)")
@@ -88,6 +101,9 @@ impl Space {
     pub(crate) fn empty_log(&mut self, conn: &Connection) -> Result<(), Failure> {
         self.copy_log(conn, "PRAGMA wal_checkpoint(TRUNCATE)")?;
         self.gave = false;
+        if let Some(ahead) = &mut self.ahead {
+            ahead.forget();
+        }
         Ok(())
     }
 

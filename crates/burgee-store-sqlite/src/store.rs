@@ -11,13 +11,12 @@ use burgee_store::{
 };
 use rusqlite::Connection;
 
-use crate::Settings;
 use crate::backup::{self, BackupTo};
 use crate::changes::Changes;
 use crate::connect;
 use crate::error::{OpenError, TransferError};
 use crate::faults::Doing;
-use crate::files::{DATABASE, Lock, make_directory};
+use crate::files::{DATABASE, LOG, Lock, make_directory};
 use crate::load::load;
 use crate::read;
 use crate::schema::Format;
@@ -25,6 +24,7 @@ use crate::space::Space;
 use crate::state::State;
 use crate::upgrade::upgrade;
 use crate::write::Writer;
+use crate::{Settings, SyncPolicy};
 
 /// A store in a directory.
 pub struct SqliteStore {
@@ -76,7 +76,11 @@ impl SqliteStore {
         let database = directory.join(DATABASE);
         let (conn, format) = connect::connect(&database, settings)?;
         upgrade(&conn, format, directory)?;
-        Self::over(conn, Some(lock)).map_err(|failure| OpenError::of_failure(directory, failure))
+        let mut store = Self::over(conn, Some(lock)).map_err(|failure| OpenError::of_failure(directory, failure))?;
+        if settings.sync == SyncPolicy::Sync {
+            store.inner.space.keep_ahead(directory.join(LOG));
+        }
+        Ok(store)
     }
 
     /// The store of an open database.

@@ -11,7 +11,7 @@ mod common;
 use std::path::Path;
 
 use burgee_codec::{QoS, TopicName};
-use burgee_store::{Batch, Body, MessageNo, Op, SessionNo, Source, Store};
+use burgee_store::{Batch, Body, Limit, MessageNo, Op, Page, SessionNo, Source, Store};
 use burgee_store_sqlite::SqliteStore;
 use common::{DATABASE, LOG, TempDir, open};
 
@@ -148,4 +148,34 @@ fn a_message_that_stays_keeps_only_itself() {
         page.map(|_| refs.len()).unwrap()
     };
     assert_eq!((owed(&mut queue, 1), owed(&mut queue, 2)), (1, 1));
+}
+
+#[test]
+fn the_log_has_room_ahead_that_is_no_part_of_it() {
+    let mut queue = Queue::new(1);
+    let log = |queue: &Queue| std::fs::metadata(queue.path().join(LOG)).unwrap().len();
+    queue.fill(1..2, &[1], 1);
+    let roomy = log(&queue);
+    // Many commits of one message, and the file stays as long as it is: none waits for its new length.
+    for number in 2..40 {
+        queue.fill(number..number + 1, &[1], 1);
+        assert_eq!(log(&queue), roomy, "after message {number}");
+    }
+    // Until the room is used up; then there is room again.
+    queue.fill(40..400, &[1], 1);
+    let more = log(&queue) - roomy;
+    assert!((MIB..12 * MIB).contains(&more), "{more} bytes");
+    // What a crash leaves is opened, zeros and all, and nothing is missing.
+    let copy = TempDir::new();
+    for name in [DATABASE, LOG] {
+        std::fs::copy(queue.path().join(name), copy.path().join(name)).unwrap();
+    }
+    let mut store = open(copy.path());
+    let limit = Limit {
+        items: 1000,
+        bytes: usize::MAX,
+    };
+    let mut owed = Vec::new();
+    let page = store.backlog(SessionNo(1), MessageNo(0), limit, &mut owed).unwrap();
+    assert_eq!((page, owed.len()), (Page::End, 399));
 }
