@@ -31,6 +31,7 @@ impl Closer {
     /// Begins to close a connection that the core let go of.
     pub(crate) fn begin(conn: &mut Conn) {
         conn.flags.set(Flags::ENDED);
+        conn.flags.clear(Flags::NEWCOMER);
         conn.tail = None;
         conn.closing = Some(Box::default());
     }

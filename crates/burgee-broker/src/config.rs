@@ -138,6 +138,9 @@ pub struct AcceptLimits {
     pub handshakes_per_address: usize,
     /// Time until they have to have come there, in milliseconds. The time for CONNECT counts from the start, too.
     pub handshake_timeout_ms: u64,
+    /// Bytes that all connections together hold of handshakes and of CONNECTs that are not done with. Beyond, who holds the
+    /// most is closed.
+    pub unfinished_bytes: usize,
     /// Milliseconds between two looks at the files of TLS; 0: they are looked at only when told to.
     pub tls_watch_ms: u64,
 }
@@ -151,6 +154,7 @@ impl Default for AcceptLimits {
             max_handshakes: 1024,
             handshakes_per_address: 128,
             handshake_timeout_ms: 10_000,
+            unfinished_bytes: 64 * 1024 * 1024,
             tls_watch_ms: 5_000,
         }
     }

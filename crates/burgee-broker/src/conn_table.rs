@@ -39,6 +39,8 @@ impl Flags {
     pub(crate) const HANDSHAKE: Self = Self(1 << 9);
     /// The core has not heard of it: who it is for is to be said by a proxy first.
     pub(crate) const UNHEARD: Self = Self(1 << 10);
+    /// Its CONNECT is not done with.
+    pub(crate) const NEWCOMER: Self = Self(1 << 11);
 
     /// Whether any of `these` is set.
     #[inline]
@@ -94,7 +96,7 @@ pub(crate) struct Conn {
 impl Conn {
     /// A connection that came in, and the bytes that it brings along, to be handed out first.
     pub(crate) fn new(arrival: Arrival) -> Self {
-        let mut flags = Flags(0);
+        let mut flags = Flags::NEWCOMER;
         if arrival.counted {
             flags.set(Flags::COUNTED);
         }

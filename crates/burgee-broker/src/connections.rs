@@ -18,6 +18,7 @@ use crate::conn_table::{Conn, Flags, Table, token};
 use crate::door::Stay;
 use crate::layers::{Layers, SpeaksFor, Trouble};
 use crate::mail::{Arrival, Hub};
+use crate::newcomers::{Newcomers, weight};
 use crate::peer::Peer;
 use crate::reading::{Learnt, News, Reader};
 use crate::socket::PeerAddress;
@@ -56,6 +57,7 @@ pub(crate) struct Connections {
     pub(crate) news: News,
     closer: Closer,
     handshakes: Handshakes,
+    newcomers: Newcomers,
     /// What is to be said of connections that ended below MQTT.
     pub(crate) troubles: Vec<(PeerAddress, u16, Trouble)>,
     /// Connections that ended before the core heard of them.
@@ -75,6 +77,7 @@ impl Connections {
             news: News::default(),
             closer,
             handshakes: Handshakes::new(hub.doors().trust()),
+            newcomers: Newcomers::default(),
             troubles: Vec::new(),
             gone: Vec::new(),
             hub,
@@ -174,6 +177,7 @@ impl Connections {
     /// Takes a connection out, to be sent to another shard with all its unconsumed bytes.
     pub(crate) fn take_leave(&mut self, key: ConnKey, registry: &Registry, outboxes: &mut Outboxes) -> Option<Arrival> {
         let mut conn = self.table.remove(key)?;
+        self.newcomers.forget(key, self.hub.doors());
         outboxes.close(key);
         if let Err(error) = registry.deregister(&mut conn.socket) {
             // It could not be watched elsewhere either.
@@ -250,6 +254,30 @@ impl Connections {
         for (_, key) in &self.handshakes.begun {
             if self.table.get(*key).is_some_and(|conn| conn.flags.any(Flags::UNHEARD)) {
                 self.gone.push(*key);
+            }
+        }
+    }
+
+    /// Weighs what those hold who are not in, as far as it has changed, and closes who holds the most while that is too
+    /// much in all.
+    pub(crate) fn weigh_newcomers(&mut self) {
+        let mut changed = std::mem::take(&mut self.reader.newcomers);
+        for key in changed.drain(..) {
+            let bytes = self.table.get(key).map_or(0, weight);
+            self.newcomers.weigh(key, bytes, self.hub.doors());
+        }
+        self.reader.newcomers = changed;
+        while let Some(key) = self.newcomers.pop_greatest(self.hub.doors()) {
+            self.hub.doors().crowded_out();
+            self.note(key, Trouble::Crowded);
+            let Some(conn) = self.table.get_mut(key) else { continue };
+            conn.flags.set(Flags::ENDED);
+            conn.tail = None;
+            if conn.flags.any(Flags::UNHEARD) {
+                self.gone.push(key);
+            } else {
+                // Who has ended and waits for its verdict ends now, too.
+                self.news.ended.push((key, End::Broken));
             }
         }
     }
@@ -333,6 +361,7 @@ impl Connections {
     fn begin_to_close(&mut self, now: Time, key: ConnKey, outboxes: &mut Outboxes) {
         if let Some(conn) = self.table.get_mut(key) {
             Closer::begin(conn);
+            self.newcomers.forget(key, self.hub.doors());
             self.go_on_closing(now, key, outboxes);
         }
     }
@@ -369,6 +398,7 @@ impl Connections {
         outboxes.close(key);
         // Closing the socket takes it out of the selector.
         if let Some(conn) = self.table.remove(key) {
+            self.newcomers.forget(key, self.hub.doors());
             self.hub.doors().leave(conn.stay());
             if let Some(tail) = conn.tail {
                 self.reader.recycle(tail);

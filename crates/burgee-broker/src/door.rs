@@ -152,6 +152,10 @@ pub struct TransportCounters {
     pub uncounted_addresses: u64,
     /// TLS, WebSocket and PROXY: did not come to MQTT, by error or in time.
     pub failed_handshakes: u64,
+    /// Bytes held now of handshakes, and of CONNECTs that are not done with.
+    pub unfinished_bytes: usize,
+    /// Closed because it held the most of them when there were too many.
+    pub closed_unfinished: u64,
 }
 
 #[derive(Debug, Default)]
@@ -162,6 +166,7 @@ struct Counters {
     address: AtomicU64,
     rate: AtomicU64,
     failed_handshakes: AtomicU64,
+    closed_unfinished: AtomicU64,
 }
 
 /// See the module.
@@ -174,6 +179,9 @@ pub(crate) struct Doors {
     /// Connections held by all shards, those on their way included.
     open: AtomicUsize,
     handshakes: AtomicUsize,
+    /// Bytes of those who are not in, and how many they may be.
+    unfinished: AtomicUsize,
+    most_unfinished: AtomicUsize,
     /// Whose they are. No larger than the number of them.
     shares: Mutex<HashMap<IpAddr, usize>>,
     addresses: Mutex<Option<Addresses>>,
@@ -201,6 +209,8 @@ impl Doors {
             max_open: AtomicUsize::new(max_open),
             open: AtomicUsize::new(0),
             handshakes: AtomicUsize::new(0),
+            unfinished: AtomicUsize::new(0),
+            most_unfinished: AtomicUsize::new(limits.unfinished_bytes),
             shares: Mutex::default(),
             addresses: Mutex::new(Addresses::new(&limits)),
             limits: RwLock::new(limits),
@@ -263,6 +273,7 @@ impl Doors {
     /// Other limits hold, and these gates take the places of their numbers, or new ones.
     pub(crate) fn reload(&self, renewed: Vec<Arc<Gate>>, max_open: usize, limits: AcceptLimits) {
         self.max_open.store(max_open, Ordering::Relaxed);
+        self.most_unfinished.store(limits.unfinished_bytes, Ordering::Relaxed);
         let mut gates = self.gates.write().unwrap_or_else(PoisonError::into_inner);
         for gate in renewed {
             match gates.get_mut(usize::from(gate.number)) {
@@ -352,6 +363,25 @@ impl Doors {
         self.counters.failed_handshakes.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Somebody who is not in held so many bytes, and holds so many now.
+    pub(crate) fn hold_unfinished(&self, before: usize, now: usize) {
+        if now >= before {
+            self.unfinished.fetch_add(now - before, Ordering::Relaxed);
+        } else {
+            self.unfinished.fetch_sub(before - now, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether all of them together hold more than they may.
+    pub(crate) fn has_too_much_unfinished(&self) -> bool {
+        self.unfinished.load(Ordering::Relaxed) > self.most_unfinished.load(Ordering::Relaxed)
+    }
+
+    /// One of them is closed for that.
+    pub(crate) fn crowded_out(&self) {
+        self.counters.closed_unfinished.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A connection that had come in is gone.
     pub(crate) fn leave(&self, stay: Stay) {
         self.open.fetch_sub(1, Ordering::Relaxed);
@@ -381,6 +411,8 @@ impl Doors {
             refused_rate: get(&self.counters.rate),
             uncounted_addresses: lock(&self.addresses).as_ref().map_or(0, |table| table.uncounted),
             failed_handshakes: get(&self.counters.failed_handshakes),
+            unfinished_bytes: self.unfinished.load(Ordering::Relaxed),
+            closed_unfinished: get(&self.counters.closed_unfinished),
         }
     }
 

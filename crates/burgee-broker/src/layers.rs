@@ -146,6 +146,12 @@ impl Layers {
         &self.kept
     }
 
+    /// Bytes held of what was received, and of what waits to be sent.
+    pub(crate) fn held(&self) -> usize {
+        let request = self.websocket.as_deref().map_or(0, WebSocket::held);
+        self.kept.capacity() + self.out.capacity() + request
+    }
+
     /// The socket has not taken all that was sealed.
     pub(crate) fn has_unsent(&self) -> bool {
         self.sent < self.out.len()

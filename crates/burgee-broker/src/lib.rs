@@ -23,6 +23,7 @@ mod config;
 mod conn_table;
 mod connections;
 mod control;
+mod counted;
 mod door;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -34,6 +35,7 @@ mod log;
 mod login_desk;
 mod logins;
 mod mail;
+mod newcomers;
 mod order;
 mod peer;
 mod proxy;

@@ -41,6 +41,11 @@ impl LoginDesk {
         }
     }
 
+    /// What all shards share of it.
+    pub(crate) fn logins(&self) -> Option<&Logins> {
+        self.logins.as_deref()
+    }
+
     /// Nobody is to be told that a connection ended.
     pub(crate) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.until.is_empty()

@@ -11,8 +11,10 @@ use std::ops::Range;
 use burgee_core::io::{ConnKey, End, Input, Inputs, ListenerNo, Verdict};
 
 use crate::conn_table::{Conn, Flags, Table};
+use crate::counted;
 use crate::layers::{Sent, SpeaksFor, Trouble, Workspace};
-use crate::mail::Inbox;
+use crate::logins::Logins;
+use crate::mail::{Hub, Inbox};
 use crate::socket::PeerAddress;
 use crate::tail::Tail;
 
@@ -80,6 +82,8 @@ pub(crate) struct Reader {
     /// For what lies between the bytes and MQTT.
     pub(crate) work: Workspace,
     pub(crate) learnt: Vec<(ConnKey, Learnt)>,
+    /// Connections whose CONNECT was not done with when they were read.
+    pub(crate) newcomers: Vec<ConnKey>,
     scratch: Box<[u8]>,
     #[expect(
         clippy::vec_box,
@@ -99,6 +103,7 @@ impl Reader {
             slow: VecDeque::new(),
             work: Workspace::default(),
             learnt: Vec::new(),
+            newcomers: Vec::new(),
             scratch: vec![0; FRONT + SLICE].into(),
             pool: Vec::new(),
             pool_bytes: 0,
@@ -152,6 +157,9 @@ impl Reader {
         conn.flags.clear(Flags::QUEUED);
         if conn.flags.any(Flags::PAUSED.and(Flags::ENDED)) {
             return Found::Nothing;
+        }
+        if conn.flags.any(Flags::NEWCOMER) {
+            self.newcomers.push(key);
         }
         if conn.flags.any(Flags::HAND_OUT) {
             conn.flags.clear(Flags::HAND_OUT);
@@ -373,6 +381,8 @@ pub(crate) struct TurnInputs<'a> {
     mail_left: usize,
     /// The bytes that the core was handed last.
     lent: Option<Found>,
+    /// Whose counters are told.
+    counted: Option<(&'a Hub, Option<&'a Logins>)>,
 }
 
 impl<'a> TurnInputs<'a> {
@@ -389,7 +399,14 @@ impl<'a> TurnInputs<'a> {
             bytes_left,
             mail_left,
             lent: None,
+            counted: None,
         }
+    }
+
+    /// What is counted there is told when the core asks.
+    pub(crate) fn telling(mut self, hub: &'a Hub, logins: Option<&'a Logins>) -> Self {
+        self.counted = Some((hub, logins));
+        self
     }
 
     fn next_mail(&mut self) -> Option<Input<'static>> {
@@ -489,6 +506,10 @@ impl Inputs for TurnInputs<'_> {
             Found::Nothing | Found::Ended(..) => return,
         };
         let Some(conn) = self.table.get_mut(key) else { return };
+        if used > 0 {
+            // The first packet is a CONNECT, and it is answered.
+            conn.flags.clear(Flags::NEWCOMER);
+        }
         match range {
             Some(range) => self
                 .reader
@@ -506,6 +527,11 @@ impl Inputs for TurnInputs<'_> {
         self.table
             .get(conn)
             .is_some_and(|conn| conn.flags.any(Flags::READABLE.and(Flags::HAND_OUT)) && !conn.flags.any(Flags::ENDED))
+    }
+
+    fn outside(&self) -> Vec<(&'static str, u64)> {
+        self.counted
+            .map_or_else(Vec::new, |(hub, logins)| counted::values(hub.doors(), logins))
     }
 }
 

@@ -228,8 +228,9 @@ impl<M: Machine> ShardLoop<M> {
         } = &mut self.connections;
         effects.debug = tracing::enabled!(tracing::Level::DEBUG);
         self.mail_moved = false;
-        self.machine
-            .turn(now, &mut TurnInputs::new(table, reader, &mut self.inbox, news), effects);
+        let inputs = TurnInputs::new(table, reader, &mut self.inbox, news);
+        let mut inputs = inputs.telling(&self.hub, self.logins.logins());
+        self.machine.turn(now, &mut inputs, effects);
         self.connections.heed_layers(now);
         // Before the mail of this turn leaves: what others settle must have been owed before.
         if let Some(tray) = &self.tray {
@@ -261,6 +262,7 @@ impl<M: Machine> ShardLoop<M> {
             }
         }
         self.connections.carry_out(now, effects);
+        self.connections.weigh_newcomers();
     }
 
     fn accept(&mut self, now: Time) {

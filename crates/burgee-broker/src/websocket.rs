@@ -57,6 +57,14 @@ impl WebSocket {
         }
     }
 
+    /// Bytes held of a request that is not complete.
+    pub(crate) const fn held(&self) -> usize {
+        match &self.phase {
+            Phase::Upgrade(_, head) => head.capacity(),
+            Phase::Open(_) | Phase::Over => 0,
+        }
+    }
+
     /// The upgrade is done, and frames can be sent.
     pub(crate) const fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open(_))

@@ -421,6 +421,7 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
         "Time for that.",
     )
     .live(),
+    usage::unfinished_bytes(),
     tls::certificate().flag(Flag::Value("tls-cert")),
     tls::key().flag(Flag::Value("tls-key")),
     tls::clients().flag(Flag::Value("tls-clients")),

@@ -58,6 +58,21 @@ pub(crate) const fn handshakes_per_address() -> Spec<Draft> {
     .live()
 }
 
+pub(crate) const fn unfinished_bytes() -> Spec<Draft> {
+    Spec::new(
+        "limits.unfinished_bytes",
+        Kind::Size {
+            least: 1 << 20,
+            most: UNLIMITED,
+            set: |draft: &mut Draft, n| draft.accept.unfinished_bytes = machine(n),
+        },
+        "64MiB",
+        "Bytes that all connections together hold of handshakes, and of CONNECTs that are not complete or not decided.",
+    )
+    .more("Beyond: whoever holds the most is closed, the newest among equals; counted in `connections/closed_unfinished`.")
+    .live()
+}
+
 pub(crate) const fn connections() -> Spec<Draft> {
     Spec::new(
         "limits.connections_per_user",

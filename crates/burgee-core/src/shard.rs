@@ -65,7 +65,7 @@ impl Shard {
         if self.expires() {
             self.give_up();
         }
-        self.sys_turn(effects);
+        self.sys_turn(inputs, effects);
         if self.ending.has_begun() {
             self.finish_ending(effects);
         }

@@ -7,7 +7,7 @@ use burgee_codec::{QoS, TopicName};
 use burgee_protocol::Time;
 
 use crate::counters::Counters;
-use crate::io::{Effects, Parcel, ShardId};
+use crate::io::{Effects, Inputs, Parcel, ShardId};
 use crate::load::SPANS;
 use crate::message::Message;
 use crate::state::Shard;
@@ -20,16 +20,17 @@ impl Shard {
     }
 
     #[inline]
-    pub(crate) fn sys_turn(&mut self, fx: &mut Effects) {
+    pub(crate) fn sys_turn(&mut self, inputs: &impl Inputs, fx: &mut Effects) {
         if self.id == 0 && self.config.sys_interval_ms > 0 && self.sys.next.is_none_or(|next| next <= self.now) {
-            self.tell_sys(fx);
+            self.tell_sys(inputs, fx);
         }
     }
 
-    fn tell_sys(&mut self, fx: &mut Effects) {
+    fn tell_sys(&mut self, inputs: &impl Inputs, fx: &mut Effects) {
         self.sys.began.get_or_insert(self.now);
         self.sys.next = Some(self.now.plus_millis(self.config.sys_interval_ms));
         self.sys.sum = self.counters.clone();
+        self.sys.outside = inputs.outside();
         self.sys.missing = self.config.shards - 1;
         for shard in 1..self.config.shards {
             if let Some(mailbox) = fx.mail.get_mut(usize::from(shard)) {
@@ -135,6 +136,8 @@ impl Shard {
             ("burgee/qos2/unreleased", sum.unreleased),
         ];
         values.extend(numbers.map(|(name, value)| (name.to_owned(), value.to_string())));
+        let outside = self.sys.outside.iter();
+        values.extend(outside.map(|(name, value)| ((*name).to_owned(), value.to_string())));
         for (name, averages) in self.sys.loads.averages() {
             let spans = SPANS.iter().zip(averages);
             values.extend(spans.map(|((span, _), average)| (format!("load/{name}/{span}"), format!("{average:.2}"))));

@@ -18,6 +18,8 @@ pub(crate) struct Sys {
     /// This round's sum, and how many shards are missing in it.
     pub(crate) sum: Counters,
     pub(crate) missing: ShardId,
+    /// What was counted around the shards when the round began.
+    pub(crate) outside: Vec<(&'static str, u64)>,
     /// The last published value of each topic, in the order of the list in `sys`.
     pub(crate) published: Vec<String>,
     pub(crate) loads: Loads,

@@ -23,6 +23,8 @@ pub(crate) enum Trouble {
     Proxy(&'static str),
     /// It did not come to MQTT in time.
     TooSlow,
+    /// What is unfinished takes too much memory, and most of it is held here.
+    Crowded,
     /// The address behind a proxy may not come in.
     Refused(&'static str),
 }
@@ -38,6 +40,10 @@ impl fmt::Display for Trouble {
             Self::WebSocket(Violation::Frame(code, why)) => write!(f, "WebSocket: closed with code {code}: {why}"),
             Self::Proxy(why) => write!(f, "PROXY protocol: {why}"),
             Self::TooSlow => f.write_str("the handshake was not complete in time"),
+            Self::Crowded => f.write_str(
+                "handshakes and CONNECTs that are not complete take more memory than limits.unfinished_bytes, and it held \
+                 the most of it",
+            ),
             Self::Refused(why) => f.write_str(why),
         }
     }
