@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::attempts::Blocked;
 use crate::login::{Method, Outcome, Refusal};
 
 macro_rules! counters {
@@ -57,8 +58,10 @@ counters! {
     refused_down,
     /// Checks left out because the client had gone meanwhile.
     gone,
-    /// Origins that were blocked.
+    /// Names that were blocked, each from one origin.
     blocked,
+    /// Origins that were blocked.
+    blocked_origins,
 }
 
 impl Tally {
@@ -93,7 +96,12 @@ impl Tally {
         self.gone.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn count_blocked(&self) {
-        self.blocked.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn count_blocked(&self, who: Option<Blocked>) {
+        let counter = match who {
+            Some(Blocked::Name) => &self.blocked,
+            Some(Blocked::Origin) => &self.blocked_origins,
+            None => return,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -36,6 +36,11 @@ impl Login {
         Origin::from(self.address)
     }
 
+    /// Whose failures count together: the name that is claimed, and from where.
+    pub(crate) fn claim(&self) -> (Origin, &str) {
+        (self.origin(), self.user.as_deref().unwrap_or_default())
+    }
+
     /// Neither user name nor password nor certificate.
     pub(crate) const fn is_anonymous(&self) -> bool {
         self.user.is_none() && self.password.is_none() && self.certificate.is_none()
@@ -136,7 +141,7 @@ pub enum Refusal {
     Token(TokenFault),
     /// The server that was asked says no.
     Denied,
-    /// Too many failed logins from this address lately.
+    /// Too many failed logins with this name from this address lately, or from this address at all.
     TooManyFailures,
     /// Too many logins wait to be checked.
     QueueFull,
@@ -210,7 +215,7 @@ impl fmt::Display for Refusal {
             Self::Credentials => "unknown user or wrong password",
             Self::Token(fault) => return write!(f, "token: {fault}"),
             Self::Denied => "denied by the server that was asked",
-            Self::TooManyFailures => "too many failed logins from this address",
+            Self::TooManyFailures => "too many failed logins with this name or from this address",
             Self::QueueFull => "too many logins wait to be checked",
             Self::WaitedTooLong => "waited too long to be checked",
             Self::Down => "whoever had to be asked does not answer",

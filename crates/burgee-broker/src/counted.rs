@@ -40,7 +40,8 @@ pub(crate) fn values(doors: &Doors, logins: Option<&Logins>) -> Vec<(&'static st
             ("burgee/logins/refused/waited", of.refused_waited),
             ("burgee/logins/refused/down", of.refused_down),
             ("burgee/logins/gone", of.gone),
-            ("burgee/logins/blocked", of.blocked),
+            ("burgee/logins/blocked/names", of.blocked),
+            ("burgee/logins/blocked/addresses", of.blocked_origins),
         ]);
     }
     values

@@ -115,9 +115,21 @@ pub(crate) const FAILED_LOGINS: Spec<Draft> = Spec::new(
         set: |draft: &mut Draft, n| draft.auth.limits.failures.failures = u32::try_from(n).unwrap_or(u32::MAX),
     },
     "10",
-    "Failed logins from one address within the window; 0: no limit.",
+    "Failed logins with one user name from one address within the window; 0: no limit.",
 )
-.more("Beyond: CONNACK 3 without a check, until the window is over. Of IPv6 the first 64 bits count.")
+.more("Beyond: CONNACK 3 without a check for this name from there, until the window is over. Of IPv6 the first 64 bits count.")
+.live();
+pub(crate) const FAILED_ADDRESS: Spec<Draft> = Spec::new(
+    "auth.failed_logins_per_address",
+    Kind::Count {
+        least: 0,
+        most: 1_000_000,
+        set: |draft: &mut Draft, n| draft.auth.limits.failures.of_origin = u32::try_from(n).unwrap_or(u32::MAX),
+    },
+    "100",
+    "Failed logins from one address within the window, whatever the names; 0: no limit.",
+)
+.more("Beyond: CONNACK 3 without a check for all from there, until the window is over.")
 .live();
 pub(crate) const FAILED_WINDOW: Spec<Draft> = Spec::new(
     "auth.failed_window",

@@ -333,6 +333,7 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
     auth::QUEUE,
     auth::LONGEST_WAIT,
     auth::FAILED_LOGINS,
+    auth::FAILED_ADDRESS,
     auth::FAILED_WINDOW,
     auth::JWT_KEYS_FILE,
     auth::JWT_SECRET_FILE,

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::attempts::{Attempts, FailureLimit};
+use crate::attempts::{Attempts, Blocked, FailureLimit};
 use crate::chain::{Bench, Chain};
 use crate::counters::{Counters, Tally};
 use crate::login::{Grant, Login, Method, Outcome, Refusal, Said};
@@ -184,7 +184,8 @@ impl<T: Send + 'static> Service<T> {
             };
             return Asked::Now(inner.settle(&login, outcome, now));
         }
-        if lock(&inner.attempts).is_blocked(login.origin(), now) {
+        // Who has shown a certificate guesses at nothing.
+        if login.certificate.is_none() && lock(&inner.attempts).is_blocked(login.claim(), now) {
             return Asked::Now(inner.settle(&login, Outcome::Refused(Refusal::TooManyFailures), now));
         }
         let wanted = Arc::new(());
@@ -260,7 +261,7 @@ impl<T: Send + 'static> Inner<T> {
         let late = now.saturating_duration_since(job.since) > self.limits.longest_wait;
         let done = if late {
             Some((job, Outcome::Refused(Refusal::WaitedTooLong)))
-        } else if lock(&self.attempts).is_blocked(job.login.origin(), now) {
+        } else if lock(&self.attempts).is_blocked(job.login.claim(), now) {
             // Hundreds from one address may have waited here before the first of them failed.
             Some((job, Outcome::Refused(Refusal::TooManyFailures)))
         } else {
@@ -310,10 +311,20 @@ impl<T: Send + 'static> Inner<T> {
         self.tally.count(&outcome);
         if let Outcome::Refused(refusal) = &outcome
             && refusal.is_failure()
-            && lock(&self.attempts).failed(login.origin(), now)
         {
-            self.tally.count_blocked();
-            tracing::warn!(from = %login.origin(), "too many failed logins: refused until its window is over");
+            let (from, user) = login.claim();
+            let blocked = lock(&self.attempts).failed((from, user), now);
+            self.tally.count_blocked(blocked);
+            let user = user.escape_debug();
+            match blocked {
+                Some(Blocked::Name) => {
+                    tracing::warn!(%from, %user, "too many failed logins: this name is refused from there until its window is over");
+                }
+                Some(Blocked::Origin) => {
+                    tracing::warn!(%from, "too many failed logins: all are refused from there until its window is over");
+                }
+                None => {}
+            }
         }
         outcome
     }

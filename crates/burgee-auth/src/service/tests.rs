@@ -245,7 +245,7 @@ fn a_full_queue_refuses_and_one_origin_cannot_fill_it_for_others() {
 }
 
 #[test]
-fn too_many_failures_from_one_address_and_it_waits_while_others_go_on() {
+fn too_many_failures_of_one_name_and_it_waits_while_others_go_on() {
     let limits = Limits {
         failures: FailureLimit {
             failures: 3,
@@ -253,7 +253,7 @@ fn too_many_failures_from_one_address_and_it_waits_while_others_go_on() {
         },
         ..one_worker()
     };
-    let (service, answers) = start(limits, chain(&["ann"], 64));
+    let (service, answers) = start(limits, chain(&["ann", "bob"], 64));
     for _ in 0..3 {
         assert_eq!(
             refusal(ask(&service, &answers, login("ann", "no"))),
@@ -269,8 +269,44 @@ fn too_many_failures_from_one_address_and_it_waits_while_others_go_on() {
         user(ask(&service, &answers, from(2, login("ann", "ann")))).as_deref(),
         Some("ann")
     );
+    // A house has one address.
+    assert_eq!(
+        user(ask(&service, &answers, login("bob", "bob"))).as_deref(),
+        Some("bob")
+    );
     let counters = service.counters();
     assert_eq!((counters.blocked, counters.refused_failures), (1, 1));
+}
+
+#[test]
+fn who_tries_many_names_shuts_out_the_address_but_not_its_certificates() {
+    let limits = Limits {
+        failures: FailureLimit {
+            of_origin: 5,
+            ..FailureLimit::default()
+        },
+        ..one_worker()
+    };
+    let (service, answers) = start(limits, chain(&["ann"], 64));
+    for name in ["a", "b", "c", "d", "e"] {
+        assert_eq!(
+            refusal(ask(&service, &answers, login(name, "no"))),
+            Refusal::Credentials
+        );
+    }
+    let asked = |login| match service.ask(login, 1) {
+        Asked::Now(outcome) => outcome,
+        Asked::Later(_) => panic!("hashed"),
+    };
+    assert_eq!(refusal(asked(login("ann", "ann"))), Refusal::TooManyFailures);
+    let counters = service.counters();
+    assert_eq!((counters.blocked, counters.blocked_origins), (0, 1));
+    let mut certified = login("ann", "");
+    certified.certificate = Some("ann".into());
+    assert!(
+        matches!(service.ask(certified, 1), Asked::Later(_)),
+        "this chain does not know it, but it is asked"
+    );
 }
 
 #[test]
