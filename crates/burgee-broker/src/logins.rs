@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use burgee_auth::{Asked, Chain, Counters, Limits, Login, MethodSettings, Service};
 use burgee_core::Policy;
-use burgee_core::io::{Ask, ConnKey, ShardId};
+use burgee_core::io::{Ask, ConnKey, ListenerNo, ShardId};
 
 use crate::config::{Anonymous, AuthSettings, BrokerConfig, Listen};
 use crate::mail::Hub;
@@ -19,6 +19,15 @@ use crate::peer::Peer;
 use crate::start_error::StartError;
 use crate::tls::ClientCertificates;
 use crate::url::{Endpoint, Host, ListenUrl};
+
+/// Whom other users, and other listeners, leave no place.
+#[derive(Debug, Default)]
+pub(crate) struct Outcasts {
+    /// Users that are gone or have another password.
+    pub(crate) users: BTreeSet<Box<str>>,
+    /// Listeners that let nobody in without a name any more.
+    pub(crate) nameless: BTreeSet<ListenerNo>,
+}
 
 /// Who waits for an answer, and where.
 pub(crate) type Ticket = (ShardId, ConnKey);
@@ -133,6 +142,13 @@ fn entrances(listeners: &[Option<&Listen>], blind: bool) -> Result<Vec<Entrance>
     listeners.iter().copied().map(place).collect()
 }
 
+/// The listeners that let in who has no name, and do not any more.
+fn closed_to_nameless(before: &[Entrance], after: &[Entrance]) -> BTreeSet<ListenerNo> {
+    let pairs = (0..).zip(before.iter().zip(after));
+    let closed = pairs.filter(|(_, (before, after))| before.anonymous && after.asks && !after.anonymous);
+    closed.map(|(number, _)| ListenerNo(number)).collect()
+}
+
 /// Whether nobody but this machine can come. Of a socket that was handed over that is not known.
 fn is_local(url: &ListenUrl) -> bool {
     match url.endpoint() {
@@ -211,17 +227,21 @@ impl Logins {
     }
 
     /// The second half, behind [`Self::prepare`]: from here on these users count, for logins under way, too. Who of the
-    /// old ones has no place any more, or another password.
-    pub(crate) fn apply(&self, plan: Plan) -> BTreeSet<Box<str>> {
+    /// old ones has no place any more.
+    pub(crate) fn apply(&self, plan: Plan) -> Outcasts {
         warn_of_open(&plan.entrances);
-        *self.entrances.write().unwrap_or_else(PoisonError::into_inner) = plan.entrances;
+        let mut entrances = self.entrances.write().unwrap_or_else(PoisonError::into_inner);
+        let nameless = closed_to_nameless(&entrances, &plan.entrances);
+        *entrances = plan.entrances;
+        drop(entrances);
         self.service.limit_failures(plan.limits.failures);
         // First: an answer that is still from the old ones is taken for one.
         self.generation.fetch_add(1, Ordering::SeqCst);
-        self.service.replace(plan.chain).unwrap_or_else(|error| {
+        let users = self.service.replace(plan.chain).unwrap_or_else(|error| {
             tracing::error!(%error, "users cannot be taken over: no threads to check them");
             BTreeSet::new()
-        })
+        });
+        Outcasts { users, nameless }
     }
 
     /// Changes before users do.

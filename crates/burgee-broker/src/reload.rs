@@ -293,10 +293,12 @@ impl Plan {
             hub.nudge();
         }
         // Before shards send away who has no place any more: nobody comes in by the old users behind that.
-        banned_users.append(&mut logins.apply(self.logins));
+        let mut outcasts = logins.apply(self.logins);
+        banned_users.append(&mut outcasts.users);
         let banned = Banned {
             listeners: self.close.iter().map(|number| ListenerNo(*number)).collect(),
             users: banned_users,
+            nameless: outcasts.nameless,
         };
         let reload = Arc::new(Reload {
             config: self.config,

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use burgee_broker::{Broker, BrokerConfig, Listen, ReloadError, ReloadReport};
-use support::{Client, PATIENCE, publish_qos1, start, subscribe_packet};
+use burgee_broker::{Anonymous, Broker, BrokerConfig, Listen, ReloadError, ReloadReport};
+use support::{Client, PATIENCE, connect_packet, publish_qos1, start, subscribe_packet};
 
 /// A broker of so many shards, and the settings that it started with.
 fn broker(shards: u16) -> (Broker, SocketAddr, BrokerConfig) {
@@ -149,6 +149,41 @@ fn a_removed_listener_takes_its_connections_along_and_they_are_named() {
         assert!(TcpStream::connect(second).is_err());
         assert_eq!(broker.addresses(), [address]);
         assert!(broker.shutdown(PATIENCE));
+    }
+}
+
+#[test]
+fn who_has_no_name_goes_when_names_are_asked_for_and_is_named() {
+    for shards in [1, 3] {
+        let (mut broker, address, settings) = broker(shards);
+        let mut more = settings.clone();
+        let mut open = any_port();
+        open.anonymous = Anonymous::Allowed;
+        more.listeners.push(open);
+        reload(&mut broker, &more);
+        let mut elsewhere = Client::connect(broker.addresses()[1], "elsewhere");
+        let goes = ["a", "b"].map(|id| Client::connect(address, id));
+        more.listeners[0].anonymous = Anonymous::Refused;
+        let report = reload(&mut broker, &more);
+        let named: BTreeSet<_> = report
+            .dismissed
+            .iter()
+            .filter_map(|it| it.client_id.as_deref())
+            .collect();
+        assert_eq!(named, BTreeSet::from(["a", "b"]));
+        assert!(
+            report.dismissed.iter().all(|it| it.why.contains("anonymous")),
+            "{report:?}"
+        );
+        for client in goes {
+            assert!(client.into_rest().is_empty());
+        }
+        elsewhere.ping();
+        let mut again = Client::raw(address);
+        again.send(&connect_packet("a", true));
+        again.expect(&[0x20, 2, 0, 5]);
+        // Whoever is refused anyway is not named again.
+        assert!(reload(&mut broker, &more).dismissed.is_empty());
     }
 }
 

@@ -14,6 +14,8 @@ use crate::state::Shard;
 const NO_LISTENER: &str = "its listener was removed from the settings";
 /// Its user was removed, or has another password.
 const NO_USER: &str = "its user was removed or changed in the settings";
+/// It has no user, and its listener wants one now.
+const NO_NAME: &str = "anonymous clients are not let in on its listener any more";
 
 impl Shard {
     /// See [`Reload`].
@@ -46,8 +48,10 @@ impl Shard {
         let State::Open(open) = &known.state else {
             return None;
         };
-        let user = self.sessions.user(open.session)?;
-        banned.users.contains(user).then_some(NO_USER)
+        match self.sessions.user(open.session) {
+            Some(user) => banned.users.contains(user).then_some(NO_USER),
+            None => banned.nameless.contains(&open.listener).then_some(NO_NAME),
+        }
     }
 
     fn client_of(&self, conn: ConnKey) -> Option<Box<str>> {

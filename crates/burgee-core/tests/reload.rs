@@ -166,6 +166,26 @@ fn a_user_that_is_gone_takes_its_connections_along_and_no_others() {
 }
 
 #[test]
+fn a_listener_that_asks_for_names_now_lets_those_without_go_and_no_others() {
+    for shards in [1, 3] {
+        let mut world = World::new(config(shards));
+        let nameless = enter(&mut world, 2, &connect("n", CLEAN));
+        let ada = enter(&mut world, 2, &with_user("a", "ada"));
+        let elsewhere = enter(&mut world, 0, &connect("e", CLEAN));
+        let silent = world.open_on(2, "192.0.2.1");
+        let banned = Banned {
+            nameless: BTreeSet::from([ListenerNo(2)]),
+            ..Banned::default()
+        };
+        world.reload(config(shards), banned);
+        assert!(world.is_closed(nameless));
+        assert!(!world.is_closed(ada) && !world.is_closed(elsewhere) && !world.is_closed(silent));
+        assert!(world.dismissed.iter().all(|it| it.why.contains("anonymous")));
+        assert_eq!(names(&mut world), BTreeSet::from([(Some("n".to_owned()), true)]));
+    }
+}
+
+#[test]
 fn nobody_comes_in_by_a_verdict_of_the_old_users() {
     // The second one is admitted, and waits because the first one's identifier is fought for, when the user is removed.
     let mut config = config(1);

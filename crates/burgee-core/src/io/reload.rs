@@ -26,6 +26,8 @@ pub struct Banned {
     pub listeners: BTreeSet<ListenerNo>,
     /// All of these users.
     pub users: BTreeSet<Box<str>>,
+    /// Everybody without a user on these listeners.
+    pub nameless: BTreeSet<ListenerNo>,
 }
 
 /// Somebody whom a reload disconnected.
