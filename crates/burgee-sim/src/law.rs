@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use burgee_access::{Actions, Effect, Place, Rule, Rules, Topics};
+use burgee_access::{Actions, Effect, Place, Rule, Rules, Topics, Users};
 use burgee_codec::QoS;
-use burgee_core::Policy;
+use burgee_core::{Policy, Rate, UserLimits};
 
 use crate::rng::Rng;
 
@@ -75,13 +75,18 @@ impl Law {
 
     /// The same for the broker.
     #[must_use]
-    pub fn to_policy(&self) -> Arc<Policy> {
+    pub fn to_policy(&self, rate: Option<Rate>) -> Arc<Policy> {
         let rules = self.clauses.as_ref().map(|clauses| {
             let list = (1..).zip(clauses).map(|(line, clause)| clause.to_rule(line));
             Arc::new(Rules::new(list.collect()))
         });
+        let limits = rate.map(|publish| UserLimits {
+            publish,
+            ..UserLimits::new(Users::Everybody)
+        });
         Arc::new(Policy {
             rules,
+            limits: limits.into_iter().collect(),
             ..Policy::default()
         })
     }

@@ -3,7 +3,7 @@
 //! What must hold: small simple worlds are frequent, because they are easy to read; large and cruel ones happen.
 //! Deliberately absent: what the clients do; see `actor`.
 
-use burgee_core::Config;
+use burgee_core::{Config, Rate};
 use burgee_protocol::session::{Policy, QueueLimits};
 
 use crate::disk::DiskSettings;
@@ -56,10 +56,14 @@ pub struct Scenario {
     pub downtime: u64,
     /// Access rules, and when they come into force; the first is there from the start. None: no rules, ever.
     pub laws: Vec<(u64, Law)>,
+    /// How fast each client may publish, in all laws but the last.
+    pub rate: Option<Rate>,
 }
 
 /// Worlds with access rules, in percent of those that can have some.
 const LAWFUL: u64 = 60;
+/// Worlds where publishing has a rate, in percent of those with access rules.
+const RATED: u64 = 40;
 /// Durable worlds, in percent.
 const DURABLE: u64 = 50;
 
@@ -104,6 +108,7 @@ impl Scenario {
             crashes: Vec::new(),
             downtime: 0,
             laws: Vec::new(),
+            rate: None,
         }
     }
 
@@ -144,8 +149,9 @@ impl Scenario {
         self.laws = times.iter().map(|at| (*at, Law::draw(rng, self.devices))).collect();
         // When trouble ends, everybody may do everything: what comes then was not forbidden meanwhile.
         self.laws.push((self.busy_ms, Law::open(rng)));
+        self.rate = rng.percent(RATED).then(|| draw_rate(rng));
         if let Some((_, law)) = self.laws.first() {
-            self.config.policy = law.to_policy();
+            self.config.policy = law.to_policy(self.rate);
         }
         self
     }
@@ -231,4 +237,15 @@ fn draw_config(rng: &mut Rng, ample: bool) -> Config {
         config.mail_bytes = *rng.pick(&[100, 1_000, 4 << 20]);
     }
     config
+}
+
+fn draw_rate(rng: &mut Rng) -> Rate {
+    let by_bytes = rng.percent(40);
+    Rate {
+        messages: if by_bytes { 0 } else { *rng.pick(&[1, 3, 10]) },
+        message_burst: *rng.pick(&[1, 2, 10]),
+        bytes: if by_bytes { *rng.pick(&[50, 400, 5_000]) } else { 0 },
+        byte_burst: *rng.pick(&[1, 100, 3_000]),
+        close_after_ms: 0,
+    }
 }

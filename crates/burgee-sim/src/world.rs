@@ -171,6 +171,7 @@ impl World {
             shared: scenario.shared,
             lateness: scenario.lateness + 5,
             durable: scenario.disk.is_some(),
+            rate: scenario.rate,
         };
         let laws = scenario.laws.iter().map(|(_, law)| law.clone()).collect();
         let post = Post::new(config.shards, scenario.mail_ms, scenario.mail_slot);
@@ -209,11 +210,13 @@ impl World {
         for shell in &mut self.shells {
             shell.wake_soon(&mut self.net);
         }
+        let last = self.scenario.laws.len().saturating_sub(1);
         for (number, (at, law)) in self.scenario.laws.iter().enumerate().skip(1) {
+            let rate = self.scenario.rate.filter(|_| number < last);
             for shell in &mut self.shells {
                 // Not everywhere at once.
                 let at = at + self.rng.range(0, 3);
-                shell.obey(at, number, law.to_policy(), &mut self.net);
+                shell.obey(at, number, law.to_policy(rate), &mut self.net);
             }
         }
         for device in &mut self.devices {
@@ -223,7 +226,9 @@ impl World {
         self.run_until(self.scenario.busy_ms)?;
         self.become_calm();
         self.calm_down()?;
-        self.oracle.judge(&self.counters())?;
+        let counters = self.counters();
+        self.oracle.tally.slowed += counters.slowed;
+        self.oracle.judge(&counters)?;
         self.audit()?;
         self.watch()?;
         self.end()

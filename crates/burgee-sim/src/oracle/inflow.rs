@@ -51,6 +51,9 @@ impl Oracle {
                     if let Some(conn) = self.conns.get_mut(&link) {
                         conn.last_packet = self.now;
                     }
+                    if matches!(packet, Packet::Publish(_)) && !fresh {
+                        self.keeps_pace(link, len)?;
+                    }
                     if let Effect::Ends(cause) = self.packet(link, &packet)? {
                         if self.may_linger(link, cause) {
                             self.leavers.insert(link, self.now);

@@ -32,6 +32,11 @@ impl Laws {
         !self.all.is_empty()
     }
 
+    /// Whether those who publish too fast are slowed on a shard: in every law but the last.
+    pub(super) fn have_rates(&self, shard: u16) -> bool {
+        self.in_force.get(&shard).copied().unwrap_or(0) + 1 < self.all.len()
+    }
+
     /// The QoS up to which something is allowed on a shard.
     pub(super) fn allow(&self, shard: u16, (client, wish): (&str, Wish), name: &str) -> Option<QoS> {
         let number = self.in_force.get(&shard).copied().unwrap_or(0);

@@ -12,6 +12,7 @@ mod inflow;
 mod judge;
 mod lawful;
 mod outflow;
+mod pace;
 mod recovery;
 mod resume;
 mod routing;
@@ -23,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use burgee_codec::QoS;
+use burgee_core::Rate;
 use burgee_core::io::{CloseMode, End};
 
 use crate::law::Law;
@@ -34,6 +36,7 @@ pub use found::{Found, FoundSession};
 use groups::Groups;
 use history::History;
 use lawful::Laws;
+use pace::Pace;
 use state::{Cause, Conn, Message, MessageNo, Session, SessionNo, Will};
 
 /// What the judge says: nothing, or what is wrong.
@@ -110,6 +113,8 @@ pub struct Rules {
     pub lateness: u64,
     /// What is acknowledged survives a crash.
     pub durable: bool,
+    /// How fast each connection may publish, but for the world's last law.
+    pub rate: Option<Rate>,
 }
 
 /// See the module.
@@ -118,6 +123,7 @@ pub struct Rules {
 pub struct Oracle {
     rules: Rules,
     laws: Laws,
+    pace: Pace,
     now: u64,
     shard: u16,
     conns: BTreeMap<LinkId, Conn>,
@@ -189,6 +195,8 @@ pub struct Tally {
     pub crashes: u64,
     /// Messages, filters and wills that rules forbade.
     pub forbidden: u64,
+    /// Times that a client was not read because it published too fast.
+    pub slowed: u64,
     /// Sessions that a restart found.
     pub recovered: u64,
     /// Messages that a restart found, each session's.
@@ -209,6 +217,7 @@ impl Tally {
         self.timeouts += other.timeouts;
         self.crashes += other.crashes;
         self.forbidden += other.forbidden;
+        self.slowed += other.slowed;
         self.recovered += other.recovered;
         self.recovered_messages += other.recovered_messages;
     }
@@ -219,6 +228,7 @@ impl Oracle {
     #[must_use]
     pub fn new(rules: Rules, laws: Vec<Law>) -> Self {
         Self {
+            pace: Pace::new(rules.rate),
             rules,
             laws: Laws::new(laws),
             now: 0,
