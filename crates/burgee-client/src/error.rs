@@ -31,12 +31,22 @@ pub enum Invalid {
     Version,
     /// The session that is to be resumed belongs to another client identifier.
     OtherClientId,
+    /// An address is not written as it has to be, in words.
+    Url(&'static str),
+    /// The library was built without this feature.
+    NotBuilt(&'static str),
     /// Any other rule of the format, in words.
     Rule(&'static str),
 }
 
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::NotBuilt(feature) = self {
+            return write!(
+                f,
+                "this program was built without the feature {feature:?} of burgee-client"
+            );
+        }
         f.write_str(match self {
             Self::Topic(topic) => topic.what(),
             Self::NoFilter => "no topic filter is given",
@@ -48,7 +58,8 @@ impl fmt::Display for Invalid {
             }
             Self::Version => "MQTT 5.0 is not spoken yet: use 3.1.1",
             Self::OtherClientId => "the session belongs to another client identifier",
-            Self::Rule(what) => what,
+            Self::NotBuilt(_) => "not built",
+            Self::Url(what) | Self::Rule(what) => what,
         })
     }
 }
@@ -88,6 +99,51 @@ impl fmt::Display for Refused {
     }
 }
 
+/// Why TLS could not be begun, by what has to be mended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum TlsFault {
+    /// The server's certificate is out of date (or our clock is wrong).
+    Expired,
+    /// The server's certificate is not valid yet (or our clock is wrong).
+    NotYetValid,
+    /// Nobody whom we believe signed the server's certificate.
+    UnknownAuthority,
+    /// The server's certificate is for other names than this one.
+    WrongName(String),
+    /// The server's certificate was revoked.
+    Revoked,
+    /// Something else is wrong with the server's certificate.
+    Certificate(String),
+    /// The server does not accept our certificate, or wants one.
+    OurCertificate(String),
+    /// What answers there does not speak TLS.
+    NoTls,
+    /// Anything else.
+    Other(String),
+}
+
+impl fmt::Display for TlsFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Expired => f.write_str("the server's certificate has expired (or this computer's clock is wrong)"),
+            Self::NotYetValid => {
+                f.write_str("the server's certificate is not valid yet (or this computer's clock is wrong)")
+            }
+            Self::UnknownAuthority => f.write_str(
+                "the server's certificate is signed by nobody whom we believe: give the authority that signed it",
+            ),
+            Self::WrongName(name) => write!(f, "the server's certificate is not for the name {name:?}"),
+            Self::Revoked => f.write_str("the server's certificate was revoked"),
+            Self::Certificate(what) => write!(f, "the server's certificate is not acceptable: {what}"),
+            Self::OurCertificate(what) => write!(f, "the server wants a certificate from us that it accepts: {what}"),
+            Self::NoTls => f.write_str("what answers at this port does not speak TLS"),
+            Self::Other(what) => write!(f, "TLS failed: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for TlsFault {}
+
 /// Why there is no connection.
 #[derive(Debug)]
 pub enum ConnectError {
@@ -107,6 +163,24 @@ pub enum ConnectError {
         /// What the system says.
         source: io::Error,
     },
+    /// The proxy did not let us through.
+    Proxy {
+        /// The proxy's address.
+        proxy: String,
+        /// What it said.
+        source: io::Error,
+    },
+    /// Our settings for TLS cannot be used: a file cannot be read, or holds something else. In words.
+    TlsSettings(String),
+    /// TLS could not be begun with this server.
+    Tls(TlsFault),
+    /// The server did not change over to WebSocket.
+    Upgrade {
+        /// The status of its answer, if there was one.
+        status: Option<u16>,
+        /// What it said, or what was wrong with it.
+        reason: String,
+    },
     /// No connection, or no CONNACK, within the time allowed.
     Timeout(Duration),
     /// The server refused us.
@@ -123,6 +197,20 @@ impl fmt::Display for ConnectError {
             Self::Invalid(invalid) => invalid.fmt(f),
             Self::Resolve { host, source } => write!(f, "the host name {host:?} has no address: {source}"),
             Self::Unreachable { address, source } => write!(f, "no connection to {address}: {source}"),
+            Self::Proxy { proxy, source } => write!(f, "the proxy {proxy} gives no connection: {source}"),
+            Self::TlsSettings(what) => write!(f, "the settings for TLS cannot be used: {what}"),
+            Self::Tls(fault) => fault.fmt(f),
+            Self::Upgrade {
+                status: Some(101),
+                reason,
+            } => write!(f, "no WebSocket: {reason}"),
+            Self::Upgrade {
+                status: Some(status),
+                reason,
+            } => {
+                write!(f, "the server refuses a WebSocket at this path: {status} {reason}")
+            }
+            Self::Upgrade { status: None, reason } => write!(f, "the server does not answer as a web server: {reason}"),
             Self::Timeout(time) => write!(f, "no answer within {} s", time.as_secs_f32()),
             Self::Refused(refused) => write!(f, "the server refused the connection: {refused}"),
             Self::Violation(fault) => write!(f, "the server broke the protocol: {fault}"),
@@ -135,9 +223,12 @@ impl std::error::Error for ConnectError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Invalid(invalid) => Some(invalid),
-            Self::Resolve { source, .. } | Self::Unreachable { source, .. } => Some(source),
+            Self::Resolve { source, .. } | Self::Unreachable { source, .. } | Self::Proxy { source, .. } => {
+                Some(source)
+            }
             Self::Violation(fault) => Some(fault),
-            Self::Timeout(_) | Self::Refused(_) | Self::Lost(_) => None,
+            Self::Tls(fault) => Some(fault),
+            Self::TlsSettings(_) | Self::Upgrade { .. } | Self::Timeout(_) | Self::Refused(_) | Self::Lost(_) => None,
         }
     }
 }
@@ -207,6 +298,15 @@ pub enum Error {
     Ended(End),
     /// The time for a clean end was over with so many messages or requests unanswered.
     Unfinished(usize),
+    /// The server lost the session, and nobody can say what became of this message: it had taken the message over without
+    /// finishing, or it was not to be published anew.
+    SessionLost,
+    /// The queue of a client without a connection is full, and its policy is not to wait.
+    QueueFull,
+    /// The server did not grant this subscription.
+    NotGranted(String),
+    /// The outbox on disk cannot be used, in words.
+    Outbox(Arc<str>),
 }
 
 impl fmt::Display for Error {
@@ -215,6 +315,10 @@ impl fmt::Display for Error {
             Self::Invalid(invalid) => invalid.fmt(f),
             Self::Ended(end) => end.fmt(f),
             Self::Unfinished(count) => write!(f, "{count} messages or requests were not acknowledged in time"),
+            Self::SessionLost => f.write_str("the server lost the session before it finished with this message"),
+            Self::QueueFull => f.write_str("there is no connection, and the queue of what waits for one is full"),
+            Self::NotGranted(filter) => write!(f, "the server did not grant the subscription to {filter:?}"),
+            Self::Outbox(what) => write!(f, "the outbox on disk cannot be used: {what}"),
         }
     }
 }

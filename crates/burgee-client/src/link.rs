@@ -37,6 +37,18 @@ impl Clock {
     }
 }
 
+/// Writes some of the slices, or flushes if there are none. Dropped before it is done, nothing was written.
+async fn push<W: AsyncWrite + Unpin>(writer: &mut W, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    if slices.is_empty() {
+        writer.flush().await?;
+        return Ok(0);
+    }
+    match writer.write_vectored(slices).await? {
+        0 => Err(io::ErrorKind::WriteZero.into()),
+        wrote => Ok(wrote),
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Link<R, W, T> {
@@ -47,10 +59,14 @@ pub(crate) struct Link<R, W, T> {
     /// So many bytes of `input` are used up.
     used: usize,
     clock: Clock,
+    /// The writer may hold bytes back, and may do so now.
+    holds_back: bool,
+    unflushed: bool,
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin, T> Link<R, W, T> {
-    pub(crate) fn new(reader: R, writer: W, engine: Engine<T>) -> Self {
+    /// `holds_back`: the writer has to be flushed.
+    pub(crate) fn new(reader: R, writer: W, holds_back: bool, engine: Engine<T>) -> Self {
         Self {
             reader,
             writer,
@@ -58,6 +74,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin, T> Link<R, W, T> {
             input: Vec::new(),
             used: 0,
             clock: Clock(Instant::now()),
+            holds_back,
+            unflushed: false,
         }
     }
 
@@ -111,6 +129,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin, T> Link<R, W, T> {
             engine,
             input,
             clock,
+            holds_back,
+            unflushed,
             ..
         } = self;
         let mut slices = [IoSlice::new(&[]); 16];
@@ -127,11 +147,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin, T> Link<R, W, T> {
                 0 => Err(End::ClosedByServer),
                 _ => Ok(()),
             },
-            wrote = writer.write_vectored(slices), if count > 0 => {
+            wrote = push(writer, slices), if count > 0 || *unflushed => {
                 let wrote = wrote?;
-                if wrote == 0 {
-                    return Err(io::Error::from(io::ErrorKind::WriteZero).into());
-                }
+                *unflushed = *holds_back && count > 0;
                 Ok(engine.wrote(wrote, clock.now())?)
             }
             () = clock.reach(engine.deadline()) => match engine.tick(clock.now(), listening) {

@@ -1,8 +1,10 @@
 //! How to connect: options as written, and the one function that checks them.
 //!
 //! What must hold: whatever the standard forbids is an error before a byte is sent. Deliberately absent: files and
-//! environment variables; transports other than TCP, and MQTT 5.0, whose time has not come.
+//! environment variables, and MQTT 5.0, whose time has not come.
 
+use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use burgee_codec::{
@@ -11,6 +13,10 @@ use burgee_codec::{
 
 use crate::engine::Settings;
 use crate::error::Invalid;
+#[cfg(feature = "tls")]
+use crate::transport::Tls;
+use crate::transport::{Proxy, Target, Way};
+use crate::url::{self, Authority};
 
 /// A message that the server publishes if the connection ends without DISCONNECT.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -48,11 +54,20 @@ impl Will {
     }
 }
 
-/// How to connect. Start with [`Options::new`]; everything else has a default.
-#[derive(Clone, Debug)]
+/// How to connect. Start with [`Options::new`] or [`Options::from_url`]; everything else has a default.
+///
+/// ```
+/// use burgee_client::{Options, QoS, Will};
+///
+/// let options = Options::new("localhost", 1883)
+///     .client_id("sensor-7")
+///     .clean_session(false)
+///     .will(Will::new("sensors/7/state", "gone").qos(QoS::AtLeastOnce).retain(true));
+/// # let _ = options;
+/// ```
+#[derive(Clone)]
 pub struct Options {
-    pub(crate) host: String,
-    pub(crate) port: u16,
+    pub(crate) way: Way,
     pub(crate) client_id: String,
     clean_session: bool,
     keep_alive: u16,
@@ -71,8 +86,7 @@ impl Options {
     #[must_use]
     pub fn new(host: impl Into<String>, port: u16) -> Self {
         Self {
-            host: host.into(),
-            port,
+            way: Way::to_host(host.into(), port),
             client_id: String::new(),
             clean_session: true,
             keep_alive: 60,
@@ -85,6 +99,92 @@ impl Options {
             backlog: 100,
             connect_timeout: Duration::from_secs(10),
         }
+    }
+
+    /// Options from an address: `mqtt://`, `mqtts://`, `ws://`, `wss://`, each with `[user[:password]@]host[:port]` and, for
+    /// WebSocket, a path (`/mqtt` if there is none), or `unix://` and the path of a socket. Ports are 1883, 8883, 80 and 443
+    /// unless given. User name and password are percent-decoded.
+    ///
+    /// ```
+    /// # use burgee_client::Options;
+    /// let options = Options::from_url("mqtt://user:secret@broker.example")?.client_id("sensor-7");
+    /// # Ok::<(), burgee_client::Invalid>(())
+    /// ```
+    ///
+    /// # Errors
+    /// It is no such address, or this build lacks the transport.
+    pub fn from_url(address: &str) -> Result<Self, Invalid> {
+        let (scheme, authority, path) = url::split(address)?;
+        if scheme == url::Scheme::Unix {
+            return Ok(Self::new("localhost", 0).unix(url::decode(path)?));
+        }
+        let at = Authority::parse(authority)?;
+        let mut options = Self::new(at.host, at.port.unwrap_or(scheme.port()));
+        options.user_name = at.user;
+        options.password = at.password.map(String::into_bytes);
+        #[cfg(feature = "tls")]
+        if scheme.is_secure() {
+            options = options.tls(Tls::new());
+        }
+        #[cfg(not(feature = "tls"))]
+        if scheme.is_secure() {
+            return Err(Invalid::NotBuilt("tls"));
+        }
+        #[cfg(feature = "websocket")]
+        if scheme.is_web() {
+            options = options.web_socket(if path.len() > 1 { path } else { "/mqtt" });
+        }
+        #[cfg(not(feature = "websocket"))]
+        if scheme.is_web() {
+            return Err(Invalid::NotBuilt("websocket"));
+        }
+        if !scheme.is_web() && path.len() > 1 {
+            return Err(Invalid::Url("only a WebSocket address has a path"));
+        }
+        Ok(options)
+    }
+
+    /// Speaks TLS.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.way.tls = Some(tls);
+        self
+    }
+
+    /// Speaks MQTT in WebSocket frames; the server's part of the address begins with a slash, `/mqtt` for example.
+    #[cfg(feature = "websocket")]
+    #[must_use]
+    pub fn web_socket(mut self, path: impl Into<String>) -> Self {
+        self.way.web_socket.get_or_insert_default().path = path.into();
+        self
+    }
+
+    /// Adds a header to the request for a WebSocket. Without [`Options::web_socket`] nothing happens.
+    #[cfg(feature = "websocket")]
+    #[must_use]
+    pub fn web_socket_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        if let Some(web_socket) = &mut self.way.web_socket {
+            web_socket.headers.push((name.into(), value.into()));
+        }
+        self
+    }
+
+    /// Connects to a Unix socket instead of a host.
+    #[must_use]
+    pub fn unix(mut self, path: impl Into<PathBuf>) -> Self {
+        self.way.target = Target::Unix(path.into());
+        self
+    }
+
+    /// Connects through a proxy: `http://[user:password@]host:port` (HTTP CONNECT) or `socks5h://[user:password@]host:port`.
+    /// The proxy resolves the server's name.
+    ///
+    /// # Errors
+    /// It is no such address.
+    pub fn proxy(mut self, address: &str) -> Result<Self, Invalid> {
+        self.way.proxy = Some(Proxy::parse(address)?);
+        Ok(self)
     }
 
     /// Who we are: the session belongs to this name. Empty, the default: the server makes one up for a clean session.
@@ -144,14 +244,14 @@ impl Options {
     }
 
     /// How many messages and requests may be unacknowledged at once (at least 1, 100 by default); what comes on top waits
-    /// in [`publish`](crate::Client::publish).
+    /// in [`publish`](crate::connection::Connection::publish).
     #[must_use]
     pub const fn window(mut self, messages: u16) -> Self {
         self.window = if messages == 0 { 1 } else { messages };
         self
     }
 
-    /// How many received messages may wait for [`Messages::next`](crate::Messages::next) (at least 1, 100 by default).
+    /// How many received messages may wait for [`Messages::next`](crate::connection::Messages::next) (at least 1, 100 by default).
     /// Policy beyond: we stop reading, and the server keeps the rest. Nothing is dropped; but acknowledgements are not read
     /// either, so whoever awaits a receipt has to see to it that somebody takes messages meanwhile.
     #[must_use]
@@ -172,6 +272,8 @@ impl Options {
         if self.version == Version::V5 {
             return Err(Invalid::Version);
         }
+        #[cfg(feature = "websocket")]
+        self.way.check_web_socket()?;
         // [MQTT-3.1.3-7] an empty identifier needs a clean session; 3.1 has none.
         if self.client_id.is_empty() && (!self.clean_session || self.version == Version::V31) {
             return Err(Invalid::ClientIdEmpty);
@@ -215,5 +317,16 @@ impl Options {
             },
             patience: u64::try_from(self.connect_timeout.as_millis()).unwrap_or(u64::MAX),
         })
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Never the password.
+        f.debug_struct("Options")
+            .field("target", &self.way.target)
+            .field("client_id", &self.client_id)
+            .field("user_name", &self.user_name)
+            .finish_non_exhaustive()
     }
 }

@@ -70,7 +70,8 @@ impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
         let mut text = error.to_string();
         let (code, hint) = match &error {
-            ConnectError::Invalid(_) => (USAGE, ""),
+            ConnectError::Invalid(_) | ConnectError::TlsSettings(_) => (USAGE, ""),
+            ConnectError::Proxy { .. } | ConnectError::Tls(_) | ConnectError::Upgrade { .. } => (NO_CONNECTION, ""),
             ConnectError::Resolve { .. } => (NO_CONNECTION, "; -h names the host"),
             ConnectError::Unreachable { .. } => (
                 NO_CONNECTION,
@@ -102,7 +103,12 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let code = match &error {
             Error::Invalid(_) => USAGE,
-            Error::Ended(_) | Error::Unfinished(_) => REFUSED,
+            Error::Ended(_)
+            | Error::Unfinished(_)
+            | Error::SessionLost
+            | Error::QueueFull
+            | Error::NotGranted(_)
+            | Error::Outbox(_) => REFUSED,
         };
         Self {
             code,

@@ -10,7 +10,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use burgee_client::{Client, Error, QoS, TopicName};
+use burgee_client::connection::Connection as Client;
+use burgee_client::{Error, QoS, TopicName};
 use clap::{ArgAction, Args};
 use tokio::runtime;
 

@@ -12,7 +12,8 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use burgee_client::{Client, QoS, TopicFilter};
+use burgee_client::connection::Connection as Client;
+use burgee_client::{QoS, TopicFilter};
 use clap::{ArgAction, Args};
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};

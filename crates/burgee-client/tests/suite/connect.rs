@@ -1,7 +1,8 @@
 //! Sections 3.1, 3.2 and 3.14: CONNECT byte by byte, CONNACK and its refusals, keep alive, DISCONNECT.
 
 use super::support::{CONNACK, RESUMED, Server, pair, soon};
-use burgee_client::{Client, ConnectError, End, Error, Invalid, Options, QoS, Refused, Version, Will};
+use burgee_client::connection::Connection;
+use burgee_client::{ConnectError, End, Error, Invalid, Options, QoS, Refused, Version, Will};
 use std::time::Duration;
 
 async fn connect_packet(options: impl FnOnce(Options) -> Options) -> String {
@@ -20,7 +21,7 @@ async fn refused(connack: &str) -> ConnectError {
 }
 
 async fn invalid(options: Options) -> Invalid {
-    match Client::connect(&options).await {
+    match Connection::connect(&options).await {
         Err(ConnectError::Invalid(invalid)) => invalid,
         other => panic!("{other:?}"),
     }
@@ -222,7 +223,7 @@ async fn mqtt_3_2_0_1_connack_is_first_and_comes_in_time() {
 async fn a_server_that_closes_at_once_is_no_puzzle() {
     let server = Server::start().await;
     let options = server.options();
-    let (client, ()) = tokio::join!(Client::connect(&options), async { server.accept().await.cut() });
+    let (client, ()) = tokio::join!(Connection::connect(&options), async { server.accept().await.cut() });
     assert!(matches!(client.expect_err("closed"), ConnectError::Lost(_)));
 }
 

@@ -26,7 +26,7 @@ async fn mqtt_1_5_3_2_nul_in_string_closes() {
 async fn mqtt_1_5_3_2_nul_in_string_closes_and_is_never_sent() {
     let nul = |options: Options| async move {
         matches!(
-            burgee_client::Client::connect(&options).await,
+            burgee_client::connection::Connection::connect(&options).await,
             Err(ConnectError::Invalid(_))
         )
     };
@@ -145,7 +145,10 @@ async fn mqtt_2_3_1_7_suback_unsuback_carry_the_identifier() {
         // Nobody asked under 2; it must not complete what was asked under 1.
         peer.send("90 03 00 02 00 90 03 00 01 01").await;
     });
-    assert_eq!(granted.unwrap(), [burgee_client::Grant::Granted(QoS::AtLeastOnce)]);
+    assert_eq!(
+        granted.unwrap(),
+        [burgee_client::connection::Grant::Granted(QoS::AtLeastOnce)]
+    );
 }
 
 #[tokio::test]

@@ -15,3 +15,5 @@ mod publish;
 mod requests;
 mod session;
 mod support;
+#[cfg(all(feature = "tls", feature = "websocket"))]
+mod transports;

@@ -1,7 +1,8 @@
 //! Sections 3.8 to 3.11: SUBSCRIBE, UNSUBSCRIBE and their answers.
 
 use super::support::{closes, pair, sends_nothing, soon};
-use burgee_client::{Client, End, Error, Grant, Invalid, QoS};
+use burgee_client::connection::{Connection, Grant};
+use burgee_client::{End, Error, Invalid, QoS};
 
 #[tokio::test]
 async fn mqtt_3_8_1_1_subscribe_flags() {
@@ -22,7 +23,7 @@ async fn mqtt_3_8_3_3_subscribe_needs_a_filter() {
 }
 
 /// Three filters with QoS 0, 1 and 2, answered with `suback`.
-async fn three(suback: &str) -> (Result<Vec<Grant>, Error>, Client) {
+async fn three(suback: &str) -> (Result<Vec<Grant>, Error>, Connection) {
     let (client, _messages, mut peer) = pair().await;
     let filters = [("a", QoS::AtMostOnce), ("b", QoS::AtLeastOnce), ("c", QoS::ExactlyOnce)];
     let (granted, ()) = tokio::join!(client.subscribe(&filters), async {

@@ -1,21 +1,22 @@
 //! Sessions over more than one connection: 3.1.2, 3.2.2, 4.1, 4.4, 4.6.
 
 use super::support::{CONNACK, Peer, RESUMED, Server, soon};
-use burgee_client::{Client, ConnectError, Invalid, Messages, Options, QoS, Session};
+use burgee_client::connection::{Connection, Messages, Session};
+use burgee_client::{ConnectError, Invalid, Options, QoS};
 
 fn kept(server: &Server) -> Options {
     server.options().clean_session(false)
 }
 
 /// The connection breaks; what is left of its session.
-async fn cut(peer: Peer, client: Client, messages: Messages) -> Session {
+async fn cut(peer: Peer, client: Connection, messages: Messages) -> Session {
     peer.cut();
     drop(client);
     soon("it ends", messages.finish()).await.1.expect("a session")
 }
 
 /// The session goes on with a new connection, which the server answers with `connack`.
-async fn resume(server: &Server, options: &Options, session: Session, connack: &str) -> (Client, Messages, Peer) {
+async fn resume(server: &Server, options: &Options, session: Session, connack: &str) -> (Connection, Messages, Peer) {
     let script = async {
         let mut peer = server.accept().await;
         let connect = peer.packet().await;
@@ -23,12 +24,12 @@ async fn resume(server: &Server, options: &Options, session: Session, connack: &
         peer.send(connack).await;
         peer
     };
-    let (resumed, peer) = tokio::join!(Client::resume(options, session), script);
+    let (resumed, peer) = tokio::join!(Connection::resume(options, session), script);
     let (client, messages) = resumed.unwrap_or_else(|failed| panic!("{}", failed.error));
     (client, messages, peer)
 }
 
-async fn publish(client: &Client, payload: u8, qos: QoS) {
+async fn publish(client: &Connection, payload: u8, qos: QoS) {
     drop(client.publish("t", [payload], qos, false).await.unwrap());
 }
 
@@ -114,7 +115,9 @@ async fn mqtt_3_1_2_6_clean1_discards_session() {
 async fn mqtt_3_1_3_2_client_id_names_the_session() {
     let (server, session) = unfinished().await;
     let other = kept(&server).client_id("d");
-    let failed = Client::resume(&other, session).await.expect_err("another's session");
+    let failed = Connection::resume(&other, session)
+        .await
+        .expect_err("another's session");
     assert!(matches!(failed.error, ConnectError::Invalid(Invalid::OtherClientId)));
     assert_eq!(failed.session.unfinished(), 3, "it comes back");
 }
@@ -123,7 +126,7 @@ async fn mqtt_3_1_3_2_client_id_names_the_session() {
 async fn mqtt_3_1_4_5_nothing_after_rejected_connect_is_processed() {
     let (server, session) = unfinished().await;
     let options = kept(&server);
-    let (failed, ()) = tokio::join!(Client::resume(&options, session), async {
+    let (failed, ()) = tokio::join!(Connection::resume(&options, session), async {
         let mut peer = server.accept().await;
         peer.packet().await;
         peer.send("20 02 00 03").await;

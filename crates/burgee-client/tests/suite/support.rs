@@ -4,7 +4,8 @@
 use std::future::Future;
 use std::time::Duration;
 
-use burgee_client::{Client, ConnectError, End, Messages, Options};
+use burgee_client::connection::{Connection, Messages};
+use burgee_client::{ConnectError, End, Options};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -56,19 +57,19 @@ impl Server {
         &self,
         options: &Options,
         connack: &str,
-    ) -> (Result<(Client, Messages), ConnectError>, Peer, String) {
+    ) -> (Result<(Connection, Messages), ConnectError>, Peer, String) {
         let script = async {
             let mut peer = self.accept().await;
             let connect = peer.packet().await;
             peer.send(connack).await;
             (peer, connect)
         };
-        let (client, (peer, connect)) = tokio::join!(Client::connect(options), script);
+        let (client, (peer, connect)) = tokio::join!(Connection::connect(options), script);
         (client, peer, connect)
     }
 
     /// A client behind its CONNACK.
-    pub(crate) async fn welcome(&self, options: &Options) -> (Client, Messages, Peer) {
+    pub(crate) async fn welcome(&self, options: &Options) -> (Connection, Messages, Peer) {
         let (client, peer, _) = self.answer(options, CONNACK).await;
         let (client, messages) = client.expect("connected");
         (client, messages, peer)
@@ -76,7 +77,7 @@ impl Server {
 }
 
 /// A client behind its CONNACK, and its server.
-pub(crate) async fn pair() -> (Client, Messages, Peer) {
+pub(crate) async fn pair() -> (Connection, Messages, Peer) {
     let server = Server::start().await;
     server.welcome(&server.options()).await
 }
@@ -153,7 +154,7 @@ pub(crate) async fn closes(hex: &str, statement: &str) {
 }
 
 /// What the client asks for is refused before a byte is sent: the server sees only the end.
-pub(crate) async fn sends_nothing<F: Future<Output = bool>>(refused: impl FnOnce(Client) -> F) {
+pub(crate) async fn sends_nothing<F: Future<Output = bool>>(refused: impl FnOnce(Connection) -> F) {
     let (client, _messages, mut peer) = pair().await;
     assert!(
         soon("the answer is immediate", refused(client.clone())).await,

@@ -6,10 +6,8 @@
 use std::io;
 use std::time::Duration;
 
-use burgee_client::{
-    Client, ConnectError, End, Error, Grant, Message, Messages, Options as ClientOptions, QoS, Refused, Session,
-    TopicFilter,
-};
+use burgee_client::connection::{Connection as Client, Grant, Messages, Session};
+use burgee_client::{ConnectError, End, Error, Message, Options as ClientOptions, QoS, Refused, TopicFilter};
 use tokio::pin;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
@@ -100,10 +98,13 @@ async fn connect(options: &ClientOptions, session: Option<Session>) -> Attempt {
 /// Whether trying again may help.
 const fn is_passing(error: &ConnectError) -> bool {
     match error {
-        ConnectError::Invalid(_) => false,
+        ConnectError::Invalid(_) | ConnectError::TlsSettings(_) => false,
         ConnectError::Refused(Refused(code)) => *code == 3,
         ConnectError::Resolve { .. }
         | ConnectError::Unreachable { .. }
+        | ConnectError::Proxy { .. }
+        | ConnectError::Tls(_)
+        | ConnectError::Upgrade { .. }
         | ConnectError::Timeout(_)
         | ConnectError::Violation(_)
         | ConnectError::Lost(_) => true,
@@ -181,7 +182,7 @@ impl Follower {
             Ok(grants) => grants,
             // The stream of messages ends as well, and says why.
             Err(Error::Ended(_)) => return Ok(Next::GoOn),
-            Err(error @ (Error::Invalid(_) | Error::Unfinished(_))) => return Err(error.into()),
+            Err(error) => return Err(error.into()),
         };
         let filters = self.options.filters();
         let refused: Vec<_> = filters

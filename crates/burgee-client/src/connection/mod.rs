@@ -1,7 +1,28 @@
-//! What the application holds: a handle to ask with, a stream of messages, and receipts.
+//! One connection, for programs that want to see it end: a handle to ask with, a stream of messages, and receipts.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use burgee_client::connection::Connection;
+//! use burgee_client::{Options, QoS};
+//!
+//! let options = Options::new("localhost", 1883).client_id("sensor-7");
+//! let (connection, mut messages) = Connection::connect(&options).await?;
+//! connection.subscribe(&[("commands/sensor-7", QoS::AtLeastOnce)]).await?;
+//! let receipt = connection.publish("rooms/7/temperature", *b"21.5", QoS::AtLeastOnce, true).await?;
+//! receipt.await?; // PUBACK came
+//! if let Some(command) = messages.next().await {
+//!     println!("{}: {} bytes", command.topic, command.payload.len());
+//! }
+//! connection.disconnect().await?;
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! What must hold: everything invalid is refused here, before a byte is sent; every wait is bounded by the connection's
-//! life. Deliberately absent: decisions. They are the engine's.
+//! life. Deliberately absent: decisions, which are the engine's, and reconnecting: a lost session can be resumed by hand,
+//! [`Connection::resume`].
+
+mod driver;
 
 use core::future::Future;
 use core::pin::Pin;
@@ -13,23 +34,22 @@ use burgee_codec::{
     FilterList, Filters, Packet, PacketId, Properties, Publish, QoS, Subscribe, SubscribeOptions, TopicFilter,
     TopicFilterBuf, TopicName, Unsubscribe, Version,
 };
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::dial::dial;
-use crate::driver::{Command, Driver, Ending, Ticket, Waiter, Wires};
 use crate::engine::{self, Engine};
 use crate::error::{ConnectError, End, Error, Invalid};
 use crate::link::Link;
 use crate::message::Message;
 use crate::options::Options;
+use crate::transport::{Reader, Wire, Writer, dial, in_words};
+use driver::{Command, Driver, Ending, Ticket, Waiter, Wires};
 
 /// Commands that may wait for the connection's task; behind them the callers wait.
 const COMMANDS: usize = 16;
 
-/// How long [`Client::disconnect`] waits for what is unfinished.
+/// How long [`Connection::disconnect`] waits for what is unfinished.
 const CLEAN_END: Duration = Duration::from_secs(30);
 
 /// What is left of a session whose connection ended: unfinished work in both directions. Dropping it gives the work up.
@@ -48,7 +68,7 @@ impl Session {
     }
 }
 
-/// [`Client::resume`] failed: why, and the session for another attempt.
+/// [`Connection::resume`] failed: why, and the session for another attempt.
 #[derive(Debug)]
 pub struct NotResumed {
     /// Why there is no connection.
@@ -59,10 +79,10 @@ pub struct NotResumed {
 
 /// A handle to one connection. Cheap to clone; all clones speak through the same connection.
 ///
-/// The connection ends with [`Client::disconnect`]. If all clones and the [`Messages`] are dropped without it, it is cut,
+/// The connection ends with [`Connection::disconnect`]. If all clones and the [`Messages`] are dropped without it, it is cut,
 /// and the server publishes the will.
 #[derive(Clone, Debug)]
-pub struct Client {
+pub struct Connection {
     commands: mpsc::Sender<Command>,
     quit: mpsc::Sender<Duration>,
     ending: watch::Receiver<Option<Ending>>,
@@ -70,7 +90,7 @@ pub struct Client {
     session_present: bool,
 }
 
-impl Client {
+impl Connection {
     /// Connects and waits for the server's answer.
     ///
     /// Cancel-safe: dropped before it is done, it leaves nothing behind.
@@ -88,11 +108,11 @@ impl Client {
     }
 
     /// Connects and goes on with a session whose connection was lost. If the server still has it, what was unacknowledged
-    /// is sent again as it was, in order; else ([`Client::session_present`] is false) messages are published anew, and the
+    /// is sent again as it was, in order; else ([`Connection::session_present`] is false) messages are published anew, and the
     /// application has to subscribe again. With a clean session nothing of the old one is used.
     ///
     /// # Errors
-    /// As [`Client::connect`]; the session comes back.
+    /// As [`Connection::connect`]; the session comes back.
     pub async fn resume(options: &Options, session: Session) -> Result<(Self, Messages), Box<NotResumed>> {
         let settings = match options.check() {
             // [MQTT-3.1.3-2] a session belongs to its client identifier.
@@ -116,12 +136,16 @@ impl Client {
             client_id,
         } = session;
         let engine = Engine::new(settings, inner);
-        let (error, mut engine) = match timeout(options.connect_timeout, dial(&options.host, options.port)).await {
+        let (error, mut engine) = match timeout(options.connect_timeout, dial(&options.way)).await {
             Err(_) => (ConnectError::Timeout(options.connect_timeout), engine),
             Ok(Err(error)) => (error, engine),
-            Ok(Ok(stream)) => {
-                let (reader, writer) = stream.into_split();
-                let mut link = Link::new(reader, writer, engine);
+            Ok(Ok(wire)) => {
+                let Wire {
+                    reader,
+                    writer,
+                    holds_back,
+                } = wire;
+                let mut link = Link::new(reader, writer, holds_back, engine);
                 match link.open().await {
                     Ok(session_present) => {
                         return Ok(start(link, options, (client_id, next_ticket), session_present));
@@ -130,7 +154,7 @@ impl Client {
                     Err(ConnectError::Lost(End::Silent)) => {
                         (ConnectError::Timeout(options.connect_timeout), link.into_engine())
                     }
-                    Err(error) => (error, link.into_engine()),
+                    Err(error) => (in_words(error, &options.way), link.into_engine()),
                 }
             }
         };
@@ -231,7 +255,7 @@ impl Client {
     /// Dropped before it is done, the request may or may not have been sent.
     ///
     /// # Errors
-    /// As [`Client::subscribe`].
+    /// As [`Connection::subscribe`].
     pub async fn unsubscribe(&self, filters: &[&str]) -> Result<(), Error> {
         // [MQTT-3.10.3-2]
         if filters.is_empty() {
@@ -251,7 +275,7 @@ impl Client {
         self.ask(|waiter| Command::Unsubscribe(owned, waiter)).await?.await
     }
 
-    /// [`Client::disconnect_within`] 30 seconds.
+    /// [`Connection::disconnect_within`] 30 seconds.
     ///
     /// # Errors
     /// As there.
@@ -321,11 +345,11 @@ fn end_of(ending: &watch::Receiver<Option<Ending>>) -> End {
 }
 
 fn start(
-    link: Link<OwnedReadHalf, OwnedWriteHalf, Ticket>,
+    link: Link<Reader, Writer, Ticket>,
     options: &Options,
     (client_id, next_ticket): (String, Ticket),
     session_present: bool,
-) -> (Client, Messages) {
+) -> (Connection, Messages) {
     let (commands, take_commands) = mpsc::channel(COMMANDS);
     let (quit, take_quit) = mpsc::channel(1);
     let (give_messages, arrived) = mpsc::unbounded_channel();
@@ -349,7 +373,7 @@ fn start(
             },
         )
     });
-    let client = Client {
+    let connection = Connection {
         commands,
         quit,
         ending,
@@ -357,7 +381,7 @@ fn start(
         session_present,
     };
     (
-        client,
+        connection,
         Messages {
             arrived,
             current: None,
