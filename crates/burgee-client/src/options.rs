@@ -177,6 +177,13 @@ impl Options {
         self
     }
 
+    /// Connects from this address of ours: an address, or a name that stands for one.
+    #[must_use]
+    pub fn bind(mut self, address: impl Into<String>) -> Self {
+        self.way.from = Some(address.into());
+        self
+    }
+
     /// Connects through a proxy: `http://[user:password@]host:port` (HTTP CONNECT) or `socks5h://[user:password@]host:port`.
     /// The proxy resolves the server's name.
     ///

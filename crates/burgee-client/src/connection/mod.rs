@@ -207,6 +207,7 @@ impl Connection {
             payload,
             qos,
             retain,
+            packet_id: None,
             dup: false,
         };
         self.ask(|waiter| Command::Publish(message, waiter)).await

@@ -11,7 +11,9 @@ mod write;
 
 use std::collections::VecDeque;
 
-use burgee_codec::{Ack, Decoded, Disconnect, Limits, Packet, Publish, QoS, TopicFilterBuf, Version, code, decode};
+use burgee_codec::{
+    Ack, Decoded, Disconnect, Limits, Packet, PacketId, Publish, QoS, TopicFilterBuf, Version, code, decode,
+};
 use burgee_protocol::connection::{FromServer, Outbox, first_from_server, from_server};
 use burgee_protocol::session::{Arrival, Send};
 use burgee_protocol::{Fault, Time};
@@ -248,6 +250,7 @@ impl<T> Engine<T> {
                 payload: publish.payload.into(),
                 qos: publish.qos,
                 retain: publish.retain,
+                packet_id: publish.packet_id.map(PacketId::get),
                 dup: publish.dup,
             }));
         }

@@ -65,6 +65,7 @@ fn message(qos: QoS, payload: &[u8]) -> Message {
         payload: payload.into(),
         qos,
         retain: false,
+        packet_id: None,
         dup: false,
     }
 }

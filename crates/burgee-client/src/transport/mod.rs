@@ -74,6 +74,8 @@ pub(crate) struct WebSocket {
 pub(crate) struct Way {
     pub(crate) target: Target,
     pub(crate) proxy: Option<Proxy>,
+    /// The address of ours that is used.
+    pub(crate) from: Option<String>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<Tls>,
     #[cfg(feature = "websocket")]
@@ -86,6 +88,7 @@ impl Way {
         Self {
             target: Target::Host { host, port },
             proxy: None,
+            from: None,
             #[cfg(feature = "tls")]
             tls: None,
             #[cfg(feature = "websocket")]
@@ -149,10 +152,14 @@ pub(crate) async fn dial(way: &Way) -> Result<Wire, ConnectError> {
         (Target::Unix(path), _) => return layered(way, Box::new(tcp::unix(path).await?)).await,
         (Target::Host { host, port }, None) => (host, *port),
         (Target::Host { host, port }, Some(proxy)) => {
-            return layered(way, Box::new(proxy.connect(bare(host), *port).await?)).await;
+            return layered(
+                way,
+                Box::new(proxy.connect(bare(host), *port, way.from.as_deref()).await?),
+            )
+            .await;
         }
     };
-    let stream = tcp::connect(host, port).await?;
+    let stream = tcp::connect(host, port, way.from.as_deref()).await?;
     if way.is_layered() {
         return layered(way, Box::new(stream)).await;
     }

@@ -54,8 +54,8 @@ impl Proxy {
     }
 
     /// A stream to `host` and `port`.
-    pub(super) async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, ConnectError> {
-        let mut stream = tcp::connect(&self.at.host, self.port).await?;
+    pub(super) async fn connect(&self, host: &str, port: u16, from: Option<&str>) -> Result<TcpStream, ConnectError> {
+        let mut stream = tcp::connect(&self.at.host, self.port, from).await?;
         let opened = match self.kind {
             Kind::Http => self.http(&mut stream, host, port).await,
             Kind::Socks5 => self.socks(&mut stream, host, port).await,

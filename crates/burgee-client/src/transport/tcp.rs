@@ -3,22 +3,23 @@
 //! What must hold: all addresses of a name are tried, one after the other, IPv6 and IPv4. Deliberately absent: racing them.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
 
 use super::bare;
 use crate::error::ConnectError;
 
-/// Connects to the first address of `host` that answers.
-pub(super) async fn connect(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
-    let unknown = |source| ConnectError::Resolve {
-        host: host.to_owned(),
-        source,
+/// Connects to the first address of `host` that answers, from `from` if it is given.
+pub(super) async fn connect(host: &str, port: u16, from: Option<&str>) -> Result<TcpStream, ConnectError> {
+    let from = match from {
+        None => Vec::new(),
+        Some(from) => addresses(from, 0).await?.iter().map(SocketAddr::ip).collect(),
     };
-    let mut failure = unknown(io::Error::from(io::ErrorKind::NotFound));
-    for address in lookup_host((bare(host), port)).await.map_err(unknown)? {
-        match TcpStream::connect(address).await {
+    let mut failure = unknown(host, io::ErrorKind::NotFound.into());
+    for address in addresses(host, port).await? {
+        match reach(address, &from).await {
             Ok(stream) => {
                 // Packets are small and somebody waits for each; without this the system would hold them back.
                 stream.set_nodelay(true).ok();
@@ -33,6 +34,35 @@ pub(super) async fn connect(host: &str, port: u16) -> Result<TcpStream, ConnectE
         }
     }
     Err(failure)
+}
+
+async fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
+    let found = lookup_host((bare(host), port)).await;
+    found.map(Iterator::collect).map_err(|source| unknown(host, source))
+}
+
+fn unknown(host: &str, source: io::Error) -> ConnectError {
+    ConnectError::Resolve {
+        host: host.to_owned(),
+        source,
+    }
+}
+
+async fn reach(address: SocketAddr, from: &[IpAddr]) -> io::Result<TcpStream> {
+    if from.is_empty() {
+        return TcpStream::connect(address).await;
+    }
+    // Both ends are of one kind.
+    let Some(from) = from.iter().find(|from| from.is_ipv4() == address.is_ipv4()) else {
+        return Err(io::ErrorKind::AddrNotAvailable.into());
+    };
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    socket.bind(SocketAddr::new(*from, 0))?;
+    socket.connect(address).await
 }
 
 /// Connects to a Unix socket.

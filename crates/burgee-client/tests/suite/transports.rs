@@ -412,3 +412,24 @@ async fn a_socks_proxy_resolves_the_name() {
         serve(stream).await;
     });
 }
+
+#[tokio::test]
+async fn the_address_to_come_from_can_be_chosen() {
+    let (listener, port) = listener().await;
+    let options = Options::new("127.0.0.1", port)
+        .client_id("c")
+        .keep_alive(0)
+        .bind("127.0.0.1");
+    tokio::join!(talk(&options), async {
+        let (stream, peer) = soon("a client", listener.accept()).await.unwrap();
+        assert!(peer.ip().is_loopback());
+        serve(stream).await;
+    });
+    // An address that is nobody's here.
+    let failed = soon("it fails", Connection::connect(&options.bind("192.0.2.1"))).await;
+    assert!(
+        matches!(failed, Err(ConnectError::Unreachable { .. })),
+        "{:?}",
+        failed.map(drop)
+    );
+}

@@ -162,6 +162,7 @@ mod tests {
             payload: payload.into(),
             qos: QoS::ExactlyOnce,
             retain: true,
+            packet_id: None,
             dup: false,
         };
         let mut out = Vec::new();
