@@ -161,10 +161,44 @@ holds "dpkg installs it again" dpkg -i /package/second.deb
 same "the service" active "$(systemctl is-active burgee)"
 same "what was retained" open "$(as_ann sub -t door -C 1 -W 10)"
 
+step "From Mosquitto"
+mkdir -p /etc/mosquitto /var/lib/mosquitto
+burgee init /etc/mosquitto/made --tls localhost >/dev/null || wrong "no certificate for the test"
+cp /package/mosquitto.db /var/lib/mosquitto/
+cp /etc/burgee/users /etc/mosquitto/passwd
+printf 'user ann\ntopic readwrite #\n' >/etc/mosquitto/acl
+cat >/etc/mosquitto/mosquitto.conf <<'CONF'
+persistence true
+persistence_location /var/lib/mosquitto/
+password_file /etc/mosquitto/passwd
+acl_file /etc/mosquitto/acl
+allow_anonymous false
+listener 1883 127.0.0.1
+listener 8883
+certfile /etc/mosquitto/made/tls/server.pem
+keyfile /etc/mosquitto/made/tls/server.key
+CONF
+systemctl stop burgee
+mv /etc/burgee/burgee.toml /etc/burgee/burgee.toml.package
+holds "the settings" burgee import /etc/mosquitto/mosquitto.conf --out /etc/burgee
+same "the passwords are for the service to read" "640 root:burgee" "$(mode /etc/burgee/passwords)"
+rm -r /var/lib/burgee/*
+holds "sessions and messages" burgee import /var/lib/mosquitto/mosquitto.db --data /var/lib/burgee
+same "whose data it is" "600 burgee:burgee" "$(mode /var/lib/burgee/burgee.db)"
+fails "the service cannot read the key of Mosquitto" runuser -u burgee -- burgee check config
+install -o burgee -g burgee -m 600 /etc/mosquitto/made/tls/server.key /etc/burgee/server.key
+sed -i 's|"/etc/mosquitto/made/tls/server.key"|"server.key"|' /etc/burgee/burgee.toml
+holds "with one of its own it can" runuser -u burgee -- burgee check config
+holds "start" systemctl start burgee
+same "what Mosquitto had retained" "kept" "$(as_ann sub -t behind/kept -C 1 -W 10)"
+same "where it listens" 3 "$(listening | wc -w)"
+
 step "Purge"
 holds "dpkg purges it" dpkg -P burgee
+same "what was put there by hand stays" "acl burgee.toml.package passwords server.key " "$(ls /etc/burgee | tr '\n' ' ')"
+rm -r /etc/burgee
 same "nobody listens" "" "$(listening)"
-same "what is left" "" "$(ls -d /etc/burgee /var/lib/burgee /run/burgee /usr/bin/burgee /usr/share/doc/burgee 2>/dev/null)"
+same "what else is left" "" "$(ls -d /var/lib/burgee /run/burgee /usr/bin/burgee /usr/share/doc/burgee 2>/dev/null)"
 same "links to the unit" "" "$(find /etc/systemd /var/lib/systemd -name '*burgee*' 2>/dev/null)"
 same "files of its user" "" "$(find / -xdev -user burgee 2>/dev/null)"
 holds "its user stays" getent passwd burgee

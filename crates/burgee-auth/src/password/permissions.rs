@@ -32,7 +32,11 @@ impl fmt::Display for Exposure {
             Self {
                 world_readable: true, ..
             } => "everybody on this machine may read it",
-            _ => "its group may read it",
+            // Mode 600 alone would shut a service out from a file that is not its own.
+            _ => {
+                let way_out = format!("give it to the user that the broker runs as, then chmod 600 {path}");
+                return write!(f, "{path}: its group may read it; the way out: {way_out}");
+            }
         };
         write!(f, "{path}: {what}; the way out: chmod 600 {path}")
     }
