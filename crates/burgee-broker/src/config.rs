@@ -13,7 +13,7 @@ use burgee_store_sqlite::SyncPolicy;
 use ipnet::IpNet;
 
 use crate::tls::TlsSettings;
-use crate::url::{Host, ListenUrl};
+use crate::url::{Endpoint, Host, ListenUrl};
 
 /// How many shards, 1 to [`Shards::MAX`].
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
@@ -56,7 +56,8 @@ pub struct Listen {
     pub optional: bool,
     /// What it needs to speak TLS, if the URL says that it does.
     pub tls: Option<TlsSettings>,
-    /// WebSocket: pages of these origins may connect, as in `https://example.org`; empty: all.
+    /// WebSocket: pages of these origins may connect, as in `https://example.org`, and of all with `*`; empty: of the host that
+    /// they connect to.
     pub origins: Vec<String>,
     /// Proxies in these networks say by the PROXY protocol whom they speak for, and have to; others are no proxies. On a
     /// Unix socket any network stands for all who connect. Empty: there are no proxies.
@@ -107,6 +108,23 @@ impl AuthSettings {
 }
 
 impl Listen {
+    /// Whether nobody but this machine can come. Who is behind a proxy need not be here, wherever the proxy is; of a socket
+    /// that was handed over it is not known.
+    pub(crate) fn is_local(&self) -> bool {
+        let here = match self.url.endpoint() {
+            Endpoint::Inet {
+                host: Host::Address(address),
+                ..
+            } => address.to_canonical().is_loopback(),
+            Endpoint::Inet {
+                host: Host::Name(name), ..
+            } => name.eq_ignore_ascii_case("localhost"),
+            Endpoint::Unix(_) => true,
+            Endpoint::Systemd(_) => false,
+        };
+        here && self.proxy.is_empty()
+    }
+
     /// Without limits of its own; a Unix socket for the owner and the group.
     #[must_use]
     pub const fn new(url: ListenUrl) -> Self {

@@ -16,7 +16,7 @@ use crate::config::{AcceptLimits, Listen};
 use crate::socket::PeerAddress;
 use crate::tls::{Reloaded, TlsError, TlsSlot};
 use crate::url::ListenUrl;
-use crate::websocket::UpgradeRules;
+use crate::websocket::{Origins, UpgradeRules};
 
 /// What is known of one listener.
 #[derive(Debug)]
@@ -97,7 +97,7 @@ fn upgrade_rules(listen: &Listen, frame_limit: u64) -> Option<Arc<UpgradeRules>>
     let path = listen.url.websocket()?;
     Some(Arc::new(UpgradeRules {
         path: path.map(Into::into),
-        origins: listen.origins.clone(),
+        origins: Origins::new(&listen.origins, listen.is_local()),
         frame_limit,
     }))
 }

@@ -5,14 +5,14 @@
 use std::sync::Arc;
 
 use crate::proxy::{self, Header};
-use crate::websocket::{UpgradeRules, WebSocket};
+use crate::websocket::{Origins, UpgradeRules, WebSocket};
 
 /// A request and frames of WebSocket, at once and in pieces of this size: the same comes out.
 pub fn websocket(bytes: &[u8], piece: usize) {
     let read = |piece: usize| {
         let mut socket = WebSocket::new(Arc::new(UpgradeRules {
             path: None,
-            origins: Vec::new(),
+            origins: Origins::Any,
             frame_limit: 1 << 20,
         }));
         let (mut data, mut out, mut ended) = (Vec::new(), Vec::new(), None);

@@ -18,7 +18,6 @@ use crate::mail::Hub;
 use crate::peer::Peer;
 use crate::start_error::StartError;
 use crate::tls::ClientCertificates;
-use crate::url::{Endpoint, Host, ListenUrl};
 
 /// Whom other users, and other listeners, leave no place.
 #[derive(Debug, Default)]
@@ -122,8 +121,7 @@ fn entrances(listeners: &[Option<&Listen>], blind: bool) -> Result<Vec<Entrance>
                 .tls
                 .as_ref()
                 .is_some_and(|tls| tls.clients == ClientCertificates::Required);
-        // Who is behind a proxy need not be here, wherever the proxy is.
-        let closed = vouched || (listen.proxy.is_empty() && is_local(&listen.url));
+        let closed = vouched || listen.is_local();
         let anonymous = match listen.anonymous {
             Anonymous::Allowed => true,
             Anonymous::Refused => false,
@@ -147,21 +145,6 @@ fn closed_to_nameless(before: &[Entrance], after: &[Entrance]) -> BTreeSet<Liste
     let pairs = (0..).zip(before.iter().zip(after));
     let closed = pairs.filter(|(_, (before, after))| before.anonymous && after.asks && !after.anonymous);
     closed.map(|(number, _)| ListenerNo(number)).collect()
-}
-
-/// Whether nobody but this machine can come. Of a socket that was handed over that is not known.
-fn is_local(url: &ListenUrl) -> bool {
-    match url.endpoint() {
-        Endpoint::Inet {
-            host: Host::Address(address),
-            ..
-        } => address.to_canonical().is_loopback(),
-        Endpoint::Inet {
-            host: Host::Name(name), ..
-        } => name.eq_ignore_ascii_case("localhost"),
-        Endpoint::Unix(_) => true,
-        Endpoint::Systemd(_) => false,
-    }
 }
 
 fn warn_of_open(entrances: &[Entrance]) {

@@ -5,12 +5,14 @@
 //! declares. Deliberately absent: extensions, so no compression; sockets; TLS.
 
 mod frames;
+mod origins;
 mod upgrade;
 
 use std::sync::Arc;
 
 pub(crate) use frames::{BINARY, PONG, put_frame, put_header};
 use frames::{CLOSE, Frames, Heard};
+pub(crate) use origins::Origins;
 use upgrade::Upgrade;
 pub(crate) use upgrade::UpgradeRules;
 

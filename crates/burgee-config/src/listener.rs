@@ -118,13 +118,16 @@ pub(crate) static LISTENER: &[Spec<ListenerDraft>] = &[
     Spec::new(
         "origins",
         Kind::Texts("an origin like https://example.org", |draft: &mut ListenerDraft, text| {
+            if text != "*" && text != "null" && !text.split_once("://").is_some_and(|(_, host)| is_authority(host)) {
+                return Err(format!("{text} is no origin; write for example https://example.org, or * for all"));
+            }
             draft.origins.push(text.to_owned());
             Ok(())
         }),
         "",
-        "WebSocket: pages of these origins may connect.",
+        "WebSocket: pages of these origins may connect, and of all with \"*\". Programs are not concerned.",
     )
-    .said("all")
+    .said("pages of the host that they connect to")
     .live(),
     Spec::new(
         "proxy",
@@ -154,3 +157,8 @@ pub(crate) static LISTENER: &[Spec<ListenerDraft>] = &[
     .said("as `auth` says")
     .live(),
 ];
+
+/// A host, perhaps with a port, and no path: an origin has none, so one with a path would never fit.
+fn is_authority(text: &str) -> bool {
+    !text.is_empty() && !text.contains(['/', '?', '#', '@'])
+}

@@ -12,9 +12,10 @@ use super::*;
 const LIMIT: u64 = 100_000;
 
 fn rules(path: Option<&str>, origins: &[&str]) -> Arc<UpgradeRules> {
+    let origins: Vec<_> = origins.iter().map(|&origin| origin.to_owned()).collect();
     Arc::new(UpgradeRules {
         path: path.map(Into::into),
-        origins: origins.iter().map(|&origin| origin.to_owned()).collect(),
+        origins: Origins::new(&origins, false),
         frame_limit: LIMIT,
     })
 }
@@ -87,7 +88,7 @@ fn requests_get_the_answer_that_they_deserve() {
             ),
             101,
         ),
-        (with("Host: h\r\n", "Host: h\r\nOrigin: https://evil.example\r\n"), 101),
+        (with("Host: h\r\n", "Host: h\r\nOrigin: https://evil.example\r\n"), 403),
         (with("/mqtt", "/"), 404),
         (with("/mqtt", "/mqtt/"), 404),
         (with("GET", "POST"), 405),
@@ -142,6 +143,42 @@ fn origins_may_be_limited_and_who_is_no_browser_has_none() {
         let request = GOOD.replace("Host: h\r\n", &format!("Host: h\r\n{line}"));
         assert_eq!(status(&rules, &request), expected, "{line}");
     }
+}
+
+#[test]
+fn without_a_word_only_pages_of_the_same_host_connect() {
+    let of = |origins: &[String], local| {
+        Arc::new(UpgradeRules {
+            path: None,
+            origins: Origins::new(origins, local),
+            frame_limit: LIMIT,
+        })
+    };
+    let ask = |rules: &Arc<UpgradeRules>, host: &str, origin: &str| {
+        let lines = format!("Host: {host}\r\nOrigin: {origin}\r\n");
+        status(rules, &GOOD.replace("Host: h\r\n", &lines))
+    };
+    for (host, origin, anywhere, local) in [
+        ("127.0.0.1:8080", "http://127.0.0.1", 101, 101),
+        ("localhost:8080", "https://LOCALHOST:8443", 101, 101),
+        ("[::1]:8080", "http://[::1]:3000", 101, 101),
+        ("127.0.0.1:8080", "https://evil.example", 403, 403),
+        ("127.0.0.1:8080", "null", 403, 403),
+        ("127.0.0.1:8080", "file://", 403, 403),
+        ("127.0.0.1:8080", "127.0.0.1", 403, 403),
+        ("127.0.0.1:8080", "https://127.0.0.1.evil.example", 403, 403),
+        ("broker.example:8080", "https://broker.example", 101, 403),
+        ("192.0.2.7:8080", "http://192.0.2.7", 101, 403),
+        // A name that a stranger lets lead to this machine.
+        ("evil.example:8080", "http://evil.example:8080", 101, 403),
+        (":8080", "http://:8080", 403, 403),
+    ] {
+        assert_eq!(ask(&of(&[], false), host, origin), anywhere, "{host} {origin}");
+        assert_eq!(ask(&of(&[], true), host, origin), local, "{host} {origin}, local");
+        assert_eq!(ask(&of(&["*".to_owned()], true), host, origin), 101, "{host} {origin}");
+    }
+    // Programs name no origin.
+    assert_eq!(status(&of(&[], true), GOOD), 101);
 }
 
 /// A frame as a client sends it.

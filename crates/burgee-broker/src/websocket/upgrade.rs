@@ -8,6 +8,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tungstenite::handshake::derive_accept_key;
 
+use super::origins::Origins;
+
 /// Bytes of a request, at most.
 const LONGEST: usize = 8 * 1024;
 /// Header lines of a request, at most.
@@ -18,8 +20,8 @@ const LINES: usize = 64;
 pub(crate) struct UpgradeRules {
     /// The path, if not any.
     pub(crate) path: Option<Box<str>>,
-    /// Pages of these origins may connect; empty: all. Who names no origin is no browser.
-    pub(crate) origins: Vec<String>,
+    /// Pages of these origins may connect. Who names no origin is no browser.
+    pub(crate) origins: Origins,
     /// Payload of one frame, at most.
     pub(crate) frame_limit: u64,
 }
@@ -67,9 +69,7 @@ fn check(rules: &UpgradeRules, request: &httparse::Request<'_, '_>) -> Result<St
     if rules.path.as_deref().is_some_and(|known| known != path) {
         return Err((404, "there is nothing on this path"));
     }
-    if values(request, "host").count() != 1 {
-        return Err((400, "one Host is needed"));
-    }
+    let host = only(request, "host").ok_or((400, "one Host is needed"))?;
     if !has_word(request, "upgrade", "websocket") || !has_word(request, "connection", "upgrade") {
         return Err((426, "only WebSocket is spoken here"));
     }
@@ -80,8 +80,11 @@ fn check(rules: &UpgradeRules, request: &httparse::Request<'_, '_>) -> Result<St
     if STANDARD.decode(key).map_or(0, |nonce| nonce.len()) != 16 {
         return Err((400, "Sec-WebSocket-Key has to be 16 bytes in base64"));
     }
-    if !may_come(rules, request) {
-        return Err((403, "pages of this origin may not connect"));
+    if !may_come(rules, request, host) {
+        return Err((
+            403,
+            "pages of this origin may not connect here; the listener's option origins lets them",
+        ));
     }
     // [MQTT-6.0.0-4] names of sub protocols are compared as they are.
     let offered = || values(request, "sec-websocket-protocol").flat_map(|line| line.split(','));
@@ -91,13 +94,10 @@ fn check(rules: &UpgradeRules, request: &httparse::Request<'_, '_>) -> Result<St
     Ok(derive_accept_key(key.as_bytes()))
 }
 
-fn may_come(rules: &UpgradeRules, request: &httparse::Request<'_, '_>) -> bool {
-    if rules.origins.is_empty() {
-        return true;
-    }
+fn may_come(rules: &UpgradeRules, request: &httparse::Request<'_, '_>, host: &str) -> bool {
     let mut origins = values(request, "origin");
     let Some(origin) = origins.next() else { return true };
-    origins.next().is_none() && rules.origins.iter().any(|known| known.eq_ignore_ascii_case(origin))
+    origins.next().is_none() && rules.origins.admit(origin, host)
 }
 
 /// The lines of this name; one that is no text counts as an empty one.

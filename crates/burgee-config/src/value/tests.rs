@@ -34,7 +34,7 @@ fn every_option_reaches_a_setting_of_its_own() {
         let other = match &spec.kind {
             Kind::Bool(_) => if spec.default_text() == "true" { "false" } else { "true" }.to_owned(),
             Kind::Count { most, .. } => 63.min(*most).to_string(),
-            Kind::Size { .. } => "12345".to_owned(),
+            Kind::Size { least, .. } => 12345.max(*least).to_string(),
             Kind::Time { .. } => "77s".to_owned(),
             Kind::Choice { of, .. } => of.iter().rev().map(|(word, _)| *word).next().unwrap().to_owned(),
             Kind::Path(_) => "/some/where".to_owned(),

@@ -160,7 +160,9 @@ impl Listener {
         if let Some(count) = self.max_connections {
             lines.push(format!("max_connections = {count}"));
         }
-        if self.websocket && !self.origins.is_empty() {
+        if self.websocket && self.origins.is_empty() {
+            lines.push("origins = [\"*\"]".to_owned());
+        } else if self.websocket {
             let origins: Vec<_> = self.origins.iter().map(|origin| quoted(origin)).collect();
             lines.push(format!("origins = [{}]", origins.join(", ")));
         }

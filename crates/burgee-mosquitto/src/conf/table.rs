@@ -283,7 +283,7 @@ const OPTIONS: &[Known] = &[
     listener(
         "websockets_origin",
         Setting("listener.origins"),
-        "pages of these origins may connect",
+        "pages of these origins may connect; without it all may, so `[\"*\"]` is written",
     ),
     listener(
         "enable_proxy_protocol",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import os
 import shutil
 import subprocess
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from .. import processes
@@ -47,20 +50,36 @@ def page(t: Context) -> None:
         (folder / "page.html").write_text(text)
         witness = t.connected()
         witness.subscribe(f"{topic}/said", 1)
-        process = start(browser, folder, t.broker.certificate)
+        # By default only pages of the broker's own host may connect, and one of a file has no host.
+        server = serve(folder, end.host)
+        t.at_end(server.shutdown)
+        page_url = f"http://{end.host}:{server.server_address[1]}/page.html"
+        process = start(browser, folder, page_url, t.broker.certificate)
         t.at_end(lambda process=process: end_of(process))
-        same(witness.take_payloads(), [b"well from file:"], f"over {end.scheme}")
+        same(witness.take_payloads(), [b"well from http:"], f"over {end.scheme}")
         end_of(process)
 
 
-def start(browser: str, folder: Path, certificate: Path) -> subprocess.Popen[bytes]:
+def serve(folder: Path, host: str) -> ThreadingHTTPServer:
+    """A web server for this folder, on a port that the system chooses."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer((host, 0), functools.partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def start(browser: str, folder: Path, url: str, certificate: Path) -> subprocess.Popen[bytes]:
     """The browser with its own profile. It trusts this certificate, and nothing else that it should not."""
     command = [browser, "--headless=new", "--disable-gpu", "--no-first-run"]
     command += [f"--user-data-dir={folder / 'profile'}", "--disable-dev-shm-usage"]
     command += [f"--ignore-certificate-errors-spki-list={pin(certificate)}"]
     if os.geteuid() == 0:
         command.append("--no-sandbox")
-    command.append((folder / "page.html").as_uri())
+    command.append(url)
     quiet = subprocess.DEVNULL
     return processes.start(command, stdin=quiet, stdout=quiet, stderr=quiet)
 
