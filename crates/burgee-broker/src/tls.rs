@@ -86,6 +86,8 @@ pub struct TlsSettings {
 pub struct TlsError {
     /// Which, where it is about one.
     pub file: Option<PathBuf>,
+    /// The line where the piece of PEM begins that it is about.
+    pub line: Option<usize>,
     /// What is wrong with it.
     pub what: String,
 }
@@ -94,7 +96,15 @@ impl TlsError {
     fn of(file: &Path, what: impl Into<String>) -> Self {
         Self {
             file: Some(file.to_owned()),
+            line: None,
             what: what.into(),
+        }
+    }
+
+    fn at(file: &Path, line: usize, what: impl Into<String>) -> Self {
+        Self {
+            line: Some(line),
+            ..Self::of(file, what)
         }
     }
 
@@ -105,6 +115,7 @@ impl TlsError {
     pub(crate) fn general(what: impl Into<String>) -> Self {
         Self {
             file: None,
+            line: None,
             what: what.into(),
         }
     }
@@ -112,9 +123,10 @@ impl TlsError {
 
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.file {
-            Some(file) => write!(f, "{}: {}", file.display(), self.what),
-            None => f.write_str(&self.what),
+        match (&self.file, self.line) {
+            (Some(file), Some(line)) => write!(f, "{}:{line}: {}", file.display(), self.what),
+            (Some(file), None) => write!(f, "{}: {}", file.display(), self.what),
+            (None, _) => f.write_str(&self.what),
         }
     }
 }

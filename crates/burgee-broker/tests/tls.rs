@@ -399,7 +399,6 @@ fn what_cannot_be_loaded_is_named_with_what_is_wrong() {
         TlsContext::load(&settings).map(drop).map_err(|error| error.to_string())
     };
     assert_eq!(load(&|_| {}), Ok(()));
-    let expired = place.files("expired", &authority.server_until(&["localhost"], 2020));
     let (text, other) = (place.write("text", "nothing"), place.files("other", &server));
     let locked = place.write(
         "locked",
@@ -411,6 +410,12 @@ fn what_cannot_be_loaded_is_named_with_what_is_wrong() {
     );
     let old = place.write("old", &authority.crl(&[], 2025));
     let ca = place.write("ca", &authority.pem);
+    // What is in front of the piece that is broken is counted as well.
+    let broken_second = place.write(
+        "key-first",
+        "a\n\nb\n-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n",
+    );
+    let old_ca = place.write("old-ca", &Authority::until("old", 2020).pem);
     type Change<'a> = Box<dyn Fn(&mut TlsSettings) + 'a>;
     let cases: Vec<(&str, &str, Change<'_>)> = vec![
         (
@@ -424,14 +429,9 @@ fn what_cannot_be_loaded_is_named_with_what_is_wrong() {
             Box::new(|tls| tls.certificates[0].chain = text.clone()),
         ),
         (
-            "broken",
+            "broken:1",
             "cannot be read",
             Box::new(|tls| tls.certificates[0].chain = broken.clone()),
-        ),
-        (
-            "expired.pem",
-            "expired on",
-            Box::new(|tls| tls.certificates = vec![expired.clone()]),
         ),
         (
             "text",
@@ -439,14 +439,40 @@ fn what_cannot_be_loaded_is_named_with_what_is_wrong() {
             Box::new(|tls| tls.certificates[0].key = text.clone()),
         ),
         (
-            "locked",
+            "locked:1",
             "pass phrase",
             Box::new(|tls| tls.certificates[0].key = locked.clone()),
         ),
         (
-            "other.key",
+            "other.key:1",
             "does not belong",
             Box::new(|tls| tls.certificates[0].key = other.key.clone()),
+        ),
+        (
+            "key-first:4",
+            "is broken PEM",
+            Box::new(|tls| tls.certificates[0].chain = broken_second.clone()),
+        ),
+        (
+            "server.pem",
+            "has is CERTIFICATE in line 1",
+            Box::new(|tls| tls.certificates[0].key = tls.certificates[0].chain.clone()),
+        ),
+        (
+            "server.key",
+            "has is PRIVATE KEY in line 1",
+            Box::new(|tls| {
+                tls.clients = ClientCertificates::Required;
+                tls.ca = Some(tls.certificates[0].key.clone());
+            }),
+        ),
+        (
+            "old-ca",
+            "all authorities",
+            Box::new(|tls| {
+                tls.clients = ClientCertificates::Required;
+                tls.ca = Some(old_ca.clone());
+            }),
         ),
         ("none is given", "certificate", Box::new(|tls| tls.certificates.clear())),
         (
@@ -455,7 +481,7 @@ fn what_cannot_be_loaded_is_named_with_what_is_wrong() {
             Box::new(|tls| tls.clients = ClientCertificates::Required),
         ),
         (
-            "old",
+            "old:1",
             "to be replaced by",
             Box::new(|tls| {
                 tls.clients = ClientCertificates::Required;
@@ -528,4 +554,45 @@ fn openssl_is_understood_in_both_versions() {
         drop(stdin);
         child.wait().unwrap();
     }
+}
+
+#[test]
+fn what_has_expired_is_told_and_does_not_keep_the_broker_from_starting() {
+    let (place, authority, old) = (Place::new(), Authority::new("ca"), Authority::until("old", 2020));
+    let mut settings = place.settings(&authority);
+    assert!(TlsContext::load(&settings).unwrap().warnings().is_empty());
+    // Behind the certificate one that is over, and among the authorities as well.
+    let server = authority.server(&["localhost"]);
+    let chain = format!("{}{}", server.chain, old.pem);
+    settings.certificates[0] = place.files(
+        "chained",
+        &support::certificates::Signed {
+            chain,
+            ..server.clone()
+        },
+    );
+    settings.clients = ClientCertificates::Optional;
+    settings.ca = Some(place.write("bundle.pem", &format!("{}{}{}", old.pem, authority.pem, server.chain)));
+    let context = TlsContext::load(&settings).unwrap();
+    let told: Vec<_> = context.warnings().iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(
+        told[0].contains("chained.pem:") && told[0].contains("expired on"),
+        "{told:?}"
+    );
+    assert!(
+        told[1].contains("bundle.pem:1:") && told[1].contains("left out"),
+        "{told:?}"
+    );
+    assert!(told[2].contains("no authority"), "{told:?}");
+    // Its own one: the broker serves, and who does not look at dates comes in.
+    settings.certificates[0] = place.files("expired", &authority.server_until(&["localhost"], 2020));
+    let context = TlsContext::load(&settings).unwrap();
+    let told = context.warnings()[0].to_string();
+    assert!(
+        told.contains("expired.pem:1:") && told.contains("DO NOT CONNECT"),
+        "{told}"
+    );
+    let (broker, _) = start(1, |config| config.listeners.push(listener("mqtts", settings)));
+    assert_eq!(broker.addresses().len(), 2);
 }

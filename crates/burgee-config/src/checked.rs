@@ -150,9 +150,18 @@ fn tls(draft: &Draft, listener: &ListenerDraft, problems: &mut Problems) -> Opti
     }
     match listener.tls.over(&draft.tls) {
         Ok(settings) => {
-            if let Err(error) = TlsContext::load(&settings) {
-                let what = format!("{url} cannot speak TLS: {error}");
-                problems.push(Problem::error(listener.place.clone(), what, ""));
+            match TlsContext::load(&settings) {
+                Ok(context) => {
+                    for warning in context.warnings() {
+                        let what = format!("{url}: {warning}");
+                        let way_out = "put a new file in its place: a running broker takes it over by itself";
+                        problems.push(Problem::warning(listener.place.clone(), what, way_out));
+                    }
+                }
+                Err(error) => {
+                    let what = format!("{url} cannot speak TLS: {error}");
+                    problems.push(Problem::error(listener.place.clone(), what, ""));
+                }
             }
             Some(settings)
         }

@@ -14,7 +14,7 @@ use rustls::server::{NoServerSessionStorage, ProducesTickets, WebPkiClientVerifi
 use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig, version};
 
-use super::files::{self, Loaded};
+use super::files::{self, Dates, Loaded};
 use super::identity::{self, TlsIdentity};
 use super::names::ByName;
 use super::{CertificateFiles, ClientCertificates, IdentityField, TlsError, TlsSettings, TlsVersion};
@@ -29,6 +29,8 @@ pub struct TlsContext {
     pub(super) files: Vec<Loaded>,
     trust: Trust,
     expires: Vec<(PathBuf, SystemTime)>,
+    warnings: Vec<TlsError>,
+    expired: bool,
 }
 
 /// Whom a context trusts: what it was loaded from.
@@ -43,13 +45,17 @@ struct Trust {
 struct Loading {
     files: Vec<Loaded>,
     expires: Vec<(PathBuf, SystemTime)>,
+    warnings: Vec<TlsError>,
+    /// A certificate of the broker's own has expired.
+    expired: bool,
 }
 
 impl TlsContext {
-    /// Loads and checks everything.
+    /// Loads and checks everything. What has expired is told by [`Self::warnings`]: time alone must not keep a broker from
+    /// starting, with all that its other listeners do, nor from taking other settings over.
     ///
     /// # Errors
-    /// A file that is missing, is no PEM, does not fit to the others or has expired.
+    /// A file that is missing, is no PEM or does not fit to the others; authorities or lists that would let nobody in.
     pub fn load(settings: &TlsSettings) -> Result<Self, TlsError> {
         Self::load_after(settings, None)
     }
@@ -93,6 +99,8 @@ impl TlsContext {
             files: loading.files,
             trust,
             expires: loading.expires,
+            warnings: loading.warnings,
+            expired: loading.expired,
         })
     }
 
@@ -100,6 +108,28 @@ impl TlsContext {
     #[must_use]
     pub fn expires(&self) -> &[(PathBuf, SystemTime)] {
         &self.expires
+    }
+
+    /// What is not as it should be, and does not keep it from working.
+    #[must_use]
+    pub fn warnings(&self) -> &[TlsError] {
+        &self.warnings
+    }
+
+    /// Says in the log what is not as it should be.
+    pub(super) fn warn(&self) {
+        for warning in &self.warnings {
+            if self.expired {
+                tracing::error!("{warning}");
+            } else {
+                tracing::warn!("{warning}");
+            }
+        }
+    }
+
+    /// A certificate of the broker's own has expired: clients that look at it do not connect.
+    pub(super) const fn has_expired(&self) -> bool {
+        self.expired
     }
 
     /// Whether it trusts the same clients as another one.
@@ -130,6 +160,16 @@ impl Loading {
         Ok(file)
     }
 
+    /// Notes until when a certificate is good.
+    fn look_at_dates(&mut self, path: &Path, (line, der): (usize, &CertificateDer<'_>)) -> Result<Dates, TlsError> {
+        let dates = Dates::of(path, der).map_err(|error| TlsError {
+            line: Some(line),
+            ..error
+        })?;
+        self.expires.push((path.to_owned(), dates.end()));
+        Ok(dates)
+    }
+
     fn certificate(
         &mut self,
         files: &CertificateFiles,
@@ -138,22 +178,33 @@ impl Loading {
         let chain = files::certificates(&self.read(&files.chain)?)?;
         let names = chain
             .first()
-            .map_or(Ok(Vec::new()), |leaf| identity::dns_names(&files.chain, leaf))?;
-        for der in &chain {
-            self.expires
-                .push((files.chain.clone(), files::check_dates(&files.chain, der)?));
+            .map_or(Ok(Vec::new()), |(_, leaf)| identity::dns_names(&files.chain, leaf))?;
+        let first = chain.first().map_or(1, |(line, _)| *line);
+        for (place, (line, der)) in chain.iter().enumerate() {
+            let own = place == 0;
+            let dates = self.look_at_dates(&files.chain, (*line, der))?;
+            if let Some(fault) = dates.fault() {
+                let what = if own {
+                    self.expired |= dates.is_over();
+                    format!("the certificate {fault}: CLIENTS THAT CHECK IT DO NOT CONNECT until it is renewed")
+                } else {
+                    format!("a certificate behind the first {fault}: clients that need it do not connect")
+                };
+                self.warnings.push(TlsError::at(&files.chain, *line, what));
+            }
         }
-        let key = files::key(&self.read(&files.key)?)?;
+        let chain: Vec<_> = chain.into_iter().map(|(_, der)| der).collect();
+        let (line, key) = files::key(&self.read(&files.key)?)?;
         let certified = CertifiedKey::from_der(chain, key, provider).map_err(|error| {
             let what = if matches!(error, rustls::Error::InconsistentKeys(_)) {
                 format!(
-                    "the key does not belong to the certificate in {}",
+                    "the key does not belong to the certificate in {}:{first}, which has to be the first one there",
                     files.chain.display()
                 )
             } else {
                 format!("the key cannot be used: {error}")
             };
-            TlsError::of(&files.key, what)
+            TlsError::at(&files.key, line, what)
         })?;
         Ok((certified, names))
     }
@@ -172,11 +223,29 @@ impl Loading {
             ));
         };
         let mut roots = RootCertStore::empty();
-        for der in files::certificates(&self.read(ca)?)? {
-            self.expires.push((ca.clone(), files::check_dates(ca, &der)?));
+        for (line, der) in files::certificates(&self.read(ca)?)? {
+            let dates = self.look_at_dates(ca, (line, &der))?;
+            if let Some(fault) = dates.fault() {
+                let left_out = if dates.is_over() { "; it is left out" } else { "" };
+                let what = format!("an authority of clients {fault}{left_out}");
+                self.warnings.push(TlsError::at(ca, line, what));
+            }
+            // Of an authority nobody looks at the dates again.
+            if dates.is_over() {
+                continue;
+            }
+            if !files::is_authority(ca, &der)? {
+                let what = "this certificate says that it is no authority's: those that it has signed are not let in";
+                self.warnings.push(TlsError::at(ca, line, what));
+            }
             roots
                 .add(der)
-                .map_err(|error| TlsError::of(ca, format!("holds a certificate that is no authority's: {error}")))?;
+                .map_err(|error| TlsError::at(ca, line, format!("this certificate is no authority's: {error}")))?;
+        }
+        if roots.is_empty() {
+            let what =
+                "all authorities in it have expired, and nobody would be let in: put in those that are there now";
+            return Err(TlsError::of(ca, what));
         }
         let mut lists = Vec::new();
         for path in &settings.crls {

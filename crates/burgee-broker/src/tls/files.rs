@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
-use x509_parser::prelude::{ASN1Time, CertificateRevocationList, FromDer, X509Certificate};
+use x509_parser::prelude::{ASN1Time, CertificateRevocationList, FromDer, X509Certificate, X509Version};
 
 use super::TlsError;
 
@@ -38,18 +38,71 @@ pub(super) fn read(path: &Path) -> Result<Loaded, TlsError> {
     })
 }
 
-/// The certificates of a file, at least one.
-pub(super) fn certificates(file: &Loaded) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&file.bytes).collect();
-    let found = found.map_err(|error| TlsError::of(&file.path, format!("is broken PEM: {error}")))?;
+/// Pieces of PEM: the line where each begins, counted from 1, and what it says that it is.
+fn pieces(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let lines = (1..).zip(bytes.split(|byte| *byte == b'\n'));
+    lines.filter_map(|(number, line)| {
+        let label = line.trim_ascii().strip_prefix(b"-----BEGIN ")?.strip_suffix(b"-----")?;
+        Some((number, label))
+    })
+}
+
+/// The lines where pieces of this kind begin.
+fn lines_of(bytes: &[u8], kind: &str) -> Vec<usize> {
+    let found = pieces(bytes).filter(|(_, label)| *label == kind.as_bytes());
+    found.map(|(line, _)| line).collect()
+}
+
+/// What there is instead of what was looked for.
+fn instead(bytes: &[u8]) -> String {
+    let found: Vec<_> = pieces(bytes)
+        .take(3)
+        .map(|(line, label)| format!("{} in line {line}", String::from_utf8_lossy(label).escape_debug()))
+        .collect();
     if found.is_empty() {
-        return Err(TlsError::of(
-            &file.path,
-            "holds no certificate in PEM, that is, nothing between BEGIN CERTIFICATE and END CERTIFICATE",
-        ));
+        "; there is no PEM in it at all".to_owned()
+    } else {
+        format!("; what it has is {}", found.join(", "))
     }
-    for der in &found {
-        parse(&file.path, der)?;
+}
+
+/// Pieces of one kind, each with the line where it begins.
+fn every<T: PemObject>(file: &Loaded, kind: &str) -> Result<Vec<(usize, T)>, TlsError> {
+    let lines = lines_of(&file.bytes, kind);
+    let mut found = Vec::new();
+    for piece in T::pem_slice_iter(&file.bytes) {
+        // What is behind a piece that is broken is not reached, so the next one is that.
+        let line = lines.get(found.len()).copied();
+        match piece {
+            Ok(piece) => found.push((line.unwrap_or(1), piece)),
+            Err(error) => {
+                let line = line.or_else(|| pieces(&file.bytes).last().map(|(line, _)| line));
+                return Err(TlsError::at(
+                    &file.path,
+                    line.unwrap_or(1),
+                    format!("is broken PEM: {error}"),
+                ));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The certificates of a file, at least one, each with its line.
+pub(super) fn certificates(file: &Loaded) -> Result<Vec<(usize, CertificateDer<'static>)>, TlsError> {
+    let found = every::<CertificateDer<'static>>(file, "CERTIFICATE")?;
+    if found.is_empty() {
+        let what = format!(
+            "holds no certificate in PEM, that is, nothing between BEGIN CERTIFICATE and END CERTIFICATE{}",
+            instead(&file.bytes)
+        );
+        return Err(TlsError::of(&file.path, what));
+    }
+    for (line, der) in &found {
+        parse(&file.path, der).map_err(|error| TlsError {
+            line: Some(*line),
+            ..error
+        })?;
     }
     Ok(found)
 }
@@ -61,63 +114,107 @@ pub(super) fn parse<'a>(path: &Path, der: &'a CertificateDer<'_>) -> Result<X509
         .map_err(|error| TlsError::of(path, format!("holds a certificate that cannot be read: {error}")))
 }
 
-/// Refuses a certificate that is over; returns when it will be.
-pub(super) fn check_dates(path: &Path, der: &CertificateDer<'_>) -> Result<SystemTime, TlsError> {
+/// Whether a certificate may be one of an authority: those of the oldest form do not say.
+pub(super) fn is_authority(path: &Path, der: &CertificateDer<'_>) -> Result<bool, TlsError> {
     let certificate = parse(path, der)?;
-    let (validity, now) = (certificate.validity(), ASN1Time::now());
-    if validity.not_after < now {
-        return Err(TlsError::of(
-            path,
-            format!("the certificate expired on {}: renew it", validity.not_after),
-        ));
-    }
-    if validity.not_before > now {
-        // The clock may be what is wrong, on devices without a battery.
-        tracing::warn!(
-            file = %path.display(),
-            "the certificate is valid from {} on, which is still to come: look at the clock", validity.not_before
-        );
-    }
-    Ok(time(validity.not_after))
+    Ok(certificate.is_ca() || certificate.version() == X509Version::V1)
 }
 
-/// The private key of a file.
-pub(super) fn key(file: &Loaded) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_slice(&file.bytes).map_err(|_| {
-        let text = String::from_utf8_lossy(&file.bytes);
-        let what = if text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED") {
-            "the key is locked with a pass phrase: write it without one (openssl pkey -in OLD -out NEW) and protect \
-             the file by its permissions"
-        } else {
-            "holds no private key in PEM, that is, nothing between BEGIN PRIVATE KEY and END PRIVATE KEY"
-        };
-        TlsError::of(&file.path, what)
-    })
+/// Between which times a certificate is good.
+#[derive(Copy, Clone, Debug)]
+pub(super) struct Dates {
+    from: ASN1Time,
+    until: ASN1Time,
+}
+
+impl Dates {
+    pub(super) fn of(path: &Path, der: &CertificateDer<'_>) -> Result<Self, TlsError> {
+        let certificate = parse(path, der)?;
+        let validity = certificate.validity();
+        Ok(Self {
+            from: validity.not_before,
+            until: validity.not_after,
+        })
+    }
+
+    pub(super) fn end(self) -> SystemTime {
+        time(self.until)
+    }
+
+    pub(super) fn is_over(self) -> bool {
+        self.until < ASN1Time::now()
+    }
+
+    /// What is wrong with it now, in words.
+    pub(super) fn fault(self) -> Option<String> {
+        if self.is_over() {
+            return Some(format!("expired on {}", self.until));
+        }
+        // The clock may be what is wrong, on devices without a battery.
+        let early = self.from > ASN1Time::now();
+        early.then(|| {
+            format!(
+                "is valid from {} on, which is still to come: look at the clock",
+                self.from
+            )
+        })
+    }
+}
+
+/// The kinds of private keys.
+const KEYS: [&str; 3] = ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"];
+
+/// The private key of a file, and its line.
+pub(super) fn key(file: &Loaded) -> Result<(usize, PrivateKeyDer<'static>), TlsError> {
+    let mut lines: Vec<_> = KEYS.iter().flat_map(|kind| lines_of(&file.bytes, kind)).collect();
+    lines.sort_unstable();
+    let line = lines.first().copied();
+    PrivateKeyDer::from_pem_slice(&file.bytes)
+        .map(|key| (line.unwrap_or(1), key))
+        .map_err(|error| {
+            let text = String::from_utf8_lossy(&file.bytes);
+            let locked = lines_of(&file.bytes, "ENCRYPTED PRIVATE KEY").first().copied();
+            if let Some(line) = locked.or(line.filter(|_| text.contains("Proc-Type: 4,ENCRYPTED"))) {
+                let what = "the key is locked with a pass phrase: write it without one (openssl pkey -in OLD -out NEW) and \
+                            protect the file by its permissions";
+                return TlsError::at(&file.path, line, what);
+            }
+            if let Some(line) = line {
+                return TlsError::at(&file.path, line, format!("is broken PEM: {error}"));
+            }
+            let what = format!(
+                "holds no private key in PEM, that is, nothing between BEGIN PRIVATE KEY and END PRIVATE KEY{}",
+                instead(&file.bytes)
+            );
+            TlsError::of(&file.path, what)
+        })
 }
 
 /// The lists of revoked certificates of a file, at least one and none out of date; and when the first one will be.
 pub(super) fn crls(
     file: &Loaded,
 ) -> Result<(Vec<CertificateRevocationListDer<'static>>, Option<SystemTime>), TlsError> {
-    let found: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(&file.bytes).collect();
-    let found = found.map_err(|error| TlsError::of(&file.path, format!("is broken PEM: {error}")))?;
+    let found = every::<CertificateRevocationListDer<'static>>(file, "X509 CRL")?;
     if found.is_empty() {
-        let what = "holds no list of revoked certificates in PEM, that is, nothing between BEGIN X509 CRL and its end";
+        let what = format!(
+            "holds no list of revoked certificates in PEM, that is, nothing between BEGIN X509 CRL and its end{}",
+            instead(&file.bytes)
+        );
         return Err(TlsError::of(&file.path, what));
     }
     let mut first = None;
-    for der in &found {
+    for (line, der) in &found {
         let (_, list) = CertificateRevocationList::from_der(der)
-            .map_err(|error| TlsError::of(&file.path, format!("holds a list that cannot be read: {error}")))?;
+            .map_err(|error| TlsError::at(&file.path, *line, format!("holds a list that cannot be read: {error}")))?;
         let Some(next) = list.next_update() else { continue };
         if next < ASN1Time::now() {
             let what = format!("the list was to be replaced by {next}, and nobody would be let in: fetch a new one");
-            return Err(TlsError::of(&file.path, what));
+            return Err(TlsError::at(&file.path, *line, what));
         }
         let next = time(next);
         first = Some(first.map_or(next, |first: SystemTime| first.min(next)));
     }
-    Ok((found, first))
+    Ok((found.into_iter().map(|(_, list)| list).collect(), first))
 }
 
 fn time(time: ASN1Time) -> SystemTime {

@@ -38,8 +38,13 @@ pub(crate) enum Reloaded {
 impl TlsSlot {
     /// Loads what is asked for.
     pub(crate) fn new(settings: &TlsSettings) -> Result<Self, TlsError> {
+        let context = TlsContext::load(settings)?;
+        // What is less loud is told by whoever checks settings.
+        if context.has_expired() {
+            context.warn();
+        }
         Ok(Self(Mutex::new(Current {
-            context: Arc::new(TlsContext::load(settings)?),
+            context: Arc::new(context),
             settings: settings.clone(),
         })))
     }
@@ -81,6 +86,7 @@ impl TlsSlot {
         }
         let settings = self.lock().settings.clone();
         let trust = self.apply(self.prepare(&settings)?);
+        self.current().warn();
         Ok(if trust { Reloaded::Trust } else { Reloaded::Certificates })
     }
 
