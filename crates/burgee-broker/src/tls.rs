@@ -87,7 +87,7 @@ pub struct TlsError {
     /// Which, where it is about one.
     pub file: Option<PathBuf>,
     /// The line where the piece of PEM begins that it is about.
-    pub line: Option<usize>,
+    pub line: Option<u32>,
     /// What is wrong with it.
     pub what: String,
 }
@@ -101,7 +101,7 @@ impl TlsError {
         }
     }
 
-    fn at(file: &Path, line: usize, what: impl Into<String>) -> Self {
+    fn at(file: &Path, line: u32, what: impl Into<String>) -> Self {
         Self {
             line: Some(line),
             ..Self::of(file, what)

@@ -143,6 +143,7 @@ pub(crate) static LISTENER: &[Spec<ListenerDraft>] = &[
     .live(),
     tls::certificate().said(OF_ALL),
     tls::key().said(OF_ALL),
+    tls::certificates().said(OF_ALL),
     tls::clients().said(OF_ALL),
     tls::ca().said(OF_ALL),
     tls::crl().said(OF_ALL),

@@ -85,6 +85,7 @@ fn value<T>(kind: &Kind<T>) -> String {
         Kind::Path(_) => "path".to_owned(),
         Kind::Text(what, _) => format!("text: {}", cell(what)),
         Kind::Texts(what, _) => format!("list of texts: {}", cell(what)),
+        Kind::Pairs([first, second], _) => format!("list of tables: `{{ {first} = \"...\", {second} = \"...\" }}`"),
     }
 }
 

@@ -75,6 +75,8 @@ pub(crate) enum Kind<T: 'static> {
     Text(&'static str, fn(&mut T, &str) -> Result<(), String>),
     /// Several of them; each is added.
     Texts(&'static str, fn(&mut T, &str) -> Result<(), String>),
+    /// Several pairs of files, each a table with these two keys; each is added.
+    Pairs([&'static str; 2], fn(&mut T, [PathBuf; 2])),
 }
 
 /// See the module.

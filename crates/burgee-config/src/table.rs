@@ -425,6 +425,7 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
     usage::unfinished_bytes(),
     tls::certificate().flag(Flag::Value("tls-cert")),
     tls::key().flag(Flag::Value("tls-key")),
+    tls::certificates(),
     tls::clients().flag(Flag::Value("tls-clients")),
     tls::ca().flag(Flag::Value("tls-ca")),
     tls::crl().flag(Flag::Value("tls-crl")),
@@ -554,6 +555,7 @@ impl OptionView {
             Kind::Path(_) => "PATH",
             Kind::Text(..) => "TEXT",
             Kind::Texts(..) => "URL",
+            Kind::Pairs(..) => "PATH,PATH",
         }
     }
 
@@ -568,7 +570,8 @@ impl OptionView {
             | Kind::Time { .. }
             | Kind::Path(_)
             | Kind::Text(..)
-            | Kind::Texts(..) => &[],
+            | Kind::Texts(..)
+            | Kind::Pairs(..) => &[],
         }
     }
 

@@ -21,6 +21,7 @@ enum UserFrom {
 pub(crate) struct TlsDraft {
     certificate: Option<PathBuf>,
     key: Option<PathBuf>,
+    more: Vec<CertificateFiles>,
     ca: Option<PathBuf>,
     crl: Option<PathBuf>,
     clients: Option<ClientCertificates>,
@@ -34,22 +35,30 @@ impl TlsDraft {
         *self == Self::default()
     }
 
+    /// The pair, if there is one, and the others behind it.
+    fn certificates(&self) -> Result<Vec<CertificateFiles>, &'static str> {
+        let first = match (&self.certificate, &self.key) {
+            (Some(chain), Some(key)) => Some(CertificateFiles {
+                chain: chain.clone(),
+                key: key.clone(),
+            }),
+            (None, None) if !self.more.is_empty() => None,
+            _ => return Err("set tls.certificate and tls.key, for the listener or below [tls] for all"),
+        };
+        Ok(first.into_iter().chain(self.more.iter().cloned()).collect())
+    }
+
     /// The settings, with what is said of all for what is not said here. What is missing is told with the way out.
     pub(crate) fn over(&self, all: &Self) -> Result<TlsSettings, &'static str> {
         let path = |here: &Option<PathBuf>, there: &Option<PathBuf>| here.clone().or_else(|| there.clone());
-        // A pair: a certificate from here and a key from there would not fit.
-        let pair = if self.certificate.is_some() || self.key.is_some() {
-            self
-        } else {
-            all
-        };
-        let (Some(chain), Some(key)) = (pair.certificate.clone(), pair.key.clone()) else {
-            return Err("set tls.certificate and tls.key, for the listener or below [tls] for all");
-        };
+        // All or nothing: a certificate from here and a key from there would not fit, and which of several is the first
+        // one should be seen in one place.
+        let own = self.certificate.is_some() || self.key.is_some() || !self.more.is_empty();
+        let certificates = if own { self } else { all }.certificates()?;
         let ca = path(&self.ca, &all.ca);
         let clients = self.clients.or(all.clients);
         Ok(TlsSettings {
-            certificates: vec![CertificateFiles { chain, key }],
+            certificates,
             clients: clients.unwrap_or(if ca.is_some() {
                 ClientCertificates::Required
             } else {
@@ -91,6 +100,20 @@ pub(crate) const fn key<T: HasTls>() -> Spec<T> {
         "Its private key, in PEM and without a pass phrase.",
     )
     .said("must be given")
+    .live()
+}
+
+pub(crate) const fn certificates<T: HasTls>() -> Spec<T> {
+    Spec::new(
+        "tls.certificates",
+        Kind::Pairs(["certificate", "key"], |draft: &mut T, [chain, key]| {
+            draft.tls().more.push(CertificateFiles { chain, key });
+        }),
+        "",
+        "Further certificates for other names, each with its key. Clients that name a host get the one that is for it.",
+    )
+    .said("none")
+    .more("Who names none, or an unknown one, gets the first: that of `tls.certificate`, if there is one.")
     .live()
 }
 
@@ -229,5 +252,26 @@ mod tests {
             (ClientCertificates::Optional, path("ca.pem"))
         );
         assert_eq!(settings.user_from, Some(IdentityField::Dns));
+        let files = |name: &str| CertificateFiles {
+            chain: PathBuf::from(format!("{name}.pem")),
+            key: PathBuf::from(format!("{name}.key")),
+        };
+        let several = TlsDraft {
+            more: vec![files("a"), files("b")],
+            ..TlsDraft::default()
+        };
+        let settings = several.over(&all).unwrap();
+        assert_eq!(settings.certificates, [files("a"), files("b")], "and not that of all");
+        let with_first = TlsDraft {
+            more: vec![files("a")],
+            ..all.clone()
+        };
+        let settings = nothing.over(&with_first).unwrap();
+        assert_eq!(settings.certificates, [files("all"), files("a")]);
+        let half = TlsDraft {
+            certificate: path("half.pem"),
+            ..several
+        };
+        assert!(half.over(&all).is_err());
     }
 }

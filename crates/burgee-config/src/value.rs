@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::Spanned;
@@ -24,6 +24,8 @@ pub(crate) enum Raw<'a> {
     Integer(Result<u64, String>),
     Text(Cow<'a, str>),
     List(Vec<(Self, Range<usize>)>),
+    /// Its keys, each with its value.
+    Table(Vec<(&'a str, Self, Range<usize>)>),
     /// What no option is.
     Other(&'static str),
 }
@@ -40,7 +42,12 @@ impl<'a> Raw<'a> {
             }
             DeValue::Float(_) => Self::Other("a fraction"),
             DeValue::Datetime(_) => Self::Other("a date"),
-            DeValue::Table(_) => Self::Other("a table"),
+            DeValue::Table(table) => {
+                let entry = |(key, value): (&'a Spanned<Cow<'_, str>>, &'a Spanned<DeValue<'_>>)| {
+                    (&**key.get_ref(), Self::of(value.get_ref()), key.span())
+                };
+                Self::Table(table.iter().map(entry).collect())
+            }
         }
     }
 
@@ -53,6 +60,7 @@ impl<'a> Raw<'a> {
             Self::Integer(Ok(number)) => number.to_string(),
             Self::Integer(Err(what)) => what.clone(),
             Self::List(_) => "a list".to_owned(),
+            Self::Table(_) => "a table".to_owned(),
             Self::Other(what) => (*what).to_owned(),
         }
     }
@@ -123,7 +131,81 @@ pub(crate) fn set<T>(kind: &Kind<T>, raw: &Raw<'_>, base: &Path, target: &mut T)
             Ok(quote(text))
         }
         Kind::Texts(what, set) => texts(what, raw, |text| set(target, text)),
+        Kind::Pairs(keys, set) => pairs(*keys, raw, base, |pair| set(target, pair)),
     }
+}
+
+/// Tables of two files, in the file; in the environment `A,B A,B`.
+fn pairs(
+    keys: [&'static str; 2],
+    raw: &Raw<'_>,
+    base: &Path,
+    mut set: impl FnMut([PathBuf; 2]),
+) -> Result<String, Vec<Wrong>> {
+    let [first, second] = keys;
+    let help = format!("write [{{ {first} = \"...\", {second} = \"...\" }}]");
+    let (mut found, mut wrong) = (Vec::new(), Vec::new());
+    match raw {
+        Raw::Plain(all) => {
+            for part in all.split(' ').filter(|part| !part.is_empty()) {
+                match part.split_once(',') {
+                    Some((a, b)) if !a.is_empty() && !b.is_empty() => found.push([a, b].map(|path| base.join(path))),
+                    _ => wrong.push((
+                        None,
+                        format!("{part:?} is no pair; write {first} and {second} with a comma between"),
+                    )),
+                }
+            }
+        }
+        Raw::List(items) => {
+            for (item, span) in items {
+                match pair(keys, item, span) {
+                    Ok(pair) => found.push(pair.map(|path| base.join(path))),
+                    Err(what) => wrong.extend(
+                        what.into_iter()
+                            .map(|(span, what)| (Some(span), format!("{what}; {help}"))),
+                    ),
+                }
+            }
+        }
+        Raw::Text(_) | Raw::Bool(_) | Raw::Integer(_) | Raw::Table(_) | Raw::Other(_) => {
+            wrong.push((None, format!("{} is no list; {help}", raw.said())));
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
+    let mut shown = Vec::new();
+    for [a, b] in found {
+        let [left, right] = [&a, &b].map(|path| quote(&path.to_string_lossy()));
+        shown.push(format!("{{ {first} = {left}, {second} = {right} }}"));
+        set([a, b]);
+    }
+    Ok(format!("[{}]", shown.join(", ")))
+}
+
+type WrongAt = Vec<(Range<usize>, String)>;
+
+fn pair<'a>(keys: [&'static str; 2], raw: &'a Raw<'_>, span: &Range<usize>) -> Result<[&'a str; 2], WrongAt> {
+    let Raw::Table(entries) = raw else {
+        return Err(vec![(span.clone(), format!("{} is no table", raw.said()))]);
+    };
+    let (mut pair, mut wrong) = ([""; 2], Vec::new());
+    for (key, value, at) in entries {
+        let place = keys.iter().position(|known| known == key);
+        let place = place.and_then(|place| pair.get_mut(place));
+        match (place, value) {
+            (Some(place), Raw::Text(path)) if !path.is_empty() && !path.contains('\0') => *place = path,
+            (Some(_), _) => wrong.push((at.clone(), format!("{key}: {} is no path", value.said()))),
+            (None, _) => wrong.push((at.clone(), format!("unknown key {key}"))),
+        }
+    }
+    for (key, _) in keys.iter().zip(pair).filter(|(_, path)| path.is_empty()) {
+        if !entries.iter().any(|(known, ..)| known == key) {
+            wrong.push((span.clone(), format!("{key} is missing")));
+        }
+    }
+    if wrong.is_empty() { Ok(pair) } else { Err(wrong) }
 }
 
 fn boolean(raw: &Raw<'_>) -> Result<bool, String> {
@@ -131,7 +213,7 @@ fn boolean(raw: &Raw<'_>) -> Result<bool, String> {
         Raw::Bool(value) => Ok(*value),
         Raw::Plain("true" | "1") => Ok(true),
         Raw::Plain("false" | "0") => Ok(false),
-        Raw::Plain(_) | Raw::Integer(_) | Raw::Text(_) | Raw::List(_) | Raw::Other(_) => {
+        Raw::Plain(_) | Raw::Integer(_) | Raw::Text(_) | Raw::List(_) | Raw::Table(_) | Raw::Other(_) => {
             Err(format!("{} is neither true nor false; write true or false", raw.said()))
         }
     }
@@ -150,7 +232,7 @@ fn count(raw: &Raw<'_>, least: u64, most: u64) -> Result<u64, String> {
         Raw::Text(text) if text.parse::<u64>().is_ok() => {
             return Err(format!("{} is in quotes; write {text} without them", raw.said()));
         }
-        Raw::Text(_) | Raw::Bool(_) | Raw::List(_) | Raw::Other(_) => {
+        Raw::Text(_) | Raw::Bool(_) | Raw::List(_) | Raw::Table(_) | Raw::Other(_) => {
             return Err(format!("{} is no number; write {expected}", raw.said()));
         }
     };
@@ -170,7 +252,7 @@ fn size(raw: &Raw<'_>, least: u64, most: u64) -> Result<u64, String> {
         Raw::Plain(text) if is_unlimited(text, most) => return Ok(UNLIMITED),
         Raw::Text(text) => units::size(text).map_err(|why| wrong(&format!(" ({why})")))?,
         Raw::Plain(text) => units::size(text).map_err(|why| wrong(&format!(" ({why})")))?,
-        Raw::Integer(Err(_)) | Raw::Bool(_) | Raw::List(_) | Raw::Other(_) => return Err(wrong("")),
+        Raw::Integer(Err(_)) | Raw::Bool(_) | Raw::List(_) | Raw::Table(_) | Raw::Other(_) => return Err(wrong("")),
     };
     if (least..=most).contains(&value) {
         Ok(value)
@@ -187,7 +269,7 @@ fn time(raw: &Raw<'_>, least: Duration, most: Duration) -> Result<Duration, Stri
         Raw::Integer(Ok(value)) => Duration::from_secs(*value),
         Raw::Text(text) => units::duration(text).map_err(|why| wrong(&format!(" ({why})")))?,
         Raw::Plain(text) => units::duration(text).map_err(|why| wrong(&format!(" ({why})")))?,
-        Raw::Integer(Err(_)) | Raw::Bool(_) | Raw::List(_) | Raw::Other(_) => return Err(wrong("")),
+        Raw::Integer(Err(_)) | Raw::Bool(_) | Raw::List(_) | Raw::Table(_) | Raw::Other(_) => return Err(wrong("")),
     };
     if (least..=most).contains(&value) {
         Ok(value)
@@ -216,7 +298,7 @@ fn text<'a>(raw: &'a Raw<'_>, what: &str) -> Result<&'a str, String> {
     match raw {
         Raw::Plain(text) => Ok(text),
         Raw::Text(text) => Ok(text),
-        Raw::Bool(_) | Raw::Integer(_) | Raw::List(_) | Raw::Other(_) => {
+        Raw::Bool(_) | Raw::Integer(_) | Raw::List(_) | Raw::Table(_) | Raw::Other(_) => {
             Err(format!("{} is no text; write {what} in quotes", raw.said()))
         }
     }
@@ -240,7 +322,7 @@ fn texts(what: &str, raw: &Raw<'_>, mut set: impl FnMut(&str) -> Result<(), Stri
                 wrong.extend(done.err().map(|error| (Some(span.clone()), error)));
             }
         }
-        Raw::Text(_) | Raw::Bool(_) | Raw::Integer(_) | Raw::Other(_) => {
+        Raw::Text(_) | Raw::Bool(_) | Raw::Integer(_) | Raw::Table(_) | Raw::Other(_) => {
             let error = format!(
                 "{} is no list; write [\"...\", \"...\"] with {what} in each",
                 raw.said()

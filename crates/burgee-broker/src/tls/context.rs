@@ -161,7 +161,7 @@ impl Loading {
     }
 
     /// Notes until when a certificate is good.
-    fn look_at_dates(&mut self, path: &Path, (line, der): (usize, &CertificateDer<'_>)) -> Result<Dates, TlsError> {
+    fn look_at_dates(&mut self, path: &Path, (line, der): (u32, &CertificateDer<'_>)) -> Result<Dates, TlsError> {
         let dates = Dates::of(path, der).map_err(|error| TlsError {
             line: Some(line),
             ..error

@@ -39,7 +39,7 @@ pub(super) fn read(path: &Path) -> Result<Loaded, TlsError> {
 }
 
 /// Pieces of PEM: the line where each begins, counted from 1, and what it says that it is.
-fn pieces(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+fn pieces(bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     let lines = (1..).zip(bytes.split(|byte| *byte == b'\n'));
     lines.filter_map(|(number, line)| {
         let label = line.trim_ascii().strip_prefix(b"-----BEGIN ")?.strip_suffix(b"-----")?;
@@ -48,7 +48,7 @@ fn pieces(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 }
 
 /// The lines where pieces of this kind begin.
-fn lines_of(bytes: &[u8], kind: &str) -> Vec<usize> {
+fn lines_of(bytes: &[u8], kind: &str) -> Vec<u32> {
     let found = pieces(bytes).filter(|(_, label)| *label == kind.as_bytes());
     found.map(|(line, _)| line).collect()
 }
@@ -67,7 +67,7 @@ fn instead(bytes: &[u8]) -> String {
 }
 
 /// Pieces of one kind, each with the line where it begins.
-fn every<T: PemObject>(file: &Loaded, kind: &str) -> Result<Vec<(usize, T)>, TlsError> {
+fn every<T: PemObject>(file: &Loaded, kind: &str) -> Result<Vec<(u32, T)>, TlsError> {
     let lines = lines_of(&file.bytes, kind);
     let mut found = Vec::new();
     for piece in T::pem_slice_iter(&file.bytes) {
@@ -89,7 +89,7 @@ fn every<T: PemObject>(file: &Loaded, kind: &str) -> Result<Vec<(usize, T)>, Tls
 }
 
 /// The certificates of a file, at least one, each with its line.
-pub(super) fn certificates(file: &Loaded) -> Result<Vec<(usize, CertificateDer<'static>)>, TlsError> {
+pub(super) fn certificates(file: &Loaded) -> Result<Vec<(u32, CertificateDer<'static>)>, TlsError> {
     let found = every::<CertificateDer<'static>>(file, "CERTIFICATE")?;
     if found.is_empty() {
         let what = format!(
@@ -165,7 +165,7 @@ impl Dates {
 const KEYS: [&str; 3] = ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"];
 
 /// The private key of a file, and its line.
-pub(super) fn key(file: &Loaded) -> Result<(usize, PrivateKeyDer<'static>), TlsError> {
+pub(super) fn key(file: &Loaded) -> Result<(u32, PrivateKeyDer<'static>), TlsError> {
     let mut lines: Vec<_> = KEYS.iter().flat_map(|kind| lines_of(&file.bytes, kind)).collect();
     lines.sort_unstable();
     let line = lines.first().copied();

@@ -10,8 +10,9 @@ use std::{fs, io};
 
 use super::TlsError;
 
-/// What a look at a file's surroundings shows: when it was changed and how long it is.
-type Sight = Option<(SystemTime, u64)>;
+/// What a look at a file's surroundings shows: when it was changed, how long it is, and which file it is. The last because
+/// clocks of file systems are coarse, and certificates are of one length often.
+type Sight = Option<(SystemTime, u64, u64)>;
 
 /// The thread that watches.
 #[derive(Debug)]
@@ -21,7 +22,8 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Looks at these files at this interval; when they have changed and been left alone for one, calls `reload`.
+    /// Looks at these files at this interval; when they have changed and been left alone for one, calls `reload`, and once at
+    /// the beginning.
     pub(crate) fn start(
         files: Vec<std::path::PathBuf>,
         interval: Duration,
@@ -30,14 +32,14 @@ impl Watch {
         let (stop, stopped) = channel::<()>();
         let look = move || -> Vec<Sight> { files.iter().map(|file| sight(file)).collect() };
         let body = move || {
-            let mut taken = look();
-            let mut last = taken.clone();
+            // What was loaded may have been something else already: the first look that finds them left alone is one to tell.
+            let (mut taken, mut last) = (None, look());
             while stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
                 let now = look();
                 let settled = now == last;
                 last.clone_from(&now);
-                if settled && now != taken {
-                    taken = now;
+                if settled && taken.as_ref() != Some(&now) {
+                    taken = Some(now);
                     for error in reload() {
                         tracing::error!("TLS goes on with what it has: {error}");
                     }
@@ -63,5 +65,42 @@ impl Drop for Watch {
 
 fn sight(file: &std::path::Path) -> Sight {
     let found = fs::metadata(file).ok()?;
-    Some((found.modified().ok()?, found.len()))
+    Some((found.modified().ok()?, found.len(), number(&found)))
+}
+
+#[cfg(unix)]
+fn number(found: &fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(found)
+}
+
+#[cfg(not(unix))]
+fn number(_: &fs::Metadata) -> u64 {
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changed_before_the_first_look_is_noticed_and_each_change_behind_it() {
+        let patience = Duration::from_secs(20);
+        let path = std::env::temp_dir().join(format!("burgee-watch-{}", std::process::id()));
+        fs::write(&path, "loaded").unwrap();
+        let (tell, told) = channel();
+        let file = path.clone();
+        let watch = Watch::start(vec![path.clone()], Duration::from_millis(5), move || {
+            tell.send(fs::read(&file).unwrap()).ok();
+            Vec::new()
+        });
+        let watch = watch.unwrap();
+        assert_eq!(told.recv_timeout(patience).unwrap(), b"loaded");
+        let new = path.with_extension("new");
+        fs::write(&new, "LOADED").unwrap();
+        fs::rename(&new, &path).unwrap();
+        assert_eq!(told.recv_timeout(patience).unwrap(), b"LOADED");
+        drop(watch);
+        assert!(told.recv().is_err(), "nothing changed any more");
+        drop(fs::remove_file(&path));
+    }
 }

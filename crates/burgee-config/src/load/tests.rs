@@ -370,6 +370,25 @@ fn what_a_listener_is_besides_its_place_is_read() {
 }
 
 #[test]
+fn several_certificates_are_read_and_wrong_ones_are_named() {
+    let text = |pairs: &str| format!("[[listener]]\nurl = 'mqtts://127.0.0.1:0'\ntls.certificates = {pairs}\n");
+    let told = |pairs: &str| check(&text(pairs)).unwrap_err();
+    // They are read as far as that they are looked for.
+    let both = told("[{ certificate = 'a.pem', key = 'a.key' }, { certificate = 'b.pem', key = 'b.key' }]");
+    assert!(both.contains("a.pem: cannot be opened"), "{both}");
+    for (pairs, what) in [
+        ("'a.pem'", "is no list; write [{ certificate"),
+        ("['a.pem']", "is no table"),
+        ("[{ certificate = 'a.pem' }]", "key is missing"),
+        ("[{ certificate = 'a.pem', key = 7 }]", "key: 7 is no path"),
+        ("[{ certificate = 'a.pem', key = 'k', keys = 'k' }]", "unknown key keys"),
+    ] {
+        let told = told(pairs);
+        assert!(told.contains(what) && told.contains(":3:"), "{pairs}: {told}");
+    }
+}
+
+#[test]
 fn what_each_user_may_use_is_read() {
     assert!(check("").unwrap().broker.core.policy.limits.is_empty());
     let text = "[limits]\nconnections_per_user = 2\npublish_messages = 10\npublish_message_burst = 30\n\

@@ -40,6 +40,7 @@ fn every_option_reaches_a_setting_of_its_own() {
             Kind::Path(_) => "/some/where".to_owned(),
             Kind::Text(..) => "debug".to_owned(),
             Kind::Texts(..) => "tcp://127.0.0.1:7".to_owned(),
+            Kind::Pairs(..) => "a.pem,a.key".to_owned(),
         };
         let mut draft = Draft::default();
         set(&spec.kind, &Raw::Plain(&other), Path::new(""), &mut draft).unwrap();
