@@ -1,8 +1,10 @@
-//! To whom and as whom: the options that `burgee pub` and `burgee sub` share, named as Mosquitto names them.
+//! To whom and as whom: the options that the commands of messages share, named as Mosquitto names them.
 //!
 //! What must hold: what is not given has the default that scripts expect (localhost:1883, QoS 0, clean session).
-//! Deliberately absent: the environment; a command does the same wherever it is typed.
+//! Deliberately absent: URLs and files of options; `arguments` has made options of them before.
 
+pub(crate) mod trace;
+mod transport;
 pub(crate) mod url;
 
 use std::ffi::OsString;
@@ -12,25 +14,28 @@ use burgee_client::{Options, QoS, Version, Will};
 use clap::Args;
 
 use crate::failure::Failure;
-use url::Url;
-
-const PORT: u16 = 1883;
+use trace::Trace;
+use transport::Transport;
 
 /// The options of a connection.
 #[derive(Args, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Connection {
     /// Host to connect to: a name or an address [default: localhost]
-    #[arg(short = 'h', long, value_name = "HOST", conflicts_with = "url")]
+    #[arg(short = 'h', long, value_name = "HOST")]
     host: Option<String>,
 
-    /// Port to connect to [default: 1883]
-    #[arg(short, long, value_name = "PORT", conflicts_with = "url", value_parser = clap::value_parser!(u16).range(1..))]
+    /// Port to connect to [default: 1883, with TLS 8883, for WebSocket 80 and 443]
+    #[arg(short, long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
 
     /// Host, port, user, password and topic in one: mqtt://[USER[:PASSWORD]@]HOST[:PORT][/TOPIC], taken as written
     #[arg(short = 'L', long, value_name = "URL")]
-    url: Option<Url>,
+    url: Option<String>,
+
+    /// A file with more options, one a line [default: burgee_COMMAND or mosquitto_COMMAND in ~/.config]
+    #[arg(short, long, value_name = "FILE")]
+    options: Option<String>,
 
     /// Client identifier [default: a random one]
     #[arg(short, long, value_name = "ID", allow_hyphen_values = true)]
@@ -47,7 +52,7 @@ pub(crate) struct Connection {
     id_prefix: Option<String>,
 
     /// User name
-    #[arg(short, long, value_name = "NAME", conflicts_with = "url", allow_hyphen_values = true)]
+    #[arg(short, long, value_name = "NAME", allow_hyphen_values = true)]
     username: Option<String>,
 
     /// Password; needs a user name
@@ -81,16 +86,27 @@ pub(crate) struct Connection {
     will_payload: Option<OsString>,
 
     /// QoS of that message: 0, 1 or 2
-    #[arg(long, value_name = "QOS", requires = "will_topic", default_value = "0", value_parser = qos)]
+    #[arg(long, value_name = "QOS", default_value = "0", value_parser = qos)]
     will_qos: QoS,
 
     /// That message is to be retained
     #[arg(long, requires = "will_topic")]
     will_retain: bool,
 
-    /// Tell on standard error what happens
+    /// How many messages may be unacknowledged at once
+    #[arg(short = 'M', long, value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
+    max_inflight: u16,
+
+    #[command(flatten)]
+    transport: Transport,
+
+    /// Send small packets at once; this is always so
+    #[arg(long)]
+    nodelay: bool,
+
+    /// Tell on standard output which packets come and go
     #[arg(short, long)]
-    pub(crate) debug: bool,
+    debug: bool,
 
     /// No error messages, only exit codes
     #[arg(long)]
@@ -98,33 +114,29 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// The client's options.
-    pub(crate) fn options(&self) -> Result<Options, Failure> {
-        let url = self.url.as_ref();
-        let host = self.host.as_deref().or(url.map(Url::host)).unwrap_or("localhost");
-        let port = self.port.or(url.and_then(Url::port)).unwrap_or(PORT);
+    /// The client's options, and who tells of its packets.
+    pub(crate) fn options(&self) -> Result<(Options, Trace), Failure> {
+        let host = self.host.as_deref().unwrap_or("localhost");
+        let client_id = self.client_id()?;
+        let trace = Trace::new(self.debug, &client_id);
+        let port = self.port.unwrap_or(self.transport.usual_port());
         let mut options = Options::new(host, port)
-            .client_id(self.client_id()?)
+            .client_id(client_id)
             .clean_session(!self.disable_clean_session)
             .keep_alive(self.keepalive)
-            .version(self.protocol_version);
-        if let Some(name) = self.username.as_deref().or(url.and_then(Url::user_name)) {
+            .version(self.protocol_version)
+            .window(self.max_inflight);
+        if let Some(name) = self.username.as_deref() {
             options = options.user_name(name);
         }
-        let password = self.pw.clone().map(OsString::into_encoded_bytes);
-        if let Some(password) = password.or(url.and_then(Url::password).map(|text| text.as_bytes().to_vec())) {
-            options = options.password(password);
+        if let Some(password) = self.pw.clone() {
+            options = options.password(password.into_encoded_bytes());
         }
         if let Some(topic) = &self.will_topic {
             let payload = self.will_payload.clone().unwrap_or_default().into_encoded_bytes();
             options = options.will(Will::new(topic, payload).qos(self.will_qos).retain(self.will_retain));
         }
-        Ok(options)
-    }
-
-    /// The topic of the URL.
-    pub(crate) fn url_topic(&self) -> Option<&str> {
-        self.url.as_ref().and_then(Url::topic)
+        Ok((self.transport.apply(port, options)?, trace))
     }
 
     /// Whether the server keeps the session.

@@ -1,22 +1,23 @@
-//! What `burgee pub` and `burgee sub` say and return when something goes wrong.
+//! What `burgee pub`, `sub`, `rr`, `record` and `replay` say and return when something goes wrong.
 //!
-//! What must hold: a script can tell from the exit code whose turn it is: 1 the server's, 2 the command line's, 3 the
-//! network's. The text says what to try. Deliberately absent: exit codes of `serve`.
+//! What must hold: the exit codes are those of Mosquitto's programs, so that scripts need no change. The text says what to
+//! try. Deliberately absent: exit codes of the other commands.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use burgee_client::{ConnectError, Error, Refused};
+use burgee_client::{ConnectError, End, Error, Refused, TlsFault};
 
-/// For the `--help` of both commands.
+/// For the `--help` of these commands.
 pub(crate) const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 the server refused, or the connection was lost with work unfinished; 2 the command line is wrong or \
-a file cannot be read; 3 no connection; 27 the time of -W is over (sub).";
+Exit codes: 0 done; 1 the command line is wrong, a file cannot be read, or there is no connection; 1 to 5 the server \
+refused the connection, with this code of its CONNACK; 7 the connection was lost with work unfinished; 8 TLS failed; 27 the \
+time of -W is over.";
 
-const REFUSED: u8 = 1;
-const USAGE: u8 = 2;
-const NO_CONNECTION: u8 = 3;
+const FAILED: u8 = 1;
+const LOST: u8 = 7;
+const TLS: u8 = 8;
 const TIMEOUT: u8 = 27;
 
 /// Why a command ends without success.
@@ -24,36 +25,41 @@ const TIMEOUT: u8 = 27;
 pub(crate) struct Failure {
     code: u8,
     text: String,
+    /// `--quiet` does not silence what is wrong with the command line.
+    loud: bool,
 }
 
 impl Failure {
     /// The command line or a file of the caller.
     pub(crate) fn usage(text: impl Into<String>) -> Self {
         Self {
-            code: USAGE,
+            code: FAILED,
             text: text.into(),
+            loud: true,
         }
     }
 
-    /// The server did not do what was asked.
+    /// Something else did not do what was asked.
     pub(crate) fn refused(text: impl Into<String>) -> Self {
-        Self {
-            code: REFUSED,
-            text: text.into(),
-        }
+        Self::with_code(FAILED, text)
     }
 
     /// The caller's time is over.
     pub(crate) fn timeout() -> Self {
+        Self::with_code(TIMEOUT, "Timed out")
+    }
+
+    fn with_code(code: u8, text: impl Into<String>) -> Self {
         Self {
-            code: TIMEOUT,
-            text: "timed out".to_owned(),
+            code,
+            text: text.into(),
+            loud: false,
         }
     }
 
     /// Says it, unless `quiet`, and gives the exit code.
     pub(crate) fn report(&self, command: &str, quiet: bool) -> ExitCode {
-        if !quiet {
+        if !quiet || self.loud {
             say(command, &self.text);
         }
         ExitCode::from(self.code)
@@ -70,21 +76,23 @@ impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
         let mut text = error.to_string();
         let (code, hint) = match &error {
-            ConnectError::Invalid(_) | ConnectError::TlsSettings(_) => (USAGE, ""),
-            ConnectError::Proxy { .. } | ConnectError::Tls(_) | ConnectError::Upgrade { .. } => (NO_CONNECTION, ""),
-            ConnectError::Resolve { .. } => (NO_CONNECTION, "; -h names the host"),
+            ConnectError::Invalid(_) | ConnectError::TlsSettings(_) => return Self::usage(text),
+            ConnectError::Tls(fault) => (TLS, tls_hint(fault)),
+            ConnectError::Proxy { .. } => (FAILED, "; --proxy names another"),
+            ConnectError::Upgrade { .. } => (FAILED, "; --ws names the path at which the server speaks MQTT"),
+            ConnectError::Resolve { .. } => (FAILED, "; -h names the host"),
             ConnectError::Unreachable { .. } => (
-                NO_CONNECTION,
+                FAILED,
                 "; is a broker running there? `burgee serve` starts one, -h and -p name another",
             ),
-            ConnectError::Timeout(_) => (NO_CONNECTION, "; does an MQTT broker listen at this host and port?"),
-            ConnectError::Refused(refused) => (REFUSED, hint(*refused)),
+            ConnectError::Timeout(_) => (FAILED, "; does an MQTT broker listen at this host and port?"),
+            ConnectError::Refused(refused) => (refused.0, hint(*refused)),
             ConnectError::Violation(_) | ConnectError::Lost(_) => {
-                (REFUSED, "; does an MQTT broker listen at this host and port?")
+                (LOST, "; does an MQTT broker listen at this host and port?")
             }
         };
         text.push_str(hint);
-        Self { code, text }
+        Self::with_code(code, text)
     }
 }
 
@@ -99,21 +107,39 @@ const fn hint(refused: Refused) -> &'static str {
     }
 }
 
+/// What to try when TLS fails.
+const fn tls_hint(fault: &TlsFault) -> &'static str {
+    match fault {
+        TlsFault::UnknownAuthority => "; --cafile names its file",
+        TlsFault::WrongName(_) => "; -h has to be a name in the certificate, or else --insecure does without",
+        TlsFault::OurCertificate(_) => "; --cert and --key give ours",
+        TlsFault::NoTls => "; -p names another port, or leave the options of TLS out",
+        TlsFault::Expired
+        | TlsFault::NotYetValid
+        | TlsFault::Revoked
+        | TlsFault::Certificate(_)
+        | TlsFault::Other(_) => "",
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let code = match &error {
-            Error::Invalid(_) => USAGE,
+        let text = error.to_string();
+        match error {
+            Error::Invalid(_) => Self::usage(text),
             Error::Ended(_)
             | Error::Unfinished(_)
             | Error::SessionLost
             | Error::QueueFull
             | Error::NotGranted(_)
-            | Error::Outbox(_) => REFUSED,
-        };
-        Self {
-            code,
-            text: error.to_string(),
+            | Error::Outbox(_) => Self::with_code(LOST, text),
         }
+    }
+}
+
+impl From<End> for Failure {
+    fn from(end: End) -> Self {
+        Error::Ended(end).into()
     }
 }
 

@@ -1,13 +1,15 @@
 //! The `burgee` command: one subcommand, one module.
 //!
-//! What must hold: exit code 0 for a clean end, 1 for a failure, 2 for a command line that cannot be understood.
-//! Deliberately absent: everything that a subcommand does.
+//! What must hold: exit code 0 for a clean end, 1 for a failure, 2 for a command line that cannot be understood; the commands
+//! that stand in for Mosquitto's have its exit codes, 1 for a wrong command line among them. Deliberately absent: everything that a subcommand does.
 
 #![allow(
     rustdoc::broken_intra_doc_links,
-    reason = "the comments of options are help texts: brackets in them are for people"
+    clippy::doc_markdown,
+    reason = "the comments of options are help texts: brackets and names in them are for people"
 )]
 
+mod arguments;
 mod bench;
 mod check;
 mod completions;
@@ -15,20 +17,31 @@ mod config;
 mod connect;
 mod doctor;
 mod failure;
+mod follow;
 mod import;
 mod init;
+mod lines;
 mod log;
+mod man;
 mod passwd;
+mod print;
+mod progress;
 mod publish;
+mod record;
+mod replay;
+mod request;
+mod run;
 mod serve;
 mod settings;
 mod size;
 mod store;
 mod subscribe;
+mod traffic;
+mod tree;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// MQTT whole: a broker, and the command line tools around it.
 #[derive(Parser)]
@@ -43,8 +56,11 @@ enum Command {
     Serve(Box<serve::Options>),
     Check(check::Options),
     Config(config::Options),
-    Pub(publish::Options),
-    Sub(subscribe::Options),
+    Pub(Box<publish::Options>),
+    Sub(Box<subscribe::Options>),
+    Rr(Box<request::Options>),
+    Record(Box<record::Options>),
+    Replay(Box<replay::Options>),
     Bench(bench::Options),
     Store(store::Options),
     Passwd(passwd::Options),
@@ -52,15 +68,39 @@ enum Command {
     Init(init::Options),
     Doctor(doctor::Options),
     Completions(completions::Options),
+    Man(man::Options),
 }
 
 fn main() -> ExitCode {
-    match Cli::parse().command {
+    let args = match arguments::arranged(&Cli::command(), std::env::args_os().collect()) {
+        Ok(args) => args,
+        Err(failure) => return failure.report(&std::env::args().nth(1).unwrap_or_default(), false),
+    };
+    let like_mosquitto = args
+        .get(1)
+        .and_then(|name| name.to_str())
+        .is_some_and(|name| arguments::COMMANDS.contains(&name));
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // That nobody reads it is no reason to fail.
+            error.print().ok();
+            return match (error.use_stderr(), like_mosquitto) {
+                (false, _) => ExitCode::SUCCESS,
+                (true, true) => ExitCode::FAILURE,
+                (true, false) => ExitCode::from(2),
+            };
+        }
+    };
+    match cli.command {
         Command::Serve(options) => serve::run(&options),
         Command::Check(options) => check::run(options),
         Command::Config(options) => config::run(&options),
-        Command::Pub(options) => publish::run(options),
-        Command::Sub(options) => subscribe::run(options),
+        Command::Pub(options) => publish::run(*options),
+        Command::Sub(options) => subscribe::run(*options),
+        Command::Rr(options) => request::run(*options),
+        Command::Record(options) => record::run(*options),
+        Command::Replay(options) => replay::run(*options),
         Command::Bench(options) => bench::run(options),
         Command::Store(options) => store::run(options),
         Command::Passwd(options) => passwd::run(&options),
@@ -68,13 +108,13 @@ fn main() -> ExitCode {
         Command::Init(options) => init::run(&options),
         Command::Doctor(options) => doctor::run(&options),
         Command::Completions(options) => completions::run::<Cli>(&options),
+        Command::Man(options) => man::run::<Cli>(&options),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -1,13 +1,37 @@
-//! `mqtt://[USER[:PASSWORD]@]HOST[:PORT][/TOPIC]`.
+//! `mqtt://[USER[:PASSWORD]@]HOST[:PORT][/TOPIC]`, and the same with `mqtts`, `ws`, `wss`; `unix:///PATH`.
 //!
 //! What must hold: every part is taken as written, so that a topic or a password may hold `%`; the last `@` before the
-//! topic ends the password. Deliberately absent: other schemes, until their transports exist.
+//! topic ends the password. Deliberately absent: what is done with a scheme.
 
 use std::str::FromStr;
 
-/// A parsed URL.
+/// How the server is reached.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Scheme {
+    Mqtt,
+    Mqtts,
+    Ws,
+    Wss,
+    Unix,
+}
+
+impl Scheme {
+    /// The port where none is named.
+    pub(crate) const fn port(self) -> u16 {
+        match self {
+            Self::Mqtt | Self::Unix => 1883,
+            Self::Mqtts => 8883,
+            Self::Ws => 80,
+            Self::Wss => 443,
+        }
+    }
+}
+
+/// A parsed URL. Behind `ws` and `wss` stands the path of the request where others have the topic; behind `unix`, the host
+/// is the path of the socket.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Url {
+    scheme: Scheme,
     host: String,
     port: Option<u16>,
     user_name: Option<String>,
@@ -16,6 +40,10 @@ pub(crate) struct Url {
 }
 
 impl Url {
+    pub(crate) const fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
     pub(crate) fn host(&self) -> &str {
         &self.host
     }
@@ -41,10 +69,13 @@ impl FromStr for Url {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let rest = match text.split_once("://") {
-            Some(("mqtt", rest)) => rest,
-            Some(("mqtts", _)) => return Err("TLS is not spoken yet: use mqtt://".to_owned()),
-            _ => return Err("a URL begins with mqtt://".to_owned()),
+        let (scheme, rest) = match text.split_once("://") {
+            Some(("mqtt", rest)) => (Scheme::Mqtt, rest),
+            Some(("mqtts", rest)) => (Scheme::Mqtts, rest),
+            Some(("ws", rest)) => (Scheme::Ws, rest),
+            Some(("wss", rest)) => (Scheme::Wss, rest),
+            Some(("unix", path)) if path.starts_with('/') => return Ok(Self::unix(path)),
+            _ => return Err("a URL begins with mqtt://, mqtts://, ws://, wss:// or unix:///".to_owned()),
         };
         let (authority, topic) = match rest.split_once('/') {
             Some((authority, topic)) => (authority, (!topic.is_empty()).then(|| topic.to_owned())),
@@ -61,12 +92,26 @@ impl FromStr for Url {
         };
         let (host, port) = address_parts(address)?;
         Ok(Self {
+            scheme,
             host,
             port,
             user_name,
             password,
             topic,
         })
+    }
+}
+
+impl Url {
+    fn unix(path: &str) -> Self {
+        Self {
+            scheme: Scheme::Unix,
+            host: path.to_owned(),
+            port: None,
+            user_name: None,
+            password: None,
+            topic: None,
+        }
     }
 }
 
@@ -127,7 +172,7 @@ mod tests {
         for text in [
             "h",
             "http://h",
-            "mqtts://h",
+            "unix://h",
             "mqtt://",
             "mqtt://:1",
             "mqtt://h:0",

@@ -5,18 +5,22 @@ use super::support::{Scripted, run};
 const CONNACK: &[u8] = &[0x20, 2, 0, 0];
 
 #[test]
-fn no_server_is_3_and_says_how_to_get_one() {
-    for args in [&["pub", "-t", "t", "-n"][..], &["sub", "-t", "t"]] {
+fn no_server_is_1_and_says_how_to_get_one() {
+    for args in [
+        &["pub", "-t", "t", "-n"][..],
+        &["sub", "-t", "t"],
+        &["rr", "-t", "t", "-e", "u", "-n"],
+    ] {
         let ended = run(&[args, &["-h", "127.0.0.1", "-p", "1"]].concat());
-        assert_eq!(ended.code, Some(3));
+        assert_eq!(ended.code, Some(1));
         assert!(ended.err.contains("burgee serve"), "{}", ended.err);
     }
     let ended = run(&["pub", "-h", "no.such.host.invalid", "-t", "t", "-n", "--quiet"]);
-    assert_eq!((ended.code, &*ended.err), (Some(3), ""));
+    assert_eq!((ended.code, &*ended.err), (Some(1), ""));
 }
 
 #[test]
-fn a_refusal_is_1_and_says_why() {
+fn a_refusal_is_its_code_and_says_why() {
     for (code, reason) in [
         (1, "mqttv31"),
         (2, "-i"),
@@ -28,7 +32,7 @@ fn a_refusal_is_1_and_says_why() {
         let running = server.command("sub", &["-t", "t"]);
         drop(server.accept(&[0x20, 2, 0, code]));
         let ended = running.end();
-        assert_eq!(ended.code, Some(1));
+        assert_eq!(ended.code, Some(i32::from(code)));
         assert!(ended.err.contains(reason), "{}", ended.err);
     }
 }
@@ -46,7 +50,7 @@ fn a_refused_subscription_is_1_if_all_are() {
 }
 
 #[test]
-fn a_message_that_is_not_acknowledged_is_1() {
+fn a_message_that_is_not_acknowledged_is_7() {
     for answers in [&[][..], &[&[0x50_u8, 2, 0, 1][..]]] {
         let server = Scripted::start();
         let running = server.command("pub", &["-t", "t", "-m", "x", "-q", "2"]);
@@ -58,7 +62,7 @@ fn a_message_that_is_not_acknowledged_is_1() {
         }
         drop(peer);
         let ended = running.end();
-        assert_eq!(ended.code, Some(1));
+        assert_eq!(ended.code, Some(7));
         assert!(ended.err.contains("closed"), "{}", ended.err);
     }
 }
@@ -71,7 +75,7 @@ fn a_server_that_breaks_the_protocol_is_named() {
     peer.packet();
     peer.send(&[0x40, 2, 0, 0]);
     let ended = running.end();
-    assert_eq!(ended.code, Some(1));
+    assert_eq!(ended.code, Some(7));
     assert!(ended.err.contains("MQTT-2.3.1-1"), "{}", ended.err);
 }
 
@@ -82,19 +86,19 @@ fn lines_that_still_come_do_not_hide_a_lost_connection() {
     drop(server.accept(CONNACK));
     // Its input stays open: it ends all the same.
     running.says("closed");
-    assert_eq!(running.end().code, Some(1));
+    assert_eq!(running.end().code, Some(7));
 }
 
 #[test]
 fn help_is_long_only_because_h_is_the_host() {
-    for command in ["pub", "sub"] {
+    for command in ["pub", "sub", "rr"] {
         let ended = run(&[command, "--help"]);
         assert_eq!(ended.code, Some(0));
         assert!(
-            ended.text().contains("Exit codes: 0 done; 1 the server refused"),
+            ended.text().contains("Exit codes: 0 done; 1 the command line"),
             "{}",
             ended.text()
         );
-        assert_eq!(run(&[command, "-h"]).code, Some(2));
+        assert_eq!(run(&[command, "-h"]).code, Some(1));
     }
 }

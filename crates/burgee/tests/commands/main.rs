@@ -1,4 +1,4 @@
-//! `burgee pub`, `burgee sub` and `burgee bench` as processes, against `burgee serve` and against servers that follow a script.
+//! The commands of messages and `burgee bench` as processes, against `burgee serve` and against servers that follow a script.
 //!
 //! What must hold: every wait is bounded, every port is the system's choice, only our own processes are stopped.
 
@@ -9,6 +9,7 @@
 )]
 
 mod bench;
+mod beyond;
 mod failing;
 mod publish;
 mod subscribe;

@@ -83,7 +83,7 @@ fn the_time_of_w_ends_it_with_27() {
     broker.publish(&["-t", "t", "-m", "kept", "-r"]);
     let ended = broker.run("sub", &["-t", "t", "-W", "1"]);
     assert_eq!((ended.code, ended.text()), (Some(27), "kept\n"));
-    assert!(ended.err.contains("timed out"));
+    assert!(ended.err.contains("Timed out"));
     let quiet = broker.run("sub", &["-t", "u", "-W", "1", "--quiet"]);
     assert_eq!((quiet.code, &*quiet.err), (Some(27), ""));
 }
@@ -96,7 +96,7 @@ fn a_signal_ends_it_with_disconnect() {
         let mut peer = server.accept(CONNACK);
         peer.expect(b"\x82\x06\0\x01\0\x01t\0");
         peer.send(&[0x90, 3, 0, 1, 0]);
-        sub.says("subscribed");
+        sub.prints("Subscribed (mid: 1): 0");
         sub.signal(name);
         peer.expect(&[0xE0, 0]);
         drop(peer);

@@ -12,6 +12,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 fn burgee(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_burgee"));
     command.args(args).env_remove("NO_COLOR");
+    // No options of whoever runs the tests.
+    command.env("XDG_CONFIG_HOME", "/no/such/folder").env("TZ", "UTC0");
     command
 }
 
@@ -37,6 +39,8 @@ pub(crate) struct Running {
     stderr: Receiver<Vec<u8>>,
     out: Vec<u8>,
     err: Vec<u8>,
+    /// What -d tells is left out of what it printed.
+    without_packets: bool,
 }
 
 /// How a process ended, and what it printed.
@@ -72,6 +76,7 @@ impl Running {
             stderr,
             out: Vec::new(),
             err: Vec::new(),
+            without_packets: false,
         }
     }
 
@@ -114,6 +119,9 @@ impl Running {
         collect(&self.stdout, &mut self.out);
         collect(&self.stderr, &mut self.err);
         let err = String::from_utf8_lossy(&self.err).into_owned();
+        if self.without_packets {
+            self.out = without_packets(&self.out);
+        }
         Ended {
             code: status.code(),
             out: std::mem::take(&mut self.out),
@@ -159,6 +167,18 @@ fn wait_for(pipe: &Receiver<Vec<u8>>, seen: &mut Vec<u8>, wanted: &str) {
             ),
         }
     }
+}
+
+/// What was printed without the lines of -d, which may stand behind a message that has no end of line.
+fn without_packets(out: &[u8]) -> Vec<u8> {
+    let mut kept = out.to_vec();
+    for beginning in [&b"Client "[..], b"Subscribed (mid"] {
+        while let Some(at) = kept.windows(beginning.len()).position(|window| window == beginning) {
+            let length = kept[at..].iter().position(|byte| *byte == b'\n').unwrap() + 1;
+            kept.drain(at..at + length);
+        }
+    }
+    kept
 }
 
 /// All until the pipe is closed.
@@ -237,7 +257,8 @@ impl Broker {
     /// `burgee sub`, once the server has acknowledged its subscriptions.
     pub(crate) fn subscribe(&self, args: &[&str]) -> Running {
         let mut running = self.start_command("sub", &[&["-d"][..], args].concat());
-        running.says("subscribed");
+        running.prints("Subscribed (mid: 1)");
+        running.without_packets = true;
         running
     }
 }

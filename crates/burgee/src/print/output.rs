@@ -6,20 +6,20 @@
 use std::io::{self, IsTerminal, Write};
 
 /// Whether the terminal shall see colours.
-pub(super) fn wants_colour() -> bool {
+pub(crate) fn wants_colour() -> bool {
     let asked_not_to = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     io::stdout().is_terminal() && !asked_not_to
 }
 
 /// Whether anybody is left to read.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
-pub(super) enum Reader {
+pub(crate) enum Reader {
     Reads,
     Gone,
 }
 
 /// Writes and flushes; gives the buffer back.
-pub(super) async fn print(bytes: Vec<u8>) -> io::Result<(Reader, Vec<u8>)> {
+pub(crate) async fn print(bytes: Vec<u8>) -> io::Result<(Reader, Vec<u8>)> {
     let written = tokio::task::spawn_blocking(move || {
         let mut stdout = io::stdout().lock();
         let written = stdout.write_all(&bytes).and_then(|()| stdout.flush());

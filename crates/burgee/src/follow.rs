@@ -1,52 +1,91 @@
-//! One connection after the other: connect, subscribe, print, and when the connection is lost begin again.
+//! One connection after the other: connect, subscribe, hand on what comes, and when the connection is lost begin again.
 //!
 //! What must hold: a kept session resumes with what was unfinished; where the server has lost it, we subscribe again.
 //! Waits between attempts double from 1 s to 30 s. Deliberately absent: giving up. Who wants that has -W.
 
-use std::io;
 use std::time::Duration;
 
 use burgee_client::connection::{Connection as Client, Grant, Messages, Session};
-use burgee_client::{ConnectError, End, Error, Message, Options as ClientOptions, QoS, Refused, TopicFilter};
+use burgee_client::{ConnectError, End, Error, Message, Options as ClientOptions, QoS, Refused};
 use tokio::pin;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use super::format::Style;
-use super::output::{Reader, print, wants_colour};
-use super::{Options, Stop, leave};
+use crate::connect::Connection;
+use crate::connect::trace::Trace;
 use crate::failure::{Failure, say};
+use crate::run::{Stop, leave};
 
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// A batch of output is not longer, unless one message is.
-const BATCH: usize = 64 * 1024;
+/// What is asked of the server on a new connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Subscription {
+    pub(crate) filters: Vec<String>,
+    pub(crate) qos: QoS,
+    /// To unsubscribe from.
+    pub(crate) gone: Vec<String>,
+}
+
+/// How to go about it.
+#[derive(Debug)]
+pub(crate) struct Manner {
+    pub(crate) connection: Connection,
+    pub(crate) exit_when_subscribed: bool,
+    /// Whose words stand on standard error.
+    pub(crate) command: &'static str,
+}
+
+/// What a message means for the rest.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Next {
+    GoOn,
+    Done,
+}
+
+/// Who takes the messages.
+pub(crate) trait Take {
+    /// Whether the server may hear of a message only when the one before is dealt with.
+    fn takes_one_by_one(&self) -> bool;
+
+    /// Takes a message, and as many of those behind it as it likes.
+    async fn take(
+        &mut self,
+        message: Message,
+        client: &Client,
+        trace: &Trace,
+        more: impl FnMut() -> Option<Message>,
+    ) -> Result<Next, Failure>;
+
+    /// What there is to do while nothing comes. It may be dropped at any time and is begun again.
+    async fn idle(&mut self) -> Next {
+        std::future::pending().await
+    }
+}
 
 /// Until the work is done, or `stopped` asks for the end.
-pub(super) async fn follow(mut options: Options, mut stopped: watch::Receiver<Option<Stop>>) -> Result<(), Failure> {
-    let mut client_options = options.connection.options()?;
-    if options.count.is_some() || options.retained_only {
-        // What is acknowledged and not printed would be lost, so the next message has to wait for us.
+pub(crate) async fn follow(
+    manner: Manner,
+    subscription: Subscription,
+    taker: &mut impl Take,
+    mut stopped: watch::Receiver<Option<Stop>>,
+) -> Result<(), Failure> {
+    let (mut client_options, trace) = manner.connection.options()?;
+    if taker.takes_one_by_one() {
         client_options = client_options.backlog(1);
     }
-    let style = Style {
-        format: options.format.take(),
-        verbose: options.verbose,
-        newline: !options.no_newline,
-        colour: wants_colour(),
-    };
-    let left = options.count.map(std::num::NonZeroU64::get);
     let mut follower = Follower {
-        options,
-        style,
-        left,
-        out: Vec::new(),
+        manner,
+        subscription,
+        trace,
+        taker,
     };
     let mut session = None;
     let mut wait = FIRST_WAIT;
     let mut first = true;
     loop {
+        follower.trace.connecting();
         let attempt = connect(&client_options, session.take());
         let attempt = tokio::select! {
             attempt = attempt => attempt,
@@ -58,7 +97,7 @@ pub(super) async fn follow(mut options: Options, mut stopped: watch::Receiver<Op
                 let again = first || !client.session_present();
                 let ended = follower.receive(&client, messages, again, &mut stopped).await?;
                 let Some((end, kept)) = ended else { return Ok(()) };
-                session = kept.filter(|_| follower.options.connection.keeps_session());
+                session = kept.filter(|_| follower.manner.connection.keeps_session());
                 first = false;
                 end.to_string()
             }
@@ -66,7 +105,12 @@ pub(super) async fn follow(mut options: Options, mut stopped: watch::Receiver<Op
                 session = kept;
                 error.to_string()
             }
-            Err((error, _)) => return Err(error.into()),
+            Err((error, _)) => {
+                if let ConnectError::Refused(refused) = &error {
+                    follower.trace.connected(refused.0);
+                }
+                return Err(error.into());
+            }
         };
         // A connection that stood for a while starts the waits anew; one that is cut again and again does not.
         wait = if began.elapsed() > LONGEST_WAIT {
@@ -111,22 +155,14 @@ const fn is_passing(error: &ConnectError) -> bool {
     }
 }
 
-/// What a message means for the rest.
-#[derive(Copy, Clone, Debug, Eq, PartialEq)]
-enum Next {
-    GoOn,
-    Done,
+struct Follower<'a, T> {
+    manner: Manner,
+    subscription: Subscription,
+    trace: Trace,
+    taker: &'a mut T,
 }
 
-struct Follower {
-    options: Options,
-    style: Style,
-    /// Messages still to be printed.
-    left: Option<u64>,
-    out: Vec<u8>,
-}
-
-impl Follower {
+impl<T: Take> Follower<'_, T> {
     /// Serves one connection. `None`: the work is done, or the end was asked for.
     async fn receive(
         &mut self,
@@ -135,30 +171,42 @@ impl Follower {
         again: bool,
         stopped: &mut watch::Receiver<Option<Stop>>,
     ) -> Result<Option<(End, Option<Session>)>, Failure> {
-        self.remark("connected");
-        let asked = ask(client.clone(), if again { self.wishes() } else { Wishes::default() });
+        self.trace.connected(0);
+        let asked = ask(
+            client.clone(),
+            again.then(|| self.subscription.clone()),
+            self.trace.clone(),
+        );
         pin!(asked);
         let (mut answered, mut stopping) = (false, false);
         loop {
-            // Both at once: a kept session sends before it answers, and nobody else takes the messages.
+            // All at once: a kept session sends before it answers, and nobody else takes the messages. In this order, so that
+            // what is told is in the order in which it came, and messages without end hide nothing.
             let next = tokio::select! {
+                biased;
                 answer = &mut asked, if !answered => {
                     answered = true;
-                    self.judge(answer)?
+                    self.judge(answer, again)?
                 }
-                message = messages.next() => match message {
-                    Some(message) => self.print(&message, &mut messages).await?,
-                    None => break,
-                },
                 _ = stopped.wait_for(Option::is_some), if !stopping => {
                     stopping = true;
                     // What has come by then is still printed.
                     let client = client.clone();
+                    self.trace.disconnecting();
                     tokio::spawn(async move { leave(&client).await });
                     Next::GoOn
                 }
+                next = self.taker.idle() => next,
+                message = messages.next() => match message {
+                    Some(message) => {
+                        let more = || messages.try_next();
+                        self.taker.take(message, client, &self.trace, more).await?
+                    }
+                    None => break,
+                },
             };
             if next == Next::Done {
+                self.trace.disconnecting();
                 leave(client).await;
                 return Ok(None);
             }
@@ -167,33 +215,25 @@ impl Follower {
         Ok((!end.is_wanted()).then_some((end, session)))
     }
 
-    fn wishes(&self) -> Wishes {
-        let filters = self.options.filters().into_iter().map(str::to_owned).collect();
-        Wishes {
-            filters,
-            qos: self.options.qos,
-            gone: self.options.unsubscribe.clone(),
-        }
-    }
-
     /// What the server said to our subscriptions.
-    fn judge(&self, answer: Result<Vec<Grant>, Error>) -> Result<Next, Failure> {
+    fn judge(&self, answer: Result<Vec<Grant>, Error>, again: bool) -> Result<Next, Failure> {
         let grants = match answer {
             Ok(grants) => grants,
             // The stream of messages ends as well, and says why.
             Err(Error::Ended(_)) => return Ok(Next::GoOn),
             Err(error) => return Err(error.into()),
         };
-        let filters = self.options.filters();
-        let refused: Vec<_> = filters
+        let refused: Vec<_> = self
+            .subscription
+            .filters
             .iter()
             .zip(&grants)
             .filter(|(_, grant)| **grant == Grant::Refused)
-            .map(|(filter, _)| *filter)
+            .map(|(filter, _)| filter.as_str())
             .collect();
         if !refused.is_empty() && refused.len() == grants.len() {
             return Err(Failure::refused(format!(
-                "the server refused to subscribe to {}",
+                "the server refused to subscribe to {}; may this user read there? -u and -P name another",
                 refused.join(", ")
             )));
         }
@@ -202,78 +242,39 @@ impl Follower {
                 "the server refused to subscribe to {filter}; the others are granted"
             ));
         }
-        self.remark("subscribed");
-        Ok(if self.options.exit_when_subscribed {
+        Ok(if self.manner.exit_when_subscribed && again {
             Next::Done
         } else {
             Next::GoOn
         })
     }
 
-    /// Prints a message and what has come behind it.
-    async fn print(&mut self, message: &Message, messages: &mut Messages) -> Result<Next, Failure> {
-        let mut next = self.add(message);
-        while next == Next::GoOn
-            && self.out.len() < BATCH
-            && let Some(message) = messages.try_next()
-        {
-            next = self.add(&message);
-        }
-        if self.out.is_empty() {
-            return Ok(next);
-        }
-        let unwritable = |error: io::Error| Failure::refused(format!("cannot write to standard output: {error}"));
-        let (reader, buffer) = print(std::mem::take(&mut self.out)).await.map_err(unwritable)?;
-        self.out = buffer;
-        Ok(if reader == Reader::Gone { Next::Done } else { next })
-    }
-
-    /// Adds a message to what is to be printed, if it is wanted.
-    fn add(&mut self, message: &Message) -> Next {
-        if self.options.retained_only && !message.retain {
-            return Next::Done;
-        }
-        let topic = message.topic.as_ref();
-        // Checked at the start; what is no filter matches nothing.
-        let matches = |raw: &String| TopicFilter::parse(raw).is_ok_and(|filter| filter.matches(topic));
-        if (self.options.no_retained && message.retain) || self.options.filter_out.iter().any(matches) {
-            return Next::GoOn;
-        }
-        self.style.write(message, &mut self.out);
-        self.left = self.left.map(|left| left.saturating_sub(1));
-        if self.left == Some(0) { Next::Done } else { Next::GoOn }
-    }
-
     fn complain(&self, text: &str) {
-        if !self.options.connection.quiet {
-            say("sub", text);
-        }
-    }
-
-    fn remark(&self, text: &str) {
-        if self.options.connection.debug {
-            say("sub", text);
+        if !self.manner.connection.quiet {
+            say(self.manner.command, text);
         }
     }
 }
 
-/// What is asked of the server on a new connection.
-#[derive(Default)]
-struct Wishes {
-    filters: Vec<String>,
-    qos: QoS,
-    gone: Vec<String>,
-}
-
-async fn ask(client: Client, wishes: Wishes) -> Result<Vec<Grant>, Error> {
+async fn ask(client: Client, wishes: Option<Subscription>, trace: Trace) -> Result<Vec<Grant>, Error> {
     let mut grants = Vec::new();
+    let Some(wishes) = wishes else { return Ok(grants) };
     if !wishes.filters.is_empty() {
         let filters: Vec<_> = wishes
             .filters
             .iter()
             .map(|filter| (filter.as_str(), wishes.qos))
             .collect();
+        trace.subscribing(&wishes.filters, wishes.qos);
         grants = client.subscribe(&filters).await?;
+        let codes: Vec<_> = grants
+            .iter()
+            .map(|grant| match grant {
+                Grant::Granted(qos) => qos.bits(),
+                Grant::Refused => 0x80,
+            })
+            .collect();
+        trace.subscribed(&codes);
     }
     if !wishes.gone.is_empty() {
         let gone: Vec<_> = wishes.gone.iter().map(String::as_str).collect();
