@@ -152,7 +152,7 @@ fn actions(before: Option<Actions>, word: &str) -> Result<Option<Actions>, Strin
     Ok(Some(before.map_or(word, |before| before | word)))
 }
 
-fn glob(word: &str) -> Result<Glob, String> {
+pub(crate) fn glob(word: &str) -> Result<Glob, String> {
     word.parse().map_err(|error: InvalidGlob| error.to_string())
 }
 

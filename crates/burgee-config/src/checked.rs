@@ -17,6 +17,7 @@ use burgee_core::{Config, Policy};
 use tracing_subscriber::filter::Targets;
 
 use crate::draft::{Draft, Survives};
+use crate::file;
 use crate::layers::Read;
 use crate::listener::ListenerDraft;
 use crate::problem::{Place, Problem, Problems};
@@ -77,6 +78,7 @@ impl Checked {
         let listeners = listeners(&draft, &mut problems);
         let authentication = authentication(&draft, &listeners, &settings, &mut problems);
         let rules = rules(&draft, &mut settings, &mut problems);
+        note_keys(&draft, &mut settings);
         let durability = durability(&draft, &settings, &mut problems);
         if problems.has_errors() {
             return Err(problems);
@@ -228,6 +230,28 @@ fn authentication(draft: &Draft, listeners: &[Listen], settings: &Settings, prob
         Ok(()) => {}
     }
     authentication
+}
+
+/// Notes what is in the files that say who may come in, so that a reload can say that they changed. Whether they can be used
+/// is told elsewhere, and what is in them nowhere.
+fn note_keys(draft: &Draft, settings: &mut Settings) {
+    let auth = &draft.auth;
+    for path in [&auth.passwords, &auth.keys_file, &auth.secret_file]
+        .into_iter()
+        .flatten()
+    {
+        if let Ok(bytes) = file::read_bytes(path) {
+            let mut hasher = DefaultHasher::new();
+            bytes.hash(&mut hasher);
+            let lines = bytes
+                .split(|byte| *byte == b'\n')
+                .filter(|line| !line.trim_ascii().is_empty());
+            settings.note_contents(
+                path.clone(),
+                format!("{} lines ({:08x})", lines.count(), hasher.finish() >> 32),
+            );
+        }
+    }
 }
 
 /// Where an option was given.

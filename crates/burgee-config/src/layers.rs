@@ -13,6 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::access::{RULE, RuleDraft};
 use crate::draft::Draft;
+use crate::limit::{LIMIT, LimitDraft};
 use crate::listener::{LISTENER, ListenerDraft};
 use crate::problem::{Place, Problem, Problems};
 use crate::settings::{Origin, RULE_KEY, Setting, Settings};
@@ -94,7 +95,11 @@ pub(crate) fn read(file: Option<(&Path, &Text)>, sources: &Sources) -> Read {
 }
 
 /// Tables that can be there several times.
-const ELSEWHERE: Elsewhere = &[("listener", "[[listener]]"), ("rule", "[[rule]]")];
+const ELSEWHERE: Elsewhere = &[
+    ("listener", "[[listener]]"),
+    ("rule", "[[rule]]"),
+    ("limit", "[[limit]]"),
+];
 
 impl Read {
     fn file(&mut self, path: &Path, text: &Text) {
@@ -117,6 +122,9 @@ impl Read {
         }
         if let Some(value) = table.get_ref().get("rule") {
             rules(&mut reader, value, &mut self.draft.rules);
+        }
+        if let Some(value) = table.get_ref().get("limit") {
+            limits(&mut reader, value, &mut self.draft.usage.some);
         }
         // What a broken heading is followed by may have been meant for another table.
         let mut sure_until = usize::MAX;
@@ -345,6 +353,21 @@ fn rules(reader: &mut Reader<'_>, value: &Spanned<DeValue<'_>>, rules: &mut Vec<
         match draft.checked() {
             Ok(rule) => rules.push(rule),
             Err(problem) => reader.problems.push(problem),
+        }
+    }
+}
+
+fn limits(reader: &mut Reader<'_>, value: &Spanned<DeValue<'_>>, limits: &mut Vec<LimitDraft>) {
+    for (number, item, table) in tables(reader, "limit", value) {
+        let mut draft = LimitDraft::at(reader.place(&item.span()));
+        let named = Named {
+            prefix: &format!("limit \"{number}\" "),
+            elsewhere: &[],
+        };
+        reader.table(LIMIT, table, &named, &mut draft);
+        match draft.problem() {
+            None => limits.push(draft),
+            Some(problem) => reader.problems.push(problem),
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod data_dir;
 mod draft;
 mod file;
 mod layers;
+mod limit;
 mod listener;
 mod load;
 mod problem;

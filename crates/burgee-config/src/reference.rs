@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use crate::access::RULE;
+use crate::limit::LIMIT;
 use crate::listener::LISTENER;
 use crate::sections::SECTIONS;
 use crate::spec::{Flag, Kind, Reload, Spec, UNLIMITED};
@@ -30,6 +31,9 @@ pub fn page() -> String {
     let about =
         "An access rule. The first rule that fits decides; where there are rules, what none of them allows is denied.";
     table(&mut page, "[[rule]]", about, RULE.iter(), "");
+    let about =
+        "What some users may use. The first that is for a user counts, and what it does not say is as `[limits]` says.";
+    table(&mut page, "[[limit]]", about, LIMIT.iter(), "");
     names(&mut page);
     page
 }

@@ -1,7 +1,6 @@
 //! Settings of what each user and each address may use, and of fights over one client identifier.
 //!
-//! What must hold: without any of them nobody is limited. Deliberately absent: limits for some users only; the core can do
-//! that, the file cannot say it yet.
+//! What must hold: without any of them nobody is limited. Deliberately absent: limits for some users only; see `limit.rs`.
 
 use std::time::Duration;
 

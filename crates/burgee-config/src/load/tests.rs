@@ -412,6 +412,46 @@ fn what_each_user_may_use_is_read() {
 }
 
 #[test]
+fn what_some_users_may_use_is_read_in_order_and_the_rest_is_as_for_all() {
+    let text = "[limits]\nconnections_per_user = 2\npublish_messages = 10\npublish_message_burst = 30\n\
+                [[limit]]\nusers = ['gateway-*', 'hub']\nconnections = 'unlimited'\npublish_messages = 1000\n\
+                [[limit]]\nfor_users = 'anonymous'\nmax_packet = '4KiB'\nmax_subscriptions = 5\npublish_bytes = '1KiB'";
+    let limits = &check(text).unwrap().broker.core.policy.limits;
+    let of = |user: Option<&str>| limits.iter().find(|limits| limits.users.has(user)).unwrap();
+    let gateway = of(Some("gateway-7"));
+    assert_eq!((gateway.max_connections, gateway.publish.messages), (u32::MAX, 1000));
+    assert_eq!(
+        gateway.publish.message_burst, 0,
+        "that of all belongs to the rate of all"
+    );
+    let nobody = of(None);
+    assert_eq!((nobody.max_packet_bytes, nobody.max_subscriptions), (4096, 5));
+    assert_eq!((nobody.publish.messages, nobody.publish.message_burst), (10, 30));
+    assert_eq!((nobody.publish.bytes, nobody.max_connections), (1024, 2));
+    let ann = of(Some("ann"));
+    assert_eq!(
+        (ann.max_connections, ann.publish.bytes, ann.max_subscriptions),
+        (2, 0, usize::MAX)
+    );
+    let shown = check(text).unwrap().settings.show();
+    assert!(
+        shown.contains("[[limit]]\nconnections = ") && shown.contains("users = [\"gateway-*\", \"hub\"]"),
+        "{shown}"
+    );
+    for (wrong, what) in [
+        ("[[limit]]\nuser = ['a']", "unknown key user"),
+        (
+            "[[limit]]\nusers = ['a']\nfor_users = 'named'",
+            "both users and for_users",
+        ),
+        ("limit = 7", "limit is a list of tables"),
+    ] {
+        let told = check(wrong).unwrap_err();
+        assert!(told.contains(what), "{told}");
+    }
+}
+
+#[test]
 fn tls_that_cannot_be_spoken_is_told_with_its_place() {
     for (text, expected) in [
         (
@@ -442,4 +482,26 @@ fn tls_that_cannot_be_spoken_is_told_with_its_place() {
             "{expected}: {told}"
         );
     }
+}
+
+#[test]
+fn a_reload_says_that_a_password_file_has_changed_and_not_what_is_in_it() {
+    let path = std::env::temp_dir().join(format!("burgee-config-users-{}", std::process::id()));
+    let text = format!("[auth]\npasswords_file = '{}'\n", path.display());
+    std::fs::write(&path, "# the first\n").unwrap();
+    let before = check(&text).unwrap().settings;
+    assert_eq!(before.changes(&check(&text).unwrap().settings), []);
+    std::fs::write(&path, "# another\n\n# line\n").unwrap();
+    let changes = before.changes(&check(&text).unwrap().settings);
+    std::fs::remove_file(&path).unwrap();
+    let told: Vec<_> = changes.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].starts_with(&format!("what is in {}: 1 lines", path.display())),
+        "{told:?}"
+    );
+    assert!(
+        told[0].contains("-> 2 lines") && !told[0].contains("another"),
+        "{told:?}"
+    );
 }
