@@ -20,7 +20,7 @@ use mio::{Poll, Waker};
 use crate::clock::Clock;
 use crate::config::{BrokerConfig, Durability, Listen, frame_limit};
 #[cfg(unix)]
-use crate::control::Control;
+use crate::control::{Control, ReloadWish};
 use crate::door::{Doors, Gate, TransportCounters};
 use crate::keeper::{IDLE, Keeper, Kept};
 use crate::listener::{self, Opened};
@@ -210,6 +210,14 @@ impl Broker {
             listener::announce(url);
         }
         Ok(report)
+    }
+
+    /// Calls `hear` when somebody asks on the control socket for the settings to be read again (see `ask_for_reload`). False:
+    /// there is no such socket, because nothing is kept on disk.
+    #[cfg(unix)]
+    pub fn on_reload_wish(&self, hear: impl FnMut(ReloadWish) + Send + 'static) -> bool {
+        let control = self.store.as_ref().and_then(|store| store.control.as_ref());
+        control.inspect(|control| control.hear_wishes(Box::new(hear))).is_some()
     }
 
     /// Calls `tell` if a shard is lost and the broker ends by itself. That is a fault of ours, never a client's.

@@ -1,25 +1,33 @@
 //! The control socket: how a command asks a running broker for what only the broker can do, because it holds the store.
 //!
-//! It is a Unix socket in the data directory. A request is one line, `backup PATH`; the answer is `wait` once a second
-//! while it is worked on, then `done` or `failed TEXT`. What must hold: only who may enter the directory can ask;
-//! lines and waits are bounded on both sides; one request at a time. Deliberately absent: other requests, and systems
-//! without Unix sockets: there the broker has to be stopped for a backup.
+//! It is a Unix socket in the data directory. A request is one line, `backup PATH` or `reload`; the answer is `wait` once a
+//! second while it is worked on, `said TEXT` for each line about it, then `done` or `failed TEXT`. What must hold: only who
+//! may enter the directory can ask; lines and waits are bounded on both sides; one request at a time. Deliberately absent:
+//! other requests, and systems without Unix sockets: there the broker has to be stopped for a backup.
 
 #[cfg(unix)]
 mod ask;
 #[cfg(unix)]
 mod serve;
+#[cfg(unix)]
+mod wish;
 
 #[cfg(unix)]
-pub use ask::ask_for_backup;
+pub use ask::{ask_for_backup, ask_for_reload};
 #[cfg(unix)]
 pub(crate) use serve::Control;
+#[cfg(unix)]
+pub use wish::ReloadWish;
 
 use std::path::{Path, PathBuf};
 
 /// Bytes of a line, at most.
 #[cfg(unix)]
 const LINE: usize = 8192;
+
+/// Lines about what came of a request, at most.
+#[cfg(unix)]
+const LINES: usize = 10_000;
 
 /// Where the socket lies.
 fn socket_path(directory: &Path) -> PathBuf {

@@ -60,6 +60,8 @@ pub use broker::Broker;
 pub use burgee_store_sqlite::SyncPolicy;
 pub use config::{AcceptLimits, Anonymous, AuthSettings, BrokerConfig, Durability, Listen, Shards};
 pub use control::{Asked, ask_for_backup};
+#[cfg(unix)]
+pub use control::{ReloadWish, ask_for_reload};
 pub use door::TransportCounters;
 pub use ipnet::IpNet;
 pub use logins::check_logins;

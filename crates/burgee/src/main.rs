@@ -28,6 +28,7 @@ mod print;
 mod progress;
 mod publish;
 mod record;
+mod reload;
 mod replay;
 mod request;
 mod run;
@@ -67,6 +68,7 @@ enum Command {
     Import(import::Options),
     Init(init::Options),
     Doctor(doctor::Options),
+    Reload(reload::Options),
     Completions(completions::Options),
     Man(man::Options),
 }
@@ -107,6 +109,7 @@ fn main() -> ExitCode {
         Command::Import(options) => import::run(options),
         Command::Init(options) => init::run(&options),
         Command::Doctor(options) => doctor::run(&options),
+        Command::Reload(options) => reload::run(options),
         Command::Completions(options) => completions::run::<Cli>(&options),
         Command::Man(options) => man::run::<Cli>(&options),
     }

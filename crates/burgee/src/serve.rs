@@ -10,10 +10,10 @@ mod reload;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use burgee_broker::{Broker, Durability, SyncPolicy};
+use burgee_broker::{Broker, Durability, ReloadWish, SyncPolicy};
 use burgee_config::{Checked, Origin};
 use clap::Args;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -86,9 +86,15 @@ fn serve(mut checked: Checked, reloader: &Reloader<'_>) -> Result<bool, Box<dyn 
     broker.on_failure(move || handle.close());
     #[cfg(target_os = "linux")]
     let notifier = notify::Notifier::ready(broker.pulse())?;
+    let wishes = hear_wishes(&broker);
     for signal in signals.forever() {
         if signal == SIGHUP {
-            reloading(|| reloader.reload(&mut broker, &mut checked));
+            // Before anything is read: who wishes from here on may mean what is written from here on.
+            let wishes = std::mem::take(&mut *wishes.lock().unwrap_or_else(PoisonError::into_inner));
+            let (said, done) = reloading(|| reloader.reload(&mut broker, &mut checked));
+            for wish in wishes {
+                wish.answer(said.clone(), done.clone());
+            }
         } else {
             tracing::info!("ending; a second signal ends at once");
             break;
@@ -101,6 +107,20 @@ fn serve(mut checked: Checked, reloader: &Reloader<'_>) -> Result<bool, Box<dyn 
     drop(notifier);
     tracing::info!("ended");
     Ok(in_order)
+}
+
+/// Who asks for a reload on the control socket has it as by a signal, and gets the answer.
+fn hear_wishes(broker: &Broker) -> Arc<Mutex<Vec<ReloadWish>>> {
+    let wishes = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&wishes);
+    broker.on_reload_wish(move |wish| {
+        heard.lock().unwrap_or_else(PoisonError::into_inner).push(wish);
+        if let Err(error) = signal_hook::low_level::raise(SIGHUP) {
+            tracing::error!(%error, "a reload that was asked for cannot be begun");
+            heard.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+    });
+    wishes
 }
 
 /// There is no service manager to be told.

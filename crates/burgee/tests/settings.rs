@@ -338,3 +338,33 @@ fn a_bad_file_leaves_everything_as_it_was() {
     }
     ping(&mut client(&second, b'c'));
 }
+
+#[test]
+fn a_reload_that_is_asked_for_says_what_came_of_it() {
+    let folder = Folder::new("asked");
+    let data = folder.0.join("data");
+    let store = format!("[store]\ndurability = 'write'\ndirectory = '{}'\n", data.display());
+    let file = folder.write("burgee.toml", &format!("{ONE}{store}[session]\nwindow = 5\n"));
+    let ask = || said(&burgee(&["reload", "--data"], &data).output().unwrap());
+    let (code, _, errors) = ask();
+    assert!(code == Some(1) && errors.contains("no broker runs"), "{errors}");
+    let mut serving = Serving::start(&file);
+    let mut stays = client(&serving.address(), b's');
+    folder.write("burgee.toml", &format!("{ONE}{store}[session]\nwindow = 6\n"));
+    let (code, text, errors) = ask();
+    assert_eq!((code, &*errors), (Some(0), ""), "{text}");
+    assert!(text.contains("changed: session.window: 5 -> 6\n"), "{text}");
+    assert!(text.contains("1 changed, 0 connections closed"), "{text}");
+    folder.write(
+        "burgee.toml",
+        &format!("{ONE}{store}[session]\nwindow = 0\nwindw = 1\n"),
+    );
+    let (code, text, errors) = ask();
+    assert!(
+        code == Some(1) && errors.contains("everything is as it was"),
+        "{errors}"
+    );
+    assert!(text.contains("burgee.toml:7") && text.contains("window"), "{text}");
+    ping(&mut stays);
+    serving.log_until("everything is as it was");
+}

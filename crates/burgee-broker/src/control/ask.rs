@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Asked, LINE, socket_path};
+use super::{Asked, LINE, LINES, socket_path};
 
 /// A broker that works on it says so every second.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -17,6 +17,23 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// open: it has to be absolute.
 #[must_use]
 pub fn ask_for_backup(directory: &Path, to: &Path) -> Asked {
+    let request = [b"backup ", to.as_os_str().as_bytes(), b"\n"].concat();
+    if to.is_relative() || to.as_os_str().as_bytes().contains(&b'\n') || request.len() > LINE {
+        return Asked::Failed("the path has to be absolute, short and without line breaks".to_owned());
+    }
+    ask(directory, &request, &mut Vec::new())
+}
+
+/// Asks the broker that runs on this directory to read its settings again, and waits until it has: what it says about that,
+/// and whether it took them over.
+#[must_use]
+pub fn ask_for_reload(directory: &Path) -> (Vec<String>, Asked) {
+    let mut said = Vec::new();
+    let asked = ask(directory, b"reload\n", &mut said);
+    (said, asked)
+}
+
+fn ask(directory: &Path, request: &[u8], said: &mut Vec<String>) -> Asked {
     let stream = match UnixStream::connect(socket_path(directory)) {
         Ok(stream) => stream,
         // A broker that was killed leaves its socket behind; where the path is too long for one, none was made.
@@ -30,21 +47,17 @@ pub fn ask_for_backup(directory: &Path, to: &Path) -> Asked {
         }
         Err(error) => return Asked::Failed(format!("cannot reach the broker that runs on this directory: {error}")),
     };
-    let request = [b"backup ", to.as_os_str().as_bytes(), b"\n"].concat();
-    if to.is_relative() || to.as_os_str().as_bytes().contains(&b'\n') || request.len() > LINE {
-        return Asked::Failed("the path has to be absolute, short and without line breaks".to_owned());
-    }
-    talk(&stream, &request).unwrap_or_else(|error| {
+    talk(&stream, request, said).unwrap_or_else(|error| {
         let slow = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
         Asked::Failed(if slow {
-            "the broker does not answer; perhaps another backup is being written".to_owned()
+            "the broker does not answer; perhaps a backup is being written".to_owned()
         } else {
             format!("the broker was lost while it was asked: {error}")
         })
     })
 }
 
-fn talk(mut stream: &UnixStream, request: &[u8]) -> std::io::Result<Asked> {
+fn talk(mut stream: &UnixStream, request: &[u8], said: &mut Vec<String>) -> std::io::Result<Asked> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.write_all(request)?;
@@ -57,6 +70,11 @@ fn talk(mut stream: &UnixStream, request: &[u8]) -> std::io::Result<Asked> {
         match &*line {
             "wait\n" => {}
             "done\n" => return Ok(Asked::Done),
+            told if told.starts_with("said ") => {
+                if said.len() < LINES {
+                    said.push(told.get(5..).unwrap_or_default().trim_end().to_owned());
+                }
+            }
             _ => {
                 let why = line.strip_prefix("failed ").map(str::trim_end);
                 let why = why.unwrap_or("the broker ended before it was done");

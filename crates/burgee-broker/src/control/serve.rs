@@ -11,7 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{ffi::OsStr, fs};
@@ -20,7 +20,8 @@ use mio::net::UnixListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::{LINE, socket_path};
+use super::wish::{ReloadWish, Wishes};
+use super::{LINE, LINES, socket_path};
 use crate::keeper::Tray;
 
 /// Time for the whole request, and for each line of the answer.
@@ -39,6 +40,7 @@ pub(crate) struct Control {
     path: PathBuf,
     stop: Arc<AtomicBool>,
     waker: Waker,
+    wishes: Wishes,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -51,11 +53,12 @@ impl Control {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), STOP)?;
         poll.registry().register(&mut listener, DOOR, Interest::READABLE)?;
-        let stop = Arc::new(AtomicBool::new(false));
+        let (stop, wishes) = (Arc::new(AtomicBool::new(false)), Wishes::default());
         let server = Server {
             poll,
             listener,
             tray,
+            wishes: wishes.clone(),
             stop: Arc::clone(&stop),
         };
         let thread = thread::Builder::new()
@@ -65,8 +68,14 @@ impl Control {
             path,
             stop,
             waker,
+            wishes,
             thread: Some(thread),
         })
+    }
+
+    /// Wishes for other settings are told here.
+    pub(crate) fn hear_wishes(&self, hear: Box<dyn FnMut(ReloadWish) + Send>) {
+        self.wishes.hear(hear);
     }
 
     /// Takes the socket away and waits for the thread.
@@ -102,6 +111,7 @@ struct Server {
     poll: Poll,
     listener: UnixListener,
     tray: Arc<Tray>,
+    wishes: Wishes,
     stop: Arc<AtomicBool>,
 }
 
@@ -117,7 +127,7 @@ impl Server {
                     if let Err(error) = self.poll.poll(&mut events, None)
                         && error.kind() != io::ErrorKind::Interrupted
                     {
-                        tracing::error!(%error, "the control socket is lost: no backup before the broker is started again");
+                        tracing::error!(%error, "the control socket is lost: no backup and no `burgee reload` before the broker is started again");
                         return;
                     }
                 }
@@ -133,22 +143,40 @@ impl Server {
     }
 
     fn answer(&self, client: &mut UnixStream, request: &[u8]) -> io::Result<()> {
+        if request == b"reload" {
+            let Some(answer) = self.wishes.tell() else {
+                return say(client, "failed", "this broker has no settings that it could read again");
+            };
+            return match self.wait(client, &answer)? {
+                Ok((said, done)) => {
+                    for line in said.iter().filter(|line| !line.trim().is_empty()).take(LINES) {
+                        say(client, "said", line)?;
+                    }
+                    tell(client, done)
+                }
+                Err(why) => say(client, "failed", why),
+            };
+        }
         let Some(to) = request.strip_prefix(b"backup /") else {
-            return say(
-                client,
-                "failed",
-                "no such request: backup PATH is one, with an absolute path",
-            );
+            let what = "no such request: there are reload, and backup PATH with an absolute path";
+            return say(client, "failed", what);
         };
         let to = Path::new("/").join(OsStr::from_bytes(to));
         let answer = self.tray.ask_for_copy(to);
+        match self.wait(client, &answer)? {
+            Ok(done) => tell(client, done),
+            Err(why) => say(client, "failed", why),
+        }
+    }
+
+    /// Waits for an answer, and says so meanwhile; or why there will be none.
+    fn wait<T>(&self, client: &mut UnixStream, answer: &Receiver<T>) -> io::Result<Result<T, &'static str>> {
         loop {
             match answer.recv_timeout(SIGN_OF_LIFE) {
-                Ok(Ok(())) => return say(client, "done", ""),
-                Ok(Err(why)) => return say(client, "failed", &why),
-                Err(RecvTimeoutError::Disconnected) => return say(client, "failed", "the broker's store is lost"),
+                Ok(answer) => return Ok(Ok(answer)),
+                Err(RecvTimeoutError::Disconnected) => return Ok(Err("the broker ends, or its store is lost")),
                 Err(RecvTimeoutError::Timeout) if self.stop.load(Ordering::SeqCst) => {
-                    return say(client, "failed", "the broker ends");
+                    return Ok(Err("the broker ends"));
                 }
                 Err(RecvTimeoutError::Timeout) => client.write_all(b"wait\n")?,
             }
@@ -176,6 +204,13 @@ fn request(client: &mut UnixStream) -> io::Result<Option<Vec<u8>>> {
             line.truncate(end);
             return Ok(Some(line));
         }
+    }
+}
+
+fn tell(client: &mut UnixStream, done: Result<(), String>) -> io::Result<()> {
+    match done {
+        Ok(()) => say(client, "done", ""),
+        Err(why) => say(client, "failed", &why),
     }
 }
 

@@ -86,10 +86,39 @@ fn a_socket_that_a_killed_broker_left_is_nobody_and_is_replaced() {
 }
 
 #[test]
+fn a_reload_is_asked_for_and_what_is_said_about_it_comes_back() {
+    let folder = Folder::new();
+    let (mut control, _tray) = start(&folder);
+    let (said, asked) = ask_for_reload(&folder.0);
+    assert!(
+        said.is_empty() && matches!(&asked, Asked::Failed(why) if why.contains("no settings")),
+        "{asked:?}"
+    );
+    let mut count = 0;
+    control.hear_wishes(Box::new(move |wish: ReloadWish| {
+        count += 1;
+        match count {
+            1 => wish.answer(vec!["changed: a".to_owned(), "two\nlines".to_owned()], Ok(())),
+            2 => wish.answer(Vec::new(), Err("line 7 is wrong".to_owned())),
+            _ => drop(wish),
+        }
+    }));
+    let said = ["changed: a", "twolines"].map(str::to_owned).to_vec();
+    assert_eq!(ask_for_reload(&folder.0), (said, Asked::Done));
+    assert_eq!(
+        ask_for_reload(&folder.0),
+        (Vec::new(), Asked::Failed("line 7 is wrong".to_owned()))
+    );
+    assert!(matches!(ask_for_reload(&folder.0).1, Asked::Failed(why) if why.contains("ends")));
+    control.end();
+    assert_eq!(ask_for_reload(&folder.0).1, Asked::NobodyThere);
+}
+
+#[test]
 fn what_is_no_request_is_refused_or_let_go_of() {
     let folder = Folder::new();
     let (mut control, _tray) = start(&folder);
-    for bad in [&b"hello\n"[..], b"backup here\n", b"\n", b"backup\n"] {
+    for bad in [&b"hello\n"[..], b"backup here\n", b"\n", b"backup\n", b"reload now\n"] {
         assert!(talk(&folder, bad).starts_with("failed no such request"), "{bad:?}");
     }
     // More than a line can have: it is not read to its end.
