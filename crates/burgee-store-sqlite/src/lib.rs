@@ -34,6 +34,7 @@ mod faults;
 mod files;
 mod fill;
 mod flush;
+mod header;
 mod import;
 mod lane;
 mod load;
@@ -58,6 +59,7 @@ pub use check::{Report, check};
 pub use error::{ImportError, OpenError, TransferError};
 pub use export::export;
 pub use fill::fill;
+pub use header::{FormatNumber, format_of};
 pub use import::import;
 pub use store::SqliteStore;
 

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use burgee_store::Store;
-use burgee_store_sqlite::{OpenError, Settings, SqliteStore, check};
+use burgee_store_sqlite::{FormatNumber, OpenError, Settings, SqliteStore, check, format_of};
 use common::{DATABASE, Image, LOG, TempDir, Work, commit, files, open};
 
 fn refused(directory: &Path) -> OpenError {
@@ -226,4 +226,25 @@ fn a_check_reads_the_log_of_a_process_that_died_and_leaves_it() {
     assert_eq!(report.next_message, numbers.next_message);
     assert_eq!(files(left.path()), before);
     assert_eq!(std::fs::read_dir(left.path()).unwrap().count(), 2, "no file was made");
+}
+
+#[test]
+fn the_format_is_told_while_the_store_is_open_and_also_of_one_from_the_future() {
+    let directory = TempDir::new();
+    assert_eq!(format_of(directory.path()).unwrap(), None);
+    let store = open(directory.path());
+    let now = FormatNumber { found: 2, known: 2 };
+    assert_eq!(format_of(directory.path()).unwrap(), Some(now));
+    drop(store);
+    let path = directory.path().join(DATABASE);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[63] = 9;
+    std::fs::write(&path, &bytes).unwrap();
+    assert_eq!(
+        format_of(directory.path()).unwrap(),
+        Some(FormatNumber { found: 9, ..now })
+    );
+    bytes[68] = 0;
+    std::fs::write(&path, &bytes).unwrap();
+    assert!(format_of(directory.path()).is_err(), "somebody else's database");
 }

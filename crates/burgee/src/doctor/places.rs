@@ -13,6 +13,7 @@ use burgee_auth::MethodSettings;
 use burgee_auth::password::exposure;
 use burgee_broker::{Durability, Endpoint, Host, Listen, TlsContext};
 use burgee_config::Checked;
+use burgee_store_sqlite::{FormatNumber, format_of};
 
 use super::Finding;
 
@@ -122,6 +123,7 @@ fn data(directory: &Path) -> Vec<Finding> {
     let mut findings = Vec::new();
     if directory.join("burgee.db").exists() || directory.is_dir() {
         findings.push(store(directory));
+        findings.extend(format(directory));
     } else {
         findings.push(Finding::fine(
             "data",
@@ -148,6 +150,33 @@ fn store(directory: &Path) -> Finding {
         "data",
         format!("{shown} is there; burgee store check says whether it is whole"),
     )
+}
+
+/// The format of the store, and whether this program can use it.
+fn format(directory: &Path) -> Option<Finding> {
+    let shown = directory.display();
+    match format_of(directory) {
+        Ok(None) => None,
+        Ok(Some(FormatNumber { found, known })) if found == known => Some(Finding::fine(
+            "data",
+            format!("the store in {shown} has format {found}, the newest"),
+        )),
+        Ok(Some(FormatNumber { found, known })) if found < known => Some(Finding::warning(
+            "data",
+            format!("the store in {shown} has format {found}: the next start makes format {known} of it"),
+            "where you may want to go back to the older program: burgee store backup with that one first",
+        )),
+        Ok(Some(FormatNumber { found, known })) => Some(Finding::wrong(
+            "data",
+            format!("the store in {shown} has format {found}, and this program knows up to {known}"),
+            "use the newer program that has written it, or another directory",
+        )),
+        Err(error) => Some(Finding::wrong(
+            "data",
+            format!("the format of the store in {shown} cannot be read: {error}"),
+            "burgee store check says more",
+        )),
+    }
 }
 
 fn newest(directory: &Path) -> Option<SystemTime> {
