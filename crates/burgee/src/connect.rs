@@ -3,6 +3,7 @@
 //! What must hold: what is not given has the default that scripts expect (localhost:1883, QoS 0, clean session).
 //! Deliberately absent: URLs and files of options; `arguments` has made options of them before.
 
+pub(crate) mod again;
 pub(crate) mod trace;
 mod transport;
 pub(crate) mod url;

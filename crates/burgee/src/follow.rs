@@ -1,23 +1,25 @@
 //! One connection after the other: connect, subscribe, hand on what comes, and when the connection is lost begin again.
 //!
 //! What must hold: a kept session resumes with what was unfinished; where the server has lost it, we subscribe again.
-//! Waits between attempts double from 1 s to 30 s. Deliberately absent: giving up. Who wants that has -W.
+//! Deliberately absent: giving up. Who wants that has -W.
 
 use std::time::Duration;
 
 use burgee_client::connection::{Connection as Client, Grant, Messages, Session};
-use burgee_client::{ConnectError, End, Error, Message, Options as ClientOptions, QoS, Refused};
+use burgee_client::{ConnectError, End, Error, Message, Options as ClientOptions, QoS};
 use tokio::pin;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::connect::Connection;
+use crate::connect::again::{Waits, is_passing};
 use crate::connect::trace::Trace;
 use crate::failure::{Failure, say};
-use crate::run::{Stop, leave};
+use crate::run::{FAREWELL, Stop, leave, leave_within};
 
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// How long the end may take when the work is done. Nobody takes messages then, so answers may stand behind one and never
+/// come; what was asked has to go out all the same.
+const BRIEF: Duration = Duration::from_millis(100);
 
 /// What is asked of the server on a new connection.
 #[derive(Clone, Debug)]
@@ -58,6 +60,11 @@ pub(crate) trait Take {
         more: impl FnMut() -> Option<Message>,
     ) -> Result<Next, Failure>;
 
+    /// Whether something was asked of the server that has to be acknowledged before the end.
+    fn owes(&self) -> bool {
+        false
+    }
+
     /// What there is to do while nothing comes. It may be dropped at any time and is begun again.
     async fn idle(&mut self) -> Next {
         std::future::pending().await
@@ -82,16 +89,16 @@ pub(crate) async fn follow(
         taker,
     };
     let mut session = None;
-    let mut wait = FIRST_WAIT;
+    let mut waits = Waits::new();
     let mut first = true;
     loop {
+        waits.attempt();
         follower.trace.connecting();
         let attempt = connect(&client_options, session.take());
         let attempt = tokio::select! {
             attempt = attempt => attempt,
             _ = stopped.wait_for(Option::is_some) => return Ok(()),
         };
-        let began = Instant::now();
         let lost = match attempt {
             Ok((client, messages)) => {
                 let again = first || !client.session_present();
@@ -112,18 +119,12 @@ pub(crate) async fn follow(
                 return Err(error.into());
             }
         };
-        // A connection that stood for a while starts the waits anew; one that is cut again and again does not.
-        wait = if began.elapsed() > LONGEST_WAIT {
-            FIRST_WAIT
-        } else {
-            wait
-        };
+        let wait = waits.take();
         follower.complain(&format!("{lost}; trying again in {} s", wait.as_secs()));
         tokio::select! {
             () = sleep(wait) => {}
             _ = stopped.wait_for(Option::is_some) => return Ok(()),
         }
-        wait = (wait * 2).min(LONGEST_WAIT);
     }
 }
 
@@ -136,22 +137,6 @@ async fn connect(options: &ClientOptions, session: Option<Session>) -> Attempt {
             let resumed = Client::resume(options, session).await;
             resumed.map_err(|failed| (failed.error, Some(failed.session)))
         }
-    }
-}
-
-/// Whether trying again may help.
-const fn is_passing(error: &ConnectError) -> bool {
-    match error {
-        ConnectError::Invalid(_) | ConnectError::TlsSettings(_) => false,
-        ConnectError::Refused(Refused(code)) => *code == 3,
-        ConnectError::Resolve { .. }
-        | ConnectError::Unreachable { .. }
-        | ConnectError::Proxy { .. }
-        | ConnectError::Tls(_)
-        | ConnectError::Upgrade { .. }
-        | ConnectError::Timeout(_)
-        | ConnectError::Violation(_)
-        | ConnectError::Lost(_) => true,
     }
 }
 
@@ -207,7 +192,7 @@ impl<T: Take> Follower<'_, T> {
             };
             if next == Next::Done {
                 self.trace.disconnecting();
-                leave(client).await;
+                leave_within(client, if self.taker.owes() { FAREWELL } else { BRIEF }).await;
                 return Ok(None);
             }
         }

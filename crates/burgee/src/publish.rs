@@ -1,9 +1,10 @@
 //! `burgee pub`: publishes one message, once or again and again, or one for each line that comes.
 //!
 //! What must hold: it ends with 0 only when the server has acknowledged everything by its QoS. Lines are read no faster
-//! than the server takes them. Deliberately absent: trying again; a message that may have arrived is the caller's to
-//! repeat.
+//! than the server takes them, and go on when a connection is lost. Deliberately absent: trying again with a single message;
+//! one that may have arrived is the caller's to repeat.
 
+mod feed;
 mod source;
 
 use std::io::{self, IsTerminal};
@@ -13,16 +14,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use burgee_client::connection::Connection as Client;
-use burgee_client::{Error, QoS, TopicName};
+use burgee_client::{QoS, TopicName};
 use clap::{ArgAction, Args};
 use tokio::time::sleep;
 
 use crate::connect::trace::Trace;
 use crate::connect::{Connection, qos};
 use crate::failure::{EXIT_CODES, Failure};
+use crate::lines::Lines;
 use crate::progress::Progress;
 use crate::run;
 use crate::traffic::Line;
+use feed::{Feed, Parcel};
 pub(crate) use source::Source;
 use source::{LineSource, Payload};
 
@@ -100,32 +103,93 @@ async fn publish(options: Options) -> Result<(), Failure> {
     }
     let (client_options, trace) = connection.options()?;
     let payload = source::open(source, &lines)?;
-    trace.connecting();
-    let (client, messages) = Client::connect(&client_options).await?;
-    trace.connected(0);
-    // A kept session may have messages for us; they are acknowledged and forgotten.
-    drop(messages);
-    let mut target = Target {
-        client,
-        trace,
+    let usual = Usual {
         topic: topic.unwrap_or_default(),
-        qos: options.qos,
-        retain: options.retain,
-        sent: 0,
+        how: (options.qos, options.retain),
         progress: Progress::new(!connection.quiet && !io::stdin().is_terminal()),
     };
     match payload {
         Payload::Whole(bytes) => {
-            let (times, delay) = (options.repeat, options.repeat_delay);
-            target.repeat(bytes.into(), times, delay).await?;
+            let client = feed::connect(&client_options, &trace).await?;
+            let times = (options.repeat, options.repeat_delay);
+            repeat(&client, &trace, usual, bytes.into(), times).await?;
+            trace.disconnecting();
+            // As long as the server lives it may take its time: keep alive notices when it does not.
+            client.disconnect_within(Duration::MAX).await?;
         }
-        Payload::Lines(lines) => target.send_lines(lines, |line| Ok(plain(line))).await?,
-        Payload::Json(lines) => target.send_lines(lines, |line| Line::parse(&line)).await?,
+        Payload::Lines(lines) => {
+            let feed = Feed::begin(client_options, trace, connection.quiet).await?;
+            send_lines(feed, usual, lines, |line| Ok(plain(line))).await?;
+        }
+        Payload::Json(lines) => {
+            let feed = Feed::begin(client_options, trace, connection.quiet).await?;
+            send_lines(feed, usual, lines, |line| Line::parse(&line)).await?;
+        }
     }
-    target.trace.disconnecting();
-    // As long as the server lives it may take its time: keep alive notices when it does not.
-    target.client.disconnect_within(Duration::MAX).await?;
     Ok(())
+}
+
+/// Where and how messages go that do not say it themselves.
+struct Usual {
+    topic: String,
+    how: (QoS, bool),
+    progress: Progress,
+}
+
+async fn repeat(
+    client: &Client,
+    trace: &Trace,
+    mut usual: Usual,
+    payload: Arc<[u8]>,
+    (times, delay): (NonZeroU64, Duration),
+) -> Result<(), Failure> {
+    for number in 1..=times.get() {
+        if number > 1 && !delay.is_zero() {
+            tokio::select! {
+                () = sleep(delay) => {}
+                end = client.ended() => return Err(end.into()),
+            }
+        }
+        trace.publishing(number, &usual.topic, payload.len(), usual.how);
+        let (qos, retain) = usual.how;
+        // The end of the connection tells whether all are acknowledged; a receipt for each would only take memory.
+        drop(client.publish(&usual.topic, Arc::clone(&payload), qos, retain).await?);
+        usual.progress.show(|| format!("{number} published"));
+    }
+    Ok(())
+}
+
+async fn send_lines(
+    mut feed: Feed,
+    mut usual: Usual,
+    mut lines: Lines,
+    parse: impl Fn(Vec<u8>) -> Result<Line, String>,
+) -> Result<(), Failure> {
+    for number in 1_u64.. {
+        let line = loop {
+            tokio::select! {
+                line = lines.next() => break line?,
+                end = feed.ended() => feed.again(end).await?,
+            }
+        };
+        let Some(line) = line else { break };
+        let wrong = |what: String| Failure::usage(format!("line {number} of standard input: {what}"));
+        let line = parse(line).map_err(wrong)?;
+        let topic = line.topic.unwrap_or_else(|| usual.topic.clone());
+        if topic.is_empty() {
+            return Err(wrong("it names no \"topic\", and neither does -t".to_owned()));
+        }
+        let (qos, retain) = usual.how;
+        feed.send(Parcel {
+            topic,
+            payload: line.payload.into(),
+            how: (line.qos.unwrap_or(qos), line.retain.unwrap_or(retain)),
+        })
+        .await?;
+        let sent = feed.sent;
+        usual.progress.show(|| format!("{sent} published"));
+    }
+    feed.finish().await
 }
 
 /// A line that is a payload.
@@ -136,65 +200,5 @@ fn plain(payload: Vec<u8>) -> Line {
         qos: None,
         retain: None,
         at: None,
-    }
-}
-
-struct Target {
-    client: Client,
-    trace: Trace,
-    topic: String,
-    qos: QoS,
-    retain: bool,
-    sent: u64,
-    progress: Progress,
-}
-
-impl Target {
-    async fn send(&mut self, topic: &str, payload: Arc<[u8]>, how: (QoS, bool)) -> Result<(), Error> {
-        self.trace.publishing(self.sent + 1, topic, payload.len(), how);
-        // The end of the connection tells whether all are acknowledged; a receipt for each would only take memory.
-        drop(self.client.publish(topic, payload, how.0, how.1).await?);
-        self.sent += 1;
-        let sent = self.sent;
-        self.progress.show(|| format!("{sent} published"));
-        Ok(())
-    }
-
-    async fn repeat(&mut self, payload: Arc<[u8]>, times: NonZeroU64, delay: Duration) -> Result<(), Failure> {
-        let topic = std::mem::take(&mut self.topic);
-        for left in (0..times.get()).rev() {
-            self.send(&topic, Arc::clone(&payload), (self.qos, self.retain)).await?;
-            if left > 0 && !delay.is_zero() {
-                tokio::select! {
-                    () = sleep(delay) => {}
-                    end = self.client.ended() => return Err(end.into()),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn send_lines(
-        &mut self,
-        mut lines: crate::lines::Lines,
-        parse: impl Fn(Vec<u8>) -> Result<Line, String>,
-    ) -> Result<(), Failure> {
-        let usual = std::mem::take(&mut self.topic);
-        for number in 1_u64.. {
-            let line = tokio::select! {
-                line = lines.next() => line?,
-                end = self.client.ended() => return Err(end.into()),
-            };
-            let Some(line) = line else { break };
-            let wrong = |what: String| Failure::usage(format!("line {number} of standard input: {what}"));
-            let line = parse(line).map_err(wrong)?;
-            let topic = line.topic.unwrap_or_else(|| usual.clone());
-            if topic.is_empty() {
-                return Err(wrong("it names no \"topic\", and neither does -t".to_owned()));
-            }
-            let how = (line.qos.unwrap_or(self.qos), line.retain.unwrap_or(self.retain));
-            self.send(&topic, line.payload.into(), how).await?;
-        }
-        Ok(())
     }
 }

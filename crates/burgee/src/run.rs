@@ -79,6 +79,11 @@ fn watch_signals(stop: watch::Sender<Option<Stop>>) -> Result<(), Failure> {
 
 /// DISCONNECT, or what is possible of it.
 pub(crate) async fn leave(client: &Client) {
+    leave_within(client, FAREWELL).await;
+}
+
+/// The same, with as little time for what is not acknowledged.
+pub(crate) async fn leave_within(client: &Client, patience: Duration) {
     // Whatever goes wrong here, the command has done its work.
-    timeout(FAREWELL, client.disconnect_within(FAREWELL)).await.ok();
+    timeout(FAREWELL, client.disconnect_within(patience)).await.ok();
 }

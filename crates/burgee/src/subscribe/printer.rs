@@ -84,6 +84,10 @@ impl Take for Printer {
         self.wanted.left.is_some() || self.wanted.retained_only
     }
 
+    fn owes(&self) -> bool {
+        self.remove_retained
+    }
+
     async fn take(
         &mut self,
         message: Message,

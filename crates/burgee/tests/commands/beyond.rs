@@ -227,15 +227,19 @@ fn every_transport_is_reached() {
     let folder = Folder::new("transports");
     let socket = folder.file("s.sock");
     let unix = format!("unix://{socket}");
-    let broker = Broker::start_with(&["--listen", &unix]);
-    let mut sub = broker.start_command("sub", &["-t", "t", "-C", "3", "-d"]);
-    sub.prints("Subscribed");
+    let broker = Broker::start_with(&["--listen", &unix, "--listen", "ws://127.0.0.1:0/mqtt"]);
+    let web = broker.more.iter().find(|url| url.starts_with("ws://")).unwrap();
+    let sub = broker.subscribe(&["-t", "t", "-C", "4"]);
     let one = Running::start(&["pub", "--unix", &socket, "-t", "t", "-m", "1", "-q", "1"]).end();
     let two = Running::start(&["pub", "-L", &unix, "-t", "t", "-m", "2", "-q", "1"]).end();
     assert_eq!((one.code, two.code), (Some(0), Some(0)), "{}{}", one.err, two.err);
-    broker.publish(&["-A", "127.0.0.1", "-t", "t", "-m", "3"]);
-    let text = sub.end().out;
-    let text = String::from_utf8_lossy(&text).into_owned();
-    let payloads: Vec<_> = text.lines().filter(|line| line.len() == 1).collect();
-    assert_eq!(payloads, ["1", "2", "3"]);
+    broker.publish(&["-A", "127.0.0.1", "-t", "t", "-m", "3", "-q", "1"]);
+    let four = Running::start(&["pub", "-L", web, "-t", "t", "-m", "4"]).end();
+    assert_eq!(four.code, Some(0), "{}", four.err);
+    assert_eq!(sub.end().text(), "1\n2\n3\n4\n");
+    // What is wrong is said in words.
+    let wrong = Running::start(&["pub", "-L", &web.replace("/mqtt", "/no"), "-t", "t", "-n"]).end();
+    assert!(wrong.code == Some(1) && wrong.err.contains("--ws"), "{}", wrong.err);
+    let wrong = broker.run("pub", &["--tls-use-os-certs", "-t", "t", "-n"]);
+    assert!(wrong.code == Some(8) && wrong.err.contains("TLS"), "{}", wrong.err);
 }

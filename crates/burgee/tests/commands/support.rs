@@ -85,6 +85,11 @@ impl Running {
         self.stdin.as_mut().unwrap().write_all(input).unwrap();
     }
 
+    /// No more input comes.
+    pub(crate) fn close_input(&mut self) {
+        self.stdin = None;
+    }
+
     /// Waits until this stands in its standard output.
     pub(crate) fn prints(&mut self, wanted: &str) {
         wait_for(&self.stdout, &mut self.out, wanted);
@@ -201,6 +206,8 @@ pub(crate) fn run(args: &[&str]) -> Ended {
 pub(crate) struct Broker {
     child: Child,
     port: String,
+    /// Where else it listens, as it says.
+    pub(crate) more: Vec<String>,
 }
 
 impl Broker {
@@ -214,16 +221,17 @@ impl Broker {
         serve.args(["--durability", "memory"]);
         serve.args(args);
         let mut child = serve.stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let port = line
-            .trim()
-            .strip_prefix("listening on tcp://127.0.0.1:")
+        let count = 1 + args.iter().filter(|arg| **arg == "--listen").count();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().take(count);
+        let mut urls = lines.map(|line| line.unwrap().strip_prefix("listening on ").unwrap().to_owned());
+        let port = urls
+            .next()
+            .unwrap()
+            .strip_prefix("tcp://127.0.0.1:")
             .unwrap()
             .to_owned();
-        Self { child, port }
+        let more = urls.collect();
+        Self { child, port, more }
     }
 
     pub(crate) fn address(&self) -> String {

@@ -32,6 +32,8 @@ class Line:
     stdin: bytes = b""
     # Published once the program has subscribed: topic, payload, retained.
     then: tuple[tuple[str, bytes, bool], ...] = ()
+    # Retained at the broker before the program starts: topic, payload.
+    before: tuple[tuple[str, bytes], ...] = ()
     # Where we know better, and the page says so: "code", "out", "packets".
     differs: tuple[str, ...] = ()
     # No host and port are added.
@@ -81,6 +83,8 @@ class Programs:
         watched = Watched(self.secure if line.secure else self.broker)
         fill = {"id": name, "port": str(watched.port), "folder": str(self.folder)}
         arguments = [replaced(one, fill) for one in line.arguments]
+        if line.before:
+            self.publish(tuple((topic, payload, True) for topic, payload in line.before), name)
         address = [] if line.bare else ["-h", "127.0.0.1", "-p", str(watched.port)]
         process = subprocess.Popen(
             [*program, *address, *arguments],

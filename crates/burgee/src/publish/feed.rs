@@ -1,0 +1,171 @@
+//! A feed: message after message for as long as lines come, over one connection after the other.
+//!
+//! What must hold: what is not acknowledged when a connection is lost is published again on the next one, in order, so that
+//! a feed outlives a restart of the server; what waits is bounded by the window. Deliberately absent: messages of QoS 0 that
+//! were on their way; nobody knows of them.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use burgee_client::connection::{Connection as Client, Receipt};
+use burgee_client::{End, Error, Options as ClientOptions, QoS};
+use tokio::time::sleep;
+
+use crate::connect::again::{Waits, is_passing};
+use crate::connect::trace::Trace;
+use crate::failure::{Failure, say};
+
+/// A message that went out.
+#[derive(Clone, Debug)]
+pub(super) struct Parcel {
+    pub(super) topic: String,
+    pub(super) payload: Arc<[u8]>,
+    pub(super) how: (QoS, bool),
+}
+
+/// The feed.
+pub(super) struct Feed {
+    options: ClientOptions,
+    client: Client,
+    trace: Trace,
+    quiet: bool,
+    /// What is not known to be acknowledged. A receipt is gone once it has said that it will never be.
+    waiting: VecDeque<(Parcel, Option<Receipt>)>,
+    waits: Waits,
+    pub(super) sent: u64,
+}
+
+impl Feed {
+    /// Makes the first connection, which has to succeed.
+    pub(super) async fn begin(options: ClientOptions, trace: Trace, quiet: bool) -> Result<Self, Failure> {
+        let client = connect(&options, &trace).await?;
+        Ok(Self {
+            options,
+            client,
+            trace,
+            quiet,
+            waiting: VecDeque::new(),
+            waits: Waits::new(),
+            sent: 0,
+        })
+    }
+
+    /// Why the connection has ended. Cancel-safe.
+    pub(super) async fn ended(&self) -> End {
+        self.client.ended().await
+    }
+
+    /// Publishes; waits while the window is full, and while there is no connection.
+    pub(super) async fn send(&mut self, parcel: Parcel) -> Result<(), Failure> {
+        loop {
+            match self.publish(parcel.clone()).await {
+                Ok(()) => return Ok(()),
+                Err(Error::Ended(end)) => self.again(end).await?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    async fn publish(&mut self, parcel: Parcel) -> Result<(), Error> {
+        let (qos, retain) = parcel.how;
+        self.trace
+            .publishing(self.sent + 1, &parcel.topic, parcel.payload.len(), parcel.how);
+        let payload = Arc::clone(&parcel.payload);
+        let receipt = self.client.publish(&parcel.topic, payload, qos, retain).await?;
+        self.sent += 1;
+        if qos > QoS::AtMostOnce {
+            self.forget_acknowledged();
+            self.waiting.push_back((parcel, Some(receipt)));
+        }
+        Ok(())
+    }
+
+    fn forget_acknowledged(&mut self) {
+        let mut context = Context::from_waker(Waker::noop());
+        while let Some((_, Some(receipt))) = self.waiting.front_mut() {
+            match Pin::new(receipt).poll(&mut context) {
+                Poll::Ready(Ok(())) => drop(self.waiting.pop_front()),
+                Poll::Ready(Err(_)) => {
+                    if let Some((_, receipt)) = self.waiting.front_mut() {
+                        *receipt = None;
+                    }
+                }
+                Poll::Pending => return,
+            }
+        }
+    }
+
+    /// Connects again, for as long as that may help, and publishes again what was not acknowledged.
+    pub(super) async fn again(&mut self, mut end: End) -> Result<(), Failure> {
+        loop {
+            self.wait_after(&end.to_string()).await;
+            self.client = loop {
+                self.waits.attempt();
+                self.trace.connecting();
+                match Client::connect(&self.options).await {
+                    Ok((client, messages)) => {
+                        self.trace.connected(0);
+                        drop(messages);
+                        break client;
+                    }
+                    Err(error) if is_passing(&error) => self.wait_after(&error.to_string()).await,
+                    Err(error) => return Err(error.into()),
+                }
+            };
+            self.forget_acknowledged();
+            let mut left: VecDeque<_> = self.waiting.drain(..).map(|(parcel, _)| parcel).collect();
+            let mut lost = None;
+            while let Some(parcel) = left.pop_front() {
+                match self.publish(parcel.clone()).await {
+                    Ok(()) => {}
+                    Err(Error::Ended(end)) => {
+                        left.push_front(parcel);
+                        lost = Some(end);
+                        break;
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            match lost {
+                None => return Ok(()),
+                Some(why) => {
+                    self.waiting.extend(left.into_iter().map(|parcel| (parcel, None)));
+                    end = why;
+                }
+            }
+        }
+    }
+
+    async fn wait_after(&mut self, why: &str) {
+        let wait = self.waits.take();
+        if !self.quiet {
+            say("pub", &format!("{why}; trying again in {} s", wait.as_secs()));
+        }
+        sleep(wait).await;
+    }
+
+    /// Waits until everything is acknowledged, and ends.
+    pub(super) async fn finish(mut self) -> Result<(), Failure> {
+        loop {
+            self.trace.disconnecting();
+            // As long as the server lives it may take its time: keep alive notices when it does not.
+            match self.client.disconnect_within(Duration::MAX).await {
+                Ok(()) => return Ok(()),
+                Err(Error::Ended(end)) => self.again(end).await?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// A connection whose messages, of a kept session, are acknowledged and forgotten.
+pub(super) async fn connect(options: &ClientOptions, trace: &Trace) -> Result<Client, Failure> {
+    trace.connecting();
+    let (client, messages) = Client::connect(options).await?;
+    trace.connected(0);
+    drop(messages);
+    Ok(client)
+}
