@@ -254,6 +254,10 @@ pub enum End {
     Silent,
     /// The server broke the protocol, so we closed.
     Violation(Fault),
+    /// The outbox on disk cannot be used any more, so nothing can be promised. In words.
+    OutboxFailed(Arc<str>),
+    /// So many attempts to connect failed as were allowed; this is the last one.
+    GaveUp(Arc<ConnectError>),
 }
 
 impl End {
@@ -273,6 +277,8 @@ impl fmt::Display for End {
             Self::Network(error) => write!(f, "the connection is lost: {error}"),
             Self::Silent => f.write_str("the server does not answer any more"),
             Self::Violation(fault) => write!(f, "the server broke the protocol: {fault}"),
+            Self::OutboxFailed(what) => write!(f, "the outbox on disk cannot be used: {what}"),
+            Self::GaveUp(error) => write!(f, "no connection in as many attempts as were allowed: {error}"),
         }
     }
 }
@@ -305,8 +311,6 @@ pub enum Error {
     QueueFull,
     /// The server did not grant this subscription.
     NotGranted(String),
-    /// The outbox on disk cannot be used, in words.
-    Outbox(Arc<str>),
 }
 
 impl fmt::Display for Error {
@@ -318,7 +322,6 @@ impl fmt::Display for Error {
             Self::SessionLost => f.write_str("the server lost the session before it finished with this message"),
             Self::QueueFull => f.write_str("there is no connection, and the queue of what waits for one is full"),
             Self::NotGranted(filter) => write!(f, "the server did not grant the subscription to {filter:?}"),
-            Self::Outbox(what) => write!(f, "the outbox on disk cannot be used: {what}"),
         }
     }
 }

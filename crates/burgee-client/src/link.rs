@@ -98,7 +98,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin, T> Link<R, W, T> {
                 match self.engine.next_event() {
                     Some(Event::Connected { session_present }) => return Ok(session_present),
                     Some(Event::Refused(code)) => return Err(ConnectError::Refused(Refused(code))),
-                    Some(Event::Message(_) | Event::Done { .. }) | None => {}
+                    Some(Event::Message(..) | Event::Done { .. }) | None => {}
                 }
             }
             self.turn(true).await.map_err(ConnectError::Lost)?;

@@ -11,7 +11,8 @@ use burgee_codec::{
     Connect, Limits, MAX_REMAINING_LENGTH, Packet, Properties, QoS, TopicNameBuf, Version, Will as WireWill,
 };
 
-use crate::engine::Settings;
+use crate::care::{Care, QueueLimit};
+use crate::engine::{Settings, WhenLost};
 use crate::error::Invalid;
 #[cfg(feature = "tls")]
 use crate::transport::Tls;
@@ -79,6 +80,7 @@ pub struct Options {
     pub(crate) window: u16,
     pub(crate) backlog: usize,
     pub(crate) connect_timeout: Duration,
+    pub(crate) care: Care,
 }
 
 impl Options {
@@ -98,6 +100,7 @@ impl Options {
             window: 100,
             backlog: 100,
             connect_timeout: Duration::from_secs(10),
+            care: Care::default(),
         }
     }
 
@@ -267,11 +270,88 @@ impl Options {
         self
     }
 
+    /// Between two attempts to connect (only [`Client`](crate::Client) makes more than one): the first wait and the longest.
+    /// Waits double, and a random part of up to a half is taken off, so that a thousand clients do not come at once. 1 s and
+    /// 60 s by default.
+    #[must_use]
+    pub const fn backoff(mut self, first: Duration, longest: Duration) -> Self {
+        self.care.first_wait = first;
+        self.care.longest_wait = longest;
+        self
+    }
+
+    /// After so many failed attempts in a row [`Client`](crate::Client) gives up; 0: it does not reconnect at all. Without
+    /// this it goes on for ever.
+    #[must_use]
+    pub const fn attempts(mut self, most: u32) -> Self {
+        self.care.attempts = Some(most);
+        self
+    }
+
+    /// How much [`Client`](crate::Client) takes while it has no connection, and what happens beyond: 1,000 messages and 16
+    /// MiB by default, then [`publish`](crate::Client::publish) waits.
+    #[must_use]
+    pub const fn queue(mut self, limit: QueueLimit) -> Self {
+        self.care.queue = limit;
+        self
+    }
+
+    /// `true`: a message that [`Client`](crate::Client) receives is acknowledged when [`Received::ack`](crate::Received::ack)
+    /// is called. `false`, the default: when the application asks its stream for the next one.
+    #[must_use]
+    pub const fn manual_ack(mut self, manual: bool) -> Self {
+        self.care.manual_ack = manual;
+        self
+    }
+
+    /// What [`Client`](crate::Client) does with unfinished messages when the server has lost the session, or never kept it:
+    /// `true`, the default: it publishes them anew, so none is lost; one that the server had taken before may then arrive
+    /// twice, whatever its QoS. `false`: it gives them up, with [`Error::SessionLost`](crate::Error::SessionLost).
+    #[must_use]
+    pub const fn republish(mut self, anew: bool) -> Self {
+        self.care.republish = anew;
+        self
+    }
+
+    /// Keeps unfinished messages of QoS 1 and 2 in this file until they are acknowledged: a [`Client`](crate::Client) that
+    /// is started on it after a crash sends the rest. Needs a client identifier and `clean_session(false)`.
+    #[cfg(feature = "outbox")]
+    #[must_use]
+    pub fn outbox(mut self, file: impl Into<PathBuf>) -> Self {
+        self.care.outbox = Some(file.into());
+        self
+    }
+
     /// How long reaching the server and its answer to CONNECT may take together.
     #[must_use]
     pub const fn connect_timeout(mut self, time: Duration) -> Self {
         self.connect_timeout = time;
         self
+    }
+
+    pub(crate) const fn keeps_session(&self) -> bool {
+        !self.clean_session
+    }
+
+    /// As [`Options::check`], for a client that reconnects.
+    pub(crate) fn check_for_client(&self) -> Result<Settings, Invalid> {
+        let settings = self.check()?;
+        #[cfg(feature = "outbox")]
+        if self.care.outbox.is_some() && (self.clean_session || self.client_id.is_empty()) {
+            return Err(Invalid::Rule(
+                "an outbox needs a session that is kept: give a client identifier and clean_session(false)",
+            ));
+        }
+        Ok(Settings {
+            when_lost: if self.care.republish {
+                WhenLost::Anew
+            } else {
+                WhenLost::GiveUp
+            },
+            deferred: true,
+            journal: self.care.has_outbox(),
+            ..settings
+        })
     }
 
     /// Everything that can be wrong without asking the server.
@@ -322,6 +402,9 @@ impl Options {
                 max_remaining_length: self.max_packet_size,
                 ..Limits::default()
             },
+            when_lost: WhenLost::ByKind,
+            deferred: false,
+            journal: false,
             patience: u64::try_from(self.connect_timeout.as_millis()).unwrap_or(u64::MAX),
         })
     }

@@ -127,12 +127,9 @@ impl From<Error> for Failure {
         let text = error.to_string();
         match error {
             Error::Invalid(_) => Self::usage(text),
-            Error::Ended(_)
-            | Error::Unfinished(_)
-            | Error::SessionLost
-            | Error::QueueFull
-            | Error::NotGranted(_)
-            | Error::Outbox(_) => Self::with_code(LOST, text),
+            Error::Ended(_) | Error::Unfinished(_) | Error::SessionLost | Error::QueueFull | Error::NotGranted(_) => {
+                Self::with_code(LOST, text)
+            }
         }
     }
 }

@@ -92,9 +92,13 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Driver<R, W> {
         let mut engine = match end {
             // [MQTT-4.8.0-1] after a violation nothing is said any more.
             End::Disconnected => self.link.close().await,
-            End::Abandoned | End::ClosedByServer | End::Network(_) | End::Silent | End::Violation(_) => {
-                self.link.into_engine()
-            }
+            End::Abandoned
+            | End::ClosedByServer
+            | End::Network(_)
+            | End::Silent
+            | End::Violation(_)
+            | End::OutboxFailed(_)
+            | End::GaveUp(_) => self.link.into_engine(),
         };
         // Said before any waiter is dropped: whoever waits in vain looks here for the reason.
         self.wires.ending.send_replace(Some(Ending {
@@ -108,7 +112,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Driver<R, W> {
             if let Command::Publish(message, _) = command
                 && engine.keeps_session()
             {
-                engine.publish(message, self.next_ticket, clock).ok();
+                engine.publish(message, self.next_ticket, 0, clock).ok();
                 self.next_ticket += 1;
             }
         }
@@ -158,7 +162,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Driver<R, W> {
                     Event::Done { ticket, codes } => {
                         drop(self.waiters.remove(&ticket).map(|waiter| waiter.send(codes)));
                     }
-                    Event::Message(message) => self.hand_on(message),
+                    Event::Message(message, _) => self.hand_on(message),
                     Event::Connected { .. } | Event::Refused(_) => {}
                 }
             }
@@ -191,7 +195,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Driver<R, W> {
         self.next_ticket += 1;
         let waiter = match command {
             Command::Publish(message, waiter) => {
-                engine.publish(message, ticket, now)?;
+                engine.publish(message, ticket, 0, now)?;
                 waiter
             }
             Command::Subscribe(filters, waiter) => {

@@ -36,14 +36,14 @@ use burgee_codec::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 
 use crate::engine::{self, Engine};
 use crate::error::{ConnectError, End, Error, Invalid};
 use crate::link::Link;
 use crate::message::Message;
+use crate::open::open;
 use crate::options::Options;
-use crate::transport::{Reader, Wire, Writer, dial, in_words};
+use crate::transport::{Reader, Writer};
 use driver::{Command, Driver, Ending, Ticket, Waiter, Wires};
 
 /// Commands that may wait for the connection's task; behind them the callers wait.
@@ -136,29 +136,10 @@ impl Connection {
             client_id,
         } = session;
         let engine = Engine::new(settings, inner);
-        let (error, mut engine) = match timeout(options.connect_timeout, dial(&options.way)).await {
-            Err(_) => (ConnectError::Timeout(options.connect_timeout), engine),
-            Ok(Err(error)) => (error, engine),
-            Ok(Ok(wire)) => {
-                let Wire {
-                    reader,
-                    writer,
-                    holds_back,
-                } = wire;
-                let mut link = Link::new(reader, writer, holds_back, engine);
-                match link.open().await {
-                    Ok(session_present) => {
-                        return Ok(start(link, options, (client_id, next_ticket), session_present));
-                    }
-                    // [MQTT-3.2.0-1] no CONNACK in reasonable time.
-                    Err(ConnectError::Lost(End::Silent)) => {
-                        (ConnectError::Timeout(options.connect_timeout), link.into_engine())
-                    }
-                    Err(error) => (in_words(error, &options.way), link.into_engine()),
-                }
-            }
+        let (error, engine) = match open(&options.way, options.connect_timeout, engine).await {
+            Ok((link, session_present)) => return Ok(start(link, options, (client_id, next_ticket), session_present)),
+            Err(failed) => failed,
         };
-        engine.lost();
         Err(Box::new(NotResumed {
             error,
             session: Session {
@@ -295,12 +276,12 @@ impl Connection {
         // An error means that somebody else asked before, or that it is over already: the ending says which.
         self.quit.try_send(limit).ok();
         let ending = self.ending().await;
-        match ending.end {
-            End::Disconnected if ending.unfinished == 0 => Ok(()),
-            End::Disconnected => Err(Error::Unfinished(ending.unfinished)),
-            end @ (End::Abandoned | End::ClosedByServer | End::Network(_) | End::Silent | End::Violation(_)) => {
-                Err(Error::Ended(end))
-            }
+        if !matches!(ending.end, End::Disconnected) {
+            return Err(Error::Ended(ending.end));
+        }
+        match ending.unfinished {
+            0 => Ok(()),
+            unfinished => Err(Error::Unfinished(unfinished)),
         }
     }
 

@@ -6,6 +6,8 @@
 //! Deliberately absent: dialling, reconnecting, waiting. One engine serves one connection after the other.
 
 mod alive;
+mod deferred;
+mod journal;
 mod session;
 mod write;
 
@@ -20,6 +22,9 @@ use burgee_protocol::{Fault, Time};
 
 use crate::message::Message;
 use alive::Alive;
+use deferred::Deferred;
+pub(crate) use deferred::Serial;
+pub(crate) use journal::{Kept, Note};
 pub(crate) use session::Session;
 use session::{Request, Work};
 use write::{unwritable, write_message, write_subscribe, write_unsubscribe};
@@ -38,6 +43,22 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     /// CONNACK has to come within so many milliseconds.
     pub(crate) patience: u64,
+    pub(crate) when_lost: WhenLost,
+    /// Messages are acknowledged when [`Engine::acknowledge`] says so, not when they come.
+    pub(crate) deferred: bool,
+    /// What has to be on disk is written down in [`Engine::notes`].
+    pub(crate) journal: bool,
+}
+
+/// What becomes of unfinished messages when the server has no session any more.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub(crate) enum WhenLost {
+    /// Those of a kept session are published anew; a clean session ends with its connection.
+    ByKind,
+    /// They are published anew.
+    Anew,
+    /// They are given up.
+    GiveUp,
 }
 
 /// What happened.
@@ -47,8 +68,8 @@ pub(crate) enum Event<T> {
     Connected { session_present: bool },
     /// CONNACK with another code.
     Refused(u8),
-    /// A message for the application.
-    Message(Message),
+    /// A message for the application; with a serial that is not 0 it waits for [`Engine::acknowledge`].
+    Message(Message, Serial),
     /// A piece of work is done: QoS 0 is written, PUBACK, PUBCOMP, SUBACK or UNSUBACK came. `codes` are those of SUBACK.
     Done { ticket: T, codes: Vec<u8> },
 }
@@ -88,10 +109,14 @@ pub(crate) struct Engine<T> {
     /// QoS 0 messages that are not written yet, by where they end.
     unwritten: VecDeque<(u64, T)>,
     events: VecDeque<Event<T>>,
+    deferred: Deferred,
+    /// QoS 0 messages that were not written when their connection ended.
+    unsent: Vec<T>,
 }
 
 impl<T> Engine<T> {
-    pub(crate) fn new(settings: Settings, session: Session<T>) -> Self {
+    pub(crate) fn new(settings: Settings, mut session: Session<T>) -> Self {
+        session.journal.on = settings.journal;
         let alive = Alive::new(settings.keep_alive, Time::ZERO);
         Self {
             settings,
@@ -102,6 +127,8 @@ impl<T> Engine<T> {
             written: 0,
             unwritten: VecDeque::new(),
             events: VecDeque::new(),
+            deferred: Deferred::default(),
+            unsent: Vec::new(),
         }
     }
 
@@ -121,11 +148,17 @@ impl<T> Engine<T> {
         self.state = State::Idle;
         self.outbox = Outbox::default();
         self.written = 0;
-        self.unwritten.clear();
+        self.unsent.extend(self.unwritten.drain(..).map(|(_, ticket)| ticket));
+        self.deferred.disconnected();
         // [MQTT-3.1.2-4] [MQTT-4.1.0-1] the session waits for the next connection.
-        // [MQTT-3.1.2-6] a clean session ends with its connection: nothing of it is ever used again.
-        if self.settings.clean_session || self.session.disconnected().is_err() {
-            self.session = Session::new(self.session.window());
+        // [MQTT-3.1.2-6] a clean session ends with its connection: nothing of it is ever used again. What is published
+        // anew is new: it gets another identifier, and no DUP.
+        let ends = self.settings.clean_session && self.settings.when_lost != WhenLost::Anew;
+        if ends || self.session.disconnected().is_err() {
+            self.session.clear();
+        }
+        if self.settings.clean_session {
+            self.deferred.forget();
         }
     }
 
@@ -189,7 +222,11 @@ impl<T> Engine<T> {
         let resumed = session_present || (self.settings.version == Version::V31 && !self.settings.clean_session);
         if !resumed {
             // [MQTT-3.2.2-2] the server has no session: ours begins anew as well.
-            self.session.begin_anew()?;
+            self.deferred.forget();
+            match self.settings.when_lost {
+                WhenLost::ByKind | WhenLost::Anew => self.session.begin_anew()?,
+                WhenLost::GiveUp => self.session.clear(),
+            }
         }
         self.events.push_back(Event::Connected { session_present });
         Ok(())
@@ -206,7 +243,7 @@ impl<T> Engine<T> {
                 return self.answer(Packet::PubRel(Ack::new(id)), now);
             }
             FromServer::PubRel(id) => {
-                self.session.incoming.release(id);
+                self.session.release(id);
                 // [MQTT-4.3.3-2]
                 return self.answer(Packet::PubComp(Ack::new(id)), now);
             }
@@ -232,29 +269,90 @@ impl<T> Engine<T> {
 
     /// [MQTT-4.5.0-2] every message is acknowledged by its QoS, wanted or not [MQTT-3.3.4-1].
     fn publish_came(&mut self, publish: &Publish<'_>, now: Time) -> Result<(), Fault> {
-        let fresh = match (publish.qos, publish.packet_id) {
+        let (fresh, serial) = match (publish.qos, publish.packet_id) {
+            (QoS::AtLeastOnce, Some(id)) if self.settings.deferred => (true, self.deferred.came(id, publish.qos)),
+            (QoS::ExactlyOnce, Some(id)) if self.settings.deferred => self.deferred_qos_2(id, now)?,
             (QoS::AtLeastOnce, Some(id)) => {
                 self.answer(Packet::PubAck(Ack::new(id)), now)?;
-                true
+                (true, 0)
             }
             (QoS::ExactlyOnce, Some(id)) => {
                 self.answer(Packet::PubRec(Ack::new(id)), now)?;
                 // [MQTT-4.3.3-2] delivered once for each identifier until PUBREL.
-                self.session.incoming.publish(id) == Arrival::New
+                (self.session.incoming.publish(id) == Arrival::New, 0)
             }
-            (QoS::AtMostOnce | QoS::AtLeastOnce | QoS::ExactlyOnce, _) => true,
+            (QoS::AtMostOnce | QoS::AtLeastOnce | QoS::ExactlyOnce, _) => (true, 0),
         };
         if fresh {
-            self.events.push_back(Event::Message(Message {
+            let message = Message {
                 topic: publish.topic.into(),
                 payload: publish.payload.into(),
                 qos: publish.qos,
                 retain: publish.retain,
                 packet_id: publish.packet_id.map(PacketId::get),
                 dup: publish.dup,
-            }));
+            };
+            self.events.push_back(Event::Message(message, serial));
         }
         Ok(())
+    }
+
+    /// Whether the message is new, and the number under which it will be acknowledged.
+    fn deferred_qos_2(&mut self, id: PacketId, now: Time) -> Result<(bool, Serial), Fault> {
+        if self.session.incoming.holds(id) {
+            // [MQTT-4.3.3-2] the application is done with it: only the answer is repeated.
+            self.deferred.came_after_all(id);
+            self.send_acknowledgements(now)?;
+            return Ok((false, 0));
+        }
+        if self.deferred.came_again(id) {
+            return Ok((false, 0));
+        }
+        Ok((true, self.deferred.came(id, QoS::ExactlyOnce)))
+    }
+
+    /// The application is done with these messages.
+    ///
+    /// # Errors
+    /// As [`Engine::publish`].
+    pub(crate) fn acknowledge(&mut self, serials: impl IntoIterator<Item = Serial>, now: Time) -> Result<(), Fault> {
+        for serial in serials {
+            if let Some(id) = self.deferred.acknowledge(serial) {
+                // [MQTT-4.3.3-2] from here on it is a repetition until PUBREL, on every connection.
+                self.session.hold(id);
+            }
+        }
+        self.send_acknowledgements(now)
+    }
+
+    fn send_acknowledgements(&mut self, now: Time) -> Result<(), Fault> {
+        while self.state == State::Open
+            && let Some((id, qos)) = self.deferred.next()
+        {
+            let ack = Ack::new(id);
+            let packet = if qos == QoS::ExactlyOnce {
+                Packet::PubRec(ack)
+            } else {
+                Packet::PubAck(ack)
+            };
+            self.answer(packet, now)?;
+        }
+        Ok(())
+    }
+
+    /// Puts in what an outbox held. For an engine that had no connection yet.
+    pub(crate) fn restore(&mut self, kept: Kept, ticket: impl Fn() -> T) {
+        self.session.restore(kept, ticket);
+    }
+
+    /// What has to be on disk before the outbox is written, since it was asked last.
+    pub(crate) fn notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.session.journal.notes)
+    }
+
+    /// Tickets of QoS 0 messages that were not written when their connection ended.
+    pub(crate) fn unsent(&mut self) -> Vec<T> {
+        std::mem::take(&mut self.unsent)
     }
 
     fn answer(&mut self, packet: Packet<'_>, now: Time) -> Result<(), Fault> {
@@ -280,13 +378,17 @@ impl<T> Engine<T> {
         self.outbox.len() < OUTBOX_LIMIT
     }
 
-    /// Publishes a message; `ticket` comes back when it is done.
+    /// Publishes a message; `ticket` comes back when it is done. `number` is its number on disk; 0: it is not there.
     ///
     /// # Errors
     /// The message cannot be written. Nobody who checked its length meets this.
-    pub(crate) fn publish(&mut self, message: Message, ticket: T, now: Time) -> Result<(), Fault> {
+    pub(crate) fn publish(&mut self, message: Message, ticket: T, number: u64, now: Time) -> Result<(), Fault> {
         if message.qos > QoS::AtMostOnce {
-            self.session.push(Work::Publish { message, ticket });
+            self.session.push(Work::Publish {
+                message,
+                ticket,
+                number,
+            });
             return self.pump(now);
         }
         if self.state != State::Open {
@@ -414,8 +516,11 @@ impl<T> Engine<T> {
                 Send::Publish {
                     id,
                     dup,
-                    message: Work::Publish { message, .. },
+                    message: Work::Publish { message, number, .. },
                 } => {
+                    if !dup {
+                        self.session.journal.note(Note::Sent { number: *number, id });
+                    }
                     write_message(&mut self.outbox, version, message, Some((id, dup)))?;
                 }
                 Send::Publish {

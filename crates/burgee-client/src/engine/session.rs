@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 
 use burgee_codec::{PacketId, QoS, TopicFilterBuf};
 use burgee_protocol::Fault;
-use burgee_protocol::session::{Deliverable, Incoming, Outgoing, Policy, QueueLimits, Send};
+use burgee_protocol::session::{Deliverable, Incoming, Outgoing, Policy, QueueLimits, Send, Unfinished};
 
+use super::journal::{self, Journal, Kept, Note};
 use crate::message::Message;
 
 /// What waits for an answer of the server; `ticket` is whoever awaits it.
@@ -18,6 +19,7 @@ pub(super) enum Work<T> {
     Publish {
         message: Message,
         ticket: T,
+        number: u64,
     },
     Subscribe {
         filters: Vec<(TopicFilterBuf, QoS)>,
@@ -43,6 +45,13 @@ impl<T> Deliverable for Work<T> {
             Self::Publish { message, .. } => message.qos,
             // One answer ends it, as with QoS 1.
             Self::Subscribe { .. } | Self::Unsubscribe { .. } => QoS::AtLeastOnce,
+        }
+    }
+
+    fn number(&self) -> u64 {
+        match self {
+            Self::Publish { number, .. } => *number,
+            Self::Subscribe { .. } | Self::Unsubscribe { .. } => 0,
         }
     }
 
@@ -80,6 +89,7 @@ pub(crate) struct Session<T> {
     /// Tickets of QoS 2 messages between PUBREC and PUBCOMP.
     released: BTreeMap<PacketId, T>,
     window: u16,
+    pub(super) journal: Journal,
 }
 
 impl<T> Session<T> {
@@ -90,12 +100,8 @@ impl<T> Session<T> {
             requests: BTreeMap::new(),
             released: BTreeMap::new(),
             window: window.max(1),
+            journal: Journal::default(),
         }
-    }
-
-    /// How many may be unfinished at once.
-    pub(crate) const fn window(&self) -> u16 {
-        self.window
     }
 
     /// Pieces of work whose answer has not come.
@@ -115,12 +121,17 @@ impl<T> Session<T> {
 
     pub(super) fn puback(&mut self, id: PacketId) -> Result<Option<T>, Fault> {
         self.is_message(id)?;
-        Ok(self.outgoing.puback(id)?.map(Work::into_ticket))
+        let done = self.outgoing.puback(id)?;
+        if let Some(work) = &done {
+            self.journal.note(Note::Done { number: work.number() });
+        }
+        Ok(done.map(Work::into_ticket))
     }
 
     pub(super) fn pubrec(&mut self, id: PacketId) -> Result<(), Fault> {
         self.is_message(id)?;
         if let Some(work) = self.outgoing.pubrec(id)? {
+            self.journal.note(Note::Released { number: work.number() });
             self.released.insert(id, work.into_ticket());
         }
         Ok(())
@@ -128,8 +139,57 @@ impl<T> Session<T> {
 
     pub(super) fn pubcomp(&mut self, id: PacketId) -> Result<Option<T>, Fault> {
         self.is_message(id)?;
-        self.outgoing.pubcomp(id)?;
+        if let Some(number) = self.outgoing.pubcomp(id)? {
+            self.journal.note(Note::Done { number });
+        }
         Ok(self.released.remove(&id))
+    }
+
+    /// A received QoS 2 message is the application's.
+    pub(super) fn hold(&mut self, id: PacketId) {
+        self.journal.note(Note::Held(id));
+        let _arrival = self.incoming.publish(id);
+    }
+
+    /// PUBREL came.
+    pub(super) fn release(&mut self, id: PacketId) {
+        if self.incoming.release(id) {
+            self.journal.note(Note::Freed(id));
+        }
+    }
+
+    /// Puts in what an outbox held.
+    pub(super) fn restore(&mut self, kept: Kept, ticket: impl Fn() -> T) {
+        let work = |number, message| Work::Publish {
+            message,
+            ticket: ticket(),
+            number,
+        };
+        let unfinished = kept.unfinished.into_iter().map(|(number, one)| match one {
+            journal::Outgoing::Sent(id, message) => Unfinished::Sent(id, work(number, message)),
+            journal::Outgoing::Released(id) => Unfinished::Released(id, number),
+            journal::Outgoing::Waiting(message) => Unfinished::Waiting(work(number, message)),
+        });
+        self.outgoing.restore(unfinished.collect());
+        for id in kept.held {
+            let _arrival = self.incoming.publish(id);
+        }
+    }
+
+    /// Everything is given up.
+    pub(super) fn clear(&mut self) {
+        self.journal.note(Note::Anew);
+        let mut old = self.replace().outgoing;
+        for work in old.all_mut() {
+            self.journal.note(Note::Done { number: work.number() });
+        }
+    }
+
+    /// An empty session in place of this one; what is written down stays.
+    fn replace(&mut self) -> Self {
+        let mut old = core::mem::replace(self, Self::new(self.window));
+        core::mem::swap(&mut self.journal, &mut old.journal);
+        old
     }
 
     /// SUBACK with so many codes. `None`: nobody asked, and no pending subscription is completed [MQTT-2.3.1-7].
@@ -182,7 +242,8 @@ impl<T> Session<T> {
     /// The server has lost the session: whatever it has not taken over becomes new work, in the old order. Tickets of
     /// messages between PUBREC and PUBCOMP are dropped: the server took them over, and nobody can say what became of them.
     pub(super) fn begin_anew(&mut self) -> Result<(), Fault> {
-        let mut old = core::mem::replace(self, Self::new(self.window)).outgoing;
+        self.journal.note(Note::Anew);
+        let mut old = self.replace().outgoing;
         old.disconnected();
         loop {
             let mut unacknowledged = Vec::new();

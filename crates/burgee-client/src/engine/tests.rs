@@ -71,7 +71,7 @@ fn message(qos: QoS, payload: &[u8]) -> Message {
 }
 
 fn publish(engine: &mut Engine<u32>, ticket: u32, qos: QoS) {
-    engine.publish(message(qos, b"p"), ticket, at(0)).expect("writable");
+    engine.publish(message(qos, b"p"), ticket, 0, at(0)).expect("writable");
 }
 
 fn done(engine: &mut Engine<u32>) -> Vec<u32> {
@@ -205,7 +205,7 @@ fn a_server_without_the_session_gets_the_rest_anew() {
     assert_eq!(heads(&written(&mut engine)), [(0x32, 4)]);
     // What was received in the lost session is no repetition any more.
     receive(&mut engine, &[0x34, 6, 0, 1, b't', 0, 7, b'x']);
-    assert!(std::iter::from_fn(|| engine.next_event()).any(|event| matches!(event, Event::Message(_))));
+    assert!(std::iter::from_fn(|| engine.next_event()).any(|event| matches!(event, Event::Message(..))));
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn a_full_window_takes_no_more() {
 fn an_outbox_that_nobody_reads_takes_no_more() {
     let mut engine = open(&options(), CONNACK);
     engine
-        .publish(message(QoS::AtMostOnce, &vec![0; OUTBOX_LIMIT]), 1, at(0))
+        .publish(message(QoS::AtMostOnce, &vec![0; OUTBOX_LIMIT]), 1, 0, at(0))
         .expect("writable");
     assert!(!engine.has_room() && !engine.may_receive());
     written(&mut engine);
@@ -268,7 +268,7 @@ fn ping_goes_out_in_time_from_the_last_packet() {
     let mut engine = open(&options(), CONNACK);
     assert_eq!(engine.deadline(), Some(at(9000)));
     engine
-        .publish(message(QoS::AtMostOnce, b""), 1, at(5000))
+        .publish(message(QoS::AtMostOnce, b""), 1, 0, at(5000))
         .expect("writable");
     engine.receive(&[0xD0, 0], at(5000)).expect("no violation");
     written(&mut engine);
@@ -311,7 +311,7 @@ fn a_client_that_talks_all_the_time_still_notices_a_dead_server() {
     let mut pinged = false;
     for second in 1..=9 {
         engine
-            .publish(message(QoS::AtMostOnce, b""), 1, at(second * 1000))
+            .publish(message(QoS::AtMostOnce, b""), 1, 0, at(second * 1000))
             .expect("writable");
         engine.tick(at(second * 1000), true).expect("alive");
         pinged |= written(&mut engine).ends_with(&[0xC0, 0]);

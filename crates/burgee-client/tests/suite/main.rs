@@ -9,6 +9,11 @@
     reason = "tests: a panic is how they report"
 )]
 
+#[cfg(feature = "blocking")]
+mod blocking;
+mod client;
+mod client_cuts;
+mod client_limits;
 mod connect;
 mod data;
 mod publish;

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use burgee_client::connection::{Connection, Messages};
-use burgee_client::{ConnectError, End, Options};
+use burgee_client::{Client, ConnectError, End, Options};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -14,7 +14,7 @@ pub(crate) const CONNACK: &str = "20 02 00 00";
 pub(crate) const RESUMED: &str = "20 02 01 00";
 
 /// Waits, but not for ever.
-pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(what: &str, future: impl IntoFuture<Output = T>) -> T {
     timeout(Duration::from_secs(20), future)
         .await
         .unwrap_or_else(|_| panic!("no end: {what}"))
@@ -68,6 +68,26 @@ impl Server {
         (client, peer, connect)
     }
 
+    /// The next connection of a client, answered with `connack`.
+    pub(crate) async fn greet(&self, connack: &str) -> Peer {
+        let mut peer = self.accept().await;
+        assert!(peer.packet().await.starts_with("10 "));
+        peer.send(connack).await;
+        peer
+    }
+
+    /// A client that looks after its connection, behind its first CONNACK.
+    pub(crate) async fn client(&self, options: Options) -> (Client, Peer) {
+        let (client, peer) = tokio::join!(Client::connect(options), self.greet(CONNACK));
+        (client.expect("connected"), peer)
+    }
+
+    /// Options for a client that is back soon.
+    pub(crate) fn quick(&self) -> Options {
+        self.options()
+            .backoff(Duration::from_millis(1), Duration::from_millis(5))
+    }
+
     /// A client behind its CONNACK.
     pub(crate) async fn welcome(&self, options: &Options) -> (Connection, Messages, Peer) {
         let (client, peer, _) = self.answer(options, CONNACK).await;
@@ -100,6 +120,15 @@ impl Peer {
     }
 
     pub(crate) async fn packet_bytes(&mut self) -> Vec<u8> {
+        self.read_packet().await.expect("a packet")
+    }
+
+    /// The next packet, if one comes before the end.
+    pub(crate) async fn packet_or_end(&mut self) -> Option<String> {
+        self.read_packet().await.ok().map(|packet| hex(&packet))
+    }
+
+    async fn read_packet(&mut self) -> std::io::Result<Vec<u8>> {
         let whole = async {
             let mut packet = vec![self.0.read_u8().await?];
             let (mut length, mut shift) = (0, 0);
@@ -117,7 +146,7 @@ impl Peer {
             self.0.read_exact(&mut packet[body..]).await?;
             Ok::<_, std::io::Error>(packet)
         };
-        soon("a packet comes", whole).await.expect("a packet")
+        soon("a packet comes", whole).await
     }
 
     /// The next packets are these.
