@@ -2,9 +2,7 @@
 
 use std::collections::VecDeque;
 
-use burgee_client::Options;
-use burgee_client::QoS;
-use burgee_client::connection::Connection;
+use burgee_client::{Client, Options, QoS};
 
 use crate::{Load, Measure, Outcome};
 
@@ -19,11 +17,11 @@ fn qos(load: &Load) -> QoS {
 }
 
 pub(crate) async fn publish(load: &Load, measure: &mut Measure) -> Outcome {
-    let (client, _messages) = Connection::connect(&options(load)).await?;
+    let client = Client::connect(options(load)).await?;
     let mut waiting = VecDeque::new();
     measure.begin();
     for _ in 0..load.messages {
-        waiting.push_back(client.publish(&load.topic, load.payload(), qos(load), false).await?);
+        waiting.push_back(client.publish(&load.topic, load.payload()).qos(qos(load)).send().await?);
         if waiting.len() >= usize::from(load.window)
             && let Some(first) = waiting.pop_front()
         {
@@ -37,8 +35,8 @@ pub(crate) async fn publish(load: &Load, measure: &mut Measure) -> Outcome {
 }
 
 pub(crate) async fn receive(load: &Load, measure: &mut Measure) -> Outcome {
-    let (client, mut messages) = Connection::connect(&options(load)).await?;
-    client.subscribe(&[(load.topic.as_str(), qos(load))]).await?;
+    let client = Client::connect(options(load)).await?;
+    let mut messages = client.subscribe(&load.topic, qos(load)).await?;
     println!("ready");
     for _ in 0..load.messages {
         messages.next().await.ok_or("the connection ended")?;
