@@ -27,6 +27,7 @@ pub(crate) struct LimitDraft {
     bytes: Option<u64>,
     byte_burst: Option<u64>,
     close_after: Option<u64>,
+    per_user: Option<bool>,
     max_packet: Option<u32>,
     max_subscriptions: Option<usize>,
     place: Place,
@@ -44,6 +45,7 @@ impl LimitDraft {
             bytes: None,
             byte_burst: None,
             close_after: None,
+            per_user: None,
             max_packet: None,
             max_subscriptions: None,
             place,
@@ -81,6 +83,7 @@ impl LimitDraft {
                     .byte_burst
                     .unwrap_or(if byte_burst_of_all { publish.byte_burst } else { 0 }),
                 close_after_ms: self.close_after.unwrap_or(publish.close_after_ms),
+                per_user: self.per_user.unwrap_or(publish.per_user),
             },
             max_packet_bytes: self.max_packet.unwrap_or(u32::MAX),
             max_subscriptions: self.max_subscriptions.unwrap_or(usize::MAX),
@@ -180,6 +183,20 @@ pub(crate) static LIMIT: &[Spec<LimitDraft>] = &[
         },
         "",
         "Who has been beyond these rates for so long without a rest is disconnected; 0: nobody is.",
+    )
+    .said(OF_ALL)
+    .live(),
+    Spec::new(
+        "publish_per",
+        Kind::Choice {
+            of: &[
+                ("connection", "each connection has these rates for itself"),
+                ("user", "all connections of a user have them in common"),
+            ],
+            set: |draft: &mut LimitDraft, word| draft.per_user = Some(word == "user"),
+        },
+        "",
+        "Whose these rates are.",
     )
     .said(OF_ALL)
     .live(),

@@ -448,6 +448,7 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
     usage::bytes(),
     usage::byte_burst(),
     usage::close_after(),
+    usage::per_user(),
     usage::takeovers(),
     usage::within(),
     usage::slow(),

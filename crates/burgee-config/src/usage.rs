@@ -135,6 +135,26 @@ pub(crate) const fn close_after() -> Spec<Draft> {
     .live()
 }
 
+pub(crate) const fn per_user() -> Spec<Draft> {
+    Spec::new(
+        "limits.publish_per",
+        Kind::Choice {
+            of: &[
+                ("connection", "each connection has them for itself"),
+                (
+                    "user",
+                    "all connections of a user have them in common; who has no user name has them alone",
+                ),
+            ],
+            set: |draft: &mut Draft, word| draft.usage.publish.per_user = word == "user",
+        },
+        "connection",
+        "Whose these rates are.",
+    )
+    .more("With `user`, who connects again finds them as they were left.")
+    .live()
+}
+
 pub(crate) const fn takeovers() -> Spec<Draft> {
     Spec::new(
         "takeovers.count",

@@ -56,7 +56,7 @@ impl Shard {
             }
             let user = self.sessions.get(open.session).and_then(|session| session.owner.user());
             if let Some(user) = user {
-                self.shared.leave(&user);
+                self.shared.leave(&user, self.now);
             }
             let id = self.sessions.client_id(open.session);
             let client = id.map(|id| self.trace_of(id));

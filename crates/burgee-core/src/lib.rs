@@ -34,6 +34,7 @@ mod message;
 mod meter;
 mod outbound;
 mod policy;
+mod present;
 mod pressure;
 mod publish;
 mod quick;

@@ -39,8 +39,14 @@ impl Shard {
 
     /// What a client's publishing is measured by; `None`: it is not.
     pub(crate) fn meter_for(&self, user: Option<&str>) -> Option<Box<Meter>> {
-        let limits = self.limits_of(user)?;
-        Meter::new(limits.publish, self.now).map(Box::new)
+        let rate = self.limits_of(user)?.publish;
+        let common = user.filter(|_| rate.per_user && rate.limits());
+        let common = common.and_then(|user| self.shared.common(user, rate, self.now));
+        let meter = match common {
+            Some(common) => Some(Meter::in_common(rate, common)),
+            None => Meter::new(rate, self.now),
+        };
+        meter.map(Box::new)
     }
 
     /// Another policy holds. What was used of a rate stays used while the rate is the same.

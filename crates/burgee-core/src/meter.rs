@@ -1,7 +1,9 @@
-//! How much a client has published of what its rate allows.
+//! How much a client, or all clients of a user, have published of what their rate allows.
 //!
 //! What must hold: over any time it is let through no more than its rate for that time, its burst, and one packet. What is
 //! larger than the burst gets through, and is paid for afterwards. Deliberately absent: what happens to whoever is spent.
+
+use std::sync::{Arc, PoisonError, RwLock};
 
 use burgee_protocol::Time;
 
@@ -18,27 +20,102 @@ struct Bucket {
     burst: i64,
 }
 
-/// See the module.
+/// What has been used of a rate.
 #[derive(Debug)]
-pub(crate) struct Meter {
+pub(crate) struct Buckets {
     messages: Bucket,
     bytes: Bucket,
     filled: Time,
     /// Since when it has been spent again and again, without ever having its whole burst back.
     spent_since: Option<Time>,
+}
+
+impl Buckets {
+    pub(crate) fn new(rate: Rate, now: Time) -> Self {
+        Self {
+            messages: Bucket::new(rate.messages.into(), rate.message_burst.into()),
+            bytes: Bucket::new(rate.bytes, rate.byte_burst),
+            filled: now,
+            spent_since: None,
+        }
+    }
+
+    /// Time has passed. Says whether everything is there again.
+    pub(crate) fn fill(&mut self, now: Time) -> bool {
+        let passed = i64::try_from(now.millis_since(self.filled)).unwrap_or(i64::MAX);
+        // The shards look at the clock one after the other.
+        self.filled = self.filled.max(now);
+        let whole = [&mut self.messages, &mut self.bytes].map(|bucket| bucket.fill(passed));
+        if whole == [true, true] {
+            self.spent_since = None;
+        }
+        whole == [true, true]
+    }
+
+    fn is_spent(&mut self, now: Time) -> bool {
+        self.fill(now);
+        let spent = self.messages.wait() > 0 || self.bytes.wait() > 0;
+        if spent {
+            self.spent_since.get_or_insert(now);
+        }
+        spent
+    }
+
+    /// A message of so many bytes was let through.
+    pub(crate) fn charge(&mut self, bytes: usize) {
+        self.messages.charge(1);
+        self.bytes.charge(bytes as u64);
+    }
+}
+
+/// What the connections of one user have in common, over all shards. Locked for each of their messages, and for nobody
+/// else's: a rate that holds for all of them is one datum, and whoever publishes writes it.
+pub(crate) type Common = Arc<RwLock<Buckets>>;
+
+/// Whose buckets.
+#[derive(Debug)]
+enum Held {
+    Own(Buckets),
+    /// Of all connections of a user.
+    Common(Common),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    held: Held,
     rate: Rate,
 }
 
 impl Meter {
     /// `None` if the rate limits nothing.
     pub(crate) fn new(rate: Rate, now: Time) -> Option<Self> {
-        (rate.messages > 0 || rate.bytes > 0).then(|| Self {
-            messages: Bucket::new(rate.messages.into(), rate.message_burst.into()),
-            bytes: Bucket::new(rate.bytes, rate.byte_burst),
-            filled: now,
-            spent_since: None,
+        rate.limits().then(|| Self {
+            held: Held::Own(Buckets::new(rate, now)),
             rate,
         })
+    }
+
+    /// One that measures what all connections of a user have in common.
+    pub(crate) const fn in_common(rate: Rate, common: Common) -> Self {
+        Self {
+            held: Held::Common(common),
+            rate,
+        }
+    }
+
+    fn with<R>(&self, own: impl FnOnce(&Buckets) -> R) -> R {
+        match &self.held {
+            Held::Own(buckets) => own(buckets),
+            Held::Common(common) => own(&common.read().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+
+    fn with_mut<R>(&mut self, own: impl FnOnce(&mut Buckets) -> R) -> R {
+        match &mut self.held {
+            Held::Own(buckets) => own(buckets),
+            Held::Common(common) => own(&mut common.write().unwrap_or_else(PoisonError::into_inner)),
+        }
     }
 
     /// What it measures by.
@@ -48,34 +125,24 @@ impl Meter {
 
     /// Whether nothing may be let through now.
     pub(crate) fn is_spent(&mut self, now: Time) -> bool {
-        let passed = i64::try_from(now.millis_since(self.filled)).unwrap_or(i64::MAX);
-        self.filled = now;
-        let whole = [&mut self.messages, &mut self.bytes].map(|bucket| bucket.fill(passed));
-        if whole == [true, true] {
-            self.spent_since = None;
-        }
-        let spent = self.messages.wait() > 0 || self.bytes.wait() > 0;
-        if spent {
-            self.spent_since.get_or_insert(now);
-        }
-        spent
+        self.with_mut(|buckets| buckets.is_spent(now))
     }
 
     /// Whether it has been beyond its rate for longer than it may be.
     pub(crate) fn is_too_long(&self, now: Time) -> bool {
-        let long = |since: Time| now.millis_since(since) >= self.rate.close_after_ms;
-        self.rate.close_after_ms > 0 && self.spent_since.is_some_and(long)
+        let most = self.rate.close_after_ms;
+        let long = |since: Time| now.millis_since(since) >= most;
+        most > 0 && self.with(|buckets| buckets.spent_since.is_some_and(long))
     }
 
     /// A message of so many bytes was let through.
     pub(crate) fn charge(&mut self, bytes: usize) {
-        self.messages.charge(1);
-        self.bytes.charge(bytes as u64);
+        self.with_mut(|buckets| buckets.charge(bytes));
     }
 
     /// When something may be let through again.
     pub(crate) fn due(&self, now: Time) -> Time {
-        now.plus_millis(self.messages.wait().max(self.bytes.wait()))
+        now.plus_millis(self.with(|buckets| buckets.messages.wait().max(buckets.bytes.wait())))
     }
 }
 

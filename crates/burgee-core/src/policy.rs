@@ -91,6 +91,15 @@ pub struct Rate {
     pub byte_burst: u64,
     /// Who has been beyond it for so many milliseconds without a rest is disconnected; 0: nobody is.
     pub close_after_ms: u64,
+    /// All connections of a user have it in common, over all shards; a client without a user has it for itself in any case.
+    pub per_user: bool,
+}
+
+impl Rate {
+    /// Whether it limits anything.
+    pub(crate) const fn limits(self) -> bool {
+        self.messages > 0 || self.bytes > 0
+    }
 }
 
 /// A fight: an identifier is taken over so often within so much time.

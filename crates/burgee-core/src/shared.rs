@@ -1,18 +1,22 @@
-//! What all shards of a broker share: the subscription index, the retained messages, and who owns which identifier.
+//! What all shards of a broker share: the subscription index, the retained messages, which users are here, and who owns which
+//! identifier.
 //!
 //! What must hold: everything in here may be used by several threads at once. Deliberately absent: sessions.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 
 use ahash::RandomState;
 use burgee_codec::TopicName;
+use burgee_protocol::Time;
 use burgee_router::{RetainedIndex, Router, Word};
 use burgee_store::RetainedMessage;
 
 use crate::io::ShardId;
 use crate::message::Message;
+use crate::meter::Common;
+use crate::policy::Rate;
+use crate::present::Present;
 
 /// See the module.
 #[derive(Debug)]
@@ -21,8 +25,7 @@ pub struct Shared {
     pub(crate) retained: RetainedIndex<Message>,
     retained_bytes: AtomicUsize,
     homes: RandomState,
-    /// Connections of each user that has some.
-    users: RwLock<BTreeMap<Box<str>, u32>>,
+    present: RwLock<Present>,
 }
 
 impl Shared {
@@ -35,7 +38,7 @@ impl Shared {
             retained: RetainedIndex::new(),
             retained_bytes: AtomicUsize::new(0),
             homes: RandomState::with_seeds(d, c, b, a),
-            users: RwLock::default(),
+            present: RwLock::default(),
         }
     }
 
@@ -88,31 +91,22 @@ impl Shared {
 
     /// One more connection of a user, if there are fewer than `most`. Says whether there were.
     pub(crate) fn enter(&self, user: &str, most: u32) -> bool {
-        // A thread that panicked has not left a number half changed.
-        let mut users = self.users.write().unwrap_or_else(PoisonError::into_inner);
-        match users.get_mut(user) {
-            Some(count) if *count >= most => false,
-            Some(count) => {
-                *count += 1;
-                true
-            }
-            None if most == 0 => false,
-            None => {
-                users.insert(user.into(), 1);
-                true
-            }
-        }
+        self.present().enter(user, most)
     }
 
     /// One less.
-    pub(crate) fn leave(&self, user: &str) {
-        let mut users = self.users.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = users.get_mut(user) {
-            *count -= 1;
-            if *count == 0 {
-                users.remove(user);
-            }
-        }
+    pub(crate) fn leave(&self, user: &str, now: Time) {
+        self.present().leave(user, now);
+    }
+
+    /// What the connections of a user that is here have used of this rate in common.
+    pub(crate) fn common(&self, user: &str, rate: Rate, now: Time) -> Option<Common> {
+        self.present().common(user, rate, now)
+    }
+
+    fn present(&self) -> RwLockWriteGuard<'_, Present> {
+        // A thread that panicked has not left a number half changed.
+        self.present.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The shard that owns a client identifier.

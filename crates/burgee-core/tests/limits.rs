@@ -197,6 +197,46 @@ fn who_goes_on_too_fast_for_too_long_is_closed_if_the_operator_wants_it() {
 }
 
 #[test]
+fn a_rate_of_a_user_holds_for_all_its_connections_and_coming_again_brings_nothing() {
+    for shards in [1, 4] {
+        let publish_rate = Rate {
+            messages: 10,
+            message_burst: 20,
+            per_user: true,
+            ..Rate::default()
+        };
+        let limits = UserLimits {
+            publish: publish_rate,
+            ..UserLimits::new(Users::Everybody)
+        };
+        let mut world = world(shards, limited(limits));
+        let burst = publish(0x30, "t", 0, b"x").repeat(100);
+        let came = |world: &World| world.counters().publish_received;
+        for id in ["a", "b", "c"] {
+            let client = enter(&mut world, id, Some("ada"));
+            world.send(client, &burst);
+        }
+        assert_eq!(came(&world), 20, "one burst for all three");
+        world.pass(1000);
+        let now = came(&world);
+        assert!((28..=32).contains(&now), "{now}");
+        // Who leaves and comes back finds the rate as it was.
+        let fourth = enter(&mut world, "d", Some("ada"));
+        world.end(fourth, End::Broken);
+        let again = enter(&mut world, "d", Some("ada"));
+        world.send(again, &burst);
+        assert!(came(&world) <= now + 1, "{} after {now}", came(&world));
+        // Others have their own, and who has no name has it alone.
+        for (id, user) in [("e", Some("bob")), ("f", None), ("g", None)] {
+            let before = came(&world);
+            let client = enter(&mut world, id, user);
+            world.send(client, &burst);
+            assert_eq!(came(&world) - before, 20, "{id}");
+        }
+    }
+}
+
+#[test]
 fn limits_of_a_user_change_with_the_policy() {
     let mut small = UserLimits::new(Users::Matching(vec!["a*".parse().unwrap()]));
     (small.max_packet_bytes, small.max_subscriptions) = (100, 1);

@@ -247,5 +247,6 @@ fn draw_rate(rng: &mut Rng) -> Rate {
         bytes: if by_bytes { *rng.pick(&[50, 400, 5_000]) } else { 0 },
         byte_burst: *rng.pick(&[1, 100, 3_000]),
         close_after_ms: 0,
+        per_user: false,
     }
 }

@@ -392,7 +392,7 @@ fn several_certificates_are_read_and_wrong_ones_are_named() {
 fn what_each_user_may_use_is_read() {
     assert!(check("").unwrap().broker.core.policy.limits.is_empty());
     let text = "[limits]\nconnections_per_user = 2\npublish_messages = 10\npublish_message_burst = 30\n\
-                publish_bytes = '1MiB'\npublish_byte_burst = '2MiB'\npublish_close_after = '5s'\n\
+                publish_bytes = '1MiB'\npublish_byte_burst = '2MiB'\npublish_close_after = '5s'\npublish_per = 'user'\n\
                 [takeovers]\ncount = 3\nwithin = '10s'\nslow = '500ms'";
     let policy = check(text).unwrap().broker.core.policy;
     let [limits] = &policy.limits[..] else {
@@ -407,6 +407,7 @@ fn what_each_user_may_use_is_read() {
         (publish.bytes, publish.byte_burst, publish.close_after_ms),
         (1 << 20, 2 << 20, 5000)
     );
+    assert!(publish.per_user);
     let fights = policy.fights;
     assert_eq!((fights.takeovers, fights.within_ms, fights.slow_ms), (3, 10_000, 500));
 }
