@@ -2,7 +2,7 @@
 //!
 //! What must hold: byte for byte what Mosquitto's programs print, their oddities of width included: a payload is never
 //! longer than its width, and in hexadecimal the width counts digits, two for a byte, after the payload has been cut to so
-//! many bytes. Deliberately absent: the reading of formats.
+//! many bytes; to the left without a width, as many blanks follow as it has bytes. Deliberately absent: the reading of formats.
 
 use std::io::Write as _;
 
@@ -56,7 +56,8 @@ fn fill_field(
             text(&String::from_utf8_lossy(&stamp), width, out);
         }
         Field::Unix => date.unix(out),
-        Field::Property => pad(width.least, b' ', out),
+        Field::NumberProperty => pad(width.least, if width.zeros { b'0' } else { b' ' }, out),
+        Field::TextProperty => pad(width.least, b' ', out),
         Field::BareProperty => {}
     }
     Ok(())
@@ -91,15 +92,23 @@ fn number(value: usize, width: Width, out: &mut Vec<u8>) {
 }
 
 fn payload(bytes: &[u8], width: Width, out: &mut Vec<u8>) {
-    let bytes = cut(bytes, width, 1);
-    padded(bytes, bytes.len(), width, zero(width), out);
+    let shown = cut(bytes, width, 1);
+    padded(shown, shown.len(), width, zero(width), out);
+    follow_up(bytes, width, out);
+}
+
+fn follow_up(bytes: &[u8], width: Width, out: &mut Vec<u8>) {
+    if width.left && width.least == 0 {
+        pad(bytes.len(), b' ', out);
+    }
 }
 
 fn hex_field(bytes: &[u8], width: Width, digits: &[u8; 16], out: &mut Vec<u8>) {
-    let bytes = cut(bytes, width, 2);
-    let mut written = Vec::with_capacity(bytes.len() * 2);
-    hex(bytes, digits, &mut written);
+    let shown = cut(bytes, width, 2);
+    let mut written = Vec::with_capacity(shown.len() * 2);
+    hex(shown, digits, &mut written);
     padded(&written, written.len(), width, zero(width), out);
+    follow_up(bytes, width, out);
 }
 
 const fn zero(width: Width) -> u8 {

@@ -35,9 +35,11 @@ pub(super) enum Field {
     JsonPayload,
     Iso,
     Unix,
-    /// A property of MQTT 5, which no message of 3.1.1 has: blanks.
-    Property,
-    /// The same without a width.
+    /// A number of MQTT 5, which no message of 3.1.1 has: blanks, or zeros.
+    NumberProperty,
+    /// The same for a text: blanks.
+    TextProperty,
+    /// The same for what has no width.
     BareProperty,
 }
 
@@ -111,7 +113,8 @@ fn field(rest: &mut std::str::Chars<'_>) -> Result<Piece, String> {
         Some('J') => Field::JsonPayload,
         Some('I') => Field::Iso,
         Some('U') => Field::Unix,
-        Some('A' | 'C' | 'E' | 'F' | 'S') => Field::Property,
+        Some('A' | 'E' | 'F' | 'S') => Field::NumberProperty,
+        Some('C') => Field::TextProperty,
         Some('D' | 'P' | 'R') => Field::BareProperty,
         Some(other) => {
             return Err(format!(

@@ -38,6 +38,8 @@ class Line:
     differs: tuple[str, ...] = ()
     # No host and port are added.
     bare: bool = False
+    # What the server answers to CONNECT before it closes.
+    answer: bytes | None = None
     # At the port where TLS is spoken; there, packets cannot be seen.
     secure: bool = False
 
@@ -80,7 +82,7 @@ class Programs:
         return None
 
     def _run(self, program: list[str], line: Line, name: str) -> Outcome:
-        watched = Watched(self.secure if line.secure else self.broker)
+        watched = Watched(self.secure if line.secure else self.broker, line.answer)
         fill = {"id": name, "port": str(watched.port), "folder": str(self.folder)}
         arguments = [replaced(one, fill) for one in line.arguments]
         if line.before:

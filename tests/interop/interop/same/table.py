@@ -61,12 +61,22 @@ def formats(*them: str) -> tuple[Line, ...]:
 LIVE = (("same/{id}", b"live", False),)
 
 
+def refused(code: int) -> tuple[Line, ...]:
+    """A server that refuses with this code."""
+    answer = bytes([0x20, 2, 0, code])
+    return pub("-n", answer=answer), sub(answer=answer), rr("-n", answer=answer)
+
+
 CONNECTION = (
     Row(("-h", "--host"), "psr", "host: a name or an address", lines=(
         pub("-m", "x"),
         pub("-m", "x", "-h", "no.such.host.invalid"),
         sub("-C", "1"),
         rr("-m", "x"),
+        *(line for code in (1, 2, 3, 4, 5) for line in refused(code)),
+        pub("-n", answer=b""),
+        pub("-q", "1", "-m", "x", answer=b"\x20\2\0\0"),
+        rr("-n", answer=b""),
     )),
     Row(("-p", "--port"), "psr", "port", note="numbers are read strictly: `-p abc` is an error, not port 0", lines=(
         pub("-m", "x", "-p", "1"),
@@ -309,6 +319,7 @@ PRINTING = (
             "%5x|%6x|%20x|%-20x|%020X|%60x|%2.2x|%30.30X|",
             "%5l|%-5l|%05l|%-05l|%00005l|%5.3l|%5q|%05r|%3m|%-3m|",
             "%A%C%D%E%F%P%R%S|%5A|%5C|%5D|%5E|%5F|%5P|%5R|%5S|",
+            "%-04A|%04C|%04E|%-p|%-x|%-0X|%-.2p|",
             "%I|%U|%40I|%-40I|%.10I|%30U|%j|",
             r"\a\e\0\n\r\t\v\\@@%5%",
         ),

@@ -49,8 +49,10 @@ def without_identifier(packet: bytes) -> bytes:
 class Watched:
     """One relay for one run of one program."""
 
-    def __init__(self, broker: tuple[str, int]) -> None:
+    def __init__(self, broker: tuple[str, int], instead: bytes | None = None) -> None:
         self._broker = broker
+        # What answers CONNECT instead of the broker, before the connection is closed.
+        self._instead = instead
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._sent = bytearray()
@@ -75,6 +77,11 @@ class Watched:
         while True:
             try:
                 client, _ = self._listener.accept()
+                if self._instead is not None:
+                    client.recv(65_536)
+                    client.sendall(self._instead)
+                    client.close()
+                    continue
                 server = socket.create_connection(self._broker)
             except OSError:
                 return
