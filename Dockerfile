@@ -15,7 +15,11 @@ RUN cargo build --release --locked -p burgee --target "$(uname -m)-unknown-linux
 FROM scratch
 COPY --from=build /image/ /
 USER 65532:65532
+# Wherever a settings file says that data lie: here they are on a volume.
+ENV BURGEE_DATA=/var/lib/burgee
 VOLUME /var/lib/burgee
 EXPOSE 1883 8883
 ENTRYPOINT ["/usr/bin/burgee"]
 CMD ["serve"]
+HEALTHCHECK --interval=30s --timeout=15s --start-period=5m --start-interval=2s \
+  CMD ["/usr/bin/burgee", "doctor", "--running"]

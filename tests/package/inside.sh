@@ -64,6 +64,8 @@ same "/var/lib/burgee" "700 burgee:burgee" "$(mode /var/lib/burgee)"
 same "the settings are a conffile" " /etc/burgee/burgee.toml" "$(dpkg-query -W -f '${Conffiles}' burgee | awk 'NF { print " " $1 }')"
 holds "the settings can be used" burgee check config
 holds "nothing is wrong with the machine" runuser -u burgee -- burgee doctor
+holds "the broker says that it goes on" runuser -u burgee -- burgee doctor --running
+holds "there is a manual page" [ -s /usr/share/man/man1/burgee-serve.1.gz ]
 fails "no warning in the log" sh -c "journalctl -u burgee --no-pager -o cat | grep -E 'WARN|ERROR'"
 systemd-analyze security burgee.service --no-pager | tail -n 1
 
@@ -88,6 +90,7 @@ cp -p /etc/burgee/burgee.toml /etc/burgee/good
 printf '[limits]\nmax_conections = 5\n' >>/etc/burgee/burgee.toml
 holds "reload" systemctl reload burgee
 becomes "the log says what was meant" logged max_connections
+fails "so does burgee reload" burgee reload --data /var/lib/burgee
 same "it serves on" open "$(as_ann sub -t door -C 1 -W 10)"
 same "it is the same process" "$pid" "$(of_unit MainPID)"
 fails "a restart is refused" systemctl restart burgee
@@ -108,6 +111,7 @@ systemctl daemon-reload
 holds "restart, with a watchdog that looks sooner" systemctl restart burgee
 pid=$(of_unit MainPID)
 kill -STOP "$pid"
+fails "it gives no sign of life" timeout 1 runuser -u burgee -- burgee doctor --running
 becomes "the watchdog ends it, and another one comes" \
   sh -c "systemctl is-active -q burgee && [ \$(systemctl show burgee -p MainPID --value) != $pid ]"
 holds "by the watchdog" sh -c "journalctl -u burgee --no-pager -o cat | grep -qi 'watchdog timeout'"
@@ -156,6 +160,7 @@ same "the service" inactive "$(systemctl is-active burgee)"
 same "nobody listens" "" "$(listening)"
 fails "the program is gone" [ -e /usr/bin/burgee ]
 same "changed settings stay" "$sum" "$(sha256sum /etc/burgee/burgee.toml)"
+fails "a probe would find nobody" [ -S /var/lib/burgee/control.sock ]
 holds "so do users and data" [ -s /etc/burgee/users -a -e /var/lib/burgee/burgee.db ]
 holds "dpkg installs it again" dpkg -i /package/second.deb
 same "the service" active "$(systemctl is-active burgee)"

@@ -372,7 +372,7 @@ impl StoreThreads {
     fn start(store: Box<dyn Kept>, directory: &Path, hub: &Arc<Hub>) -> io::Result<Self> {
         let keeper = Keeper::start(store, directory.to_owned(), Arc::clone(hub), IDLE)?;
         #[cfg(unix)]
-        let control = match Control::start(directory, Arc::clone(keeper.tray())) {
+        let control = match Control::start(directory, Arc::clone(keeper.tray()), Arc::clone(hub)) {
             Ok(control) => Some(control),
             Err(error) => {
                 tracing::warn!(

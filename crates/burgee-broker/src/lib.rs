@@ -59,7 +59,7 @@ mod writing;
 pub use broker::Broker;
 pub use burgee_store_sqlite::SyncPolicy;
 pub use config::{AcceptLimits, Anonymous, AuthSettings, BrokerConfig, Durability, Listen, Shards};
-pub use control::{Asked, ask_for_backup};
+pub use control::{Asked, ask_for_backup, ask_whether_alive};
 #[cfg(unix)]
 pub use control::{ReloadWish, ask_for_reload};
 pub use door::TransportCounters;

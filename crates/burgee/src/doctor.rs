@@ -5,6 +5,7 @@
 
 mod machine;
 mod places;
+mod running;
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -20,6 +21,8 @@ use crate::failure::say;
 ///
 /// Nothing is changed, and the broker may run meanwhile. Exit codes: 0 nothing is wrong, though there may be warnings; 1
 /// something is wrong; 2 the command line is wrong.
+///
+/// With --running it is a probe for containers and monitoring: only the broker that has the data directory is asked.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
     /// The settings file [default: as for serve]
@@ -28,6 +31,10 @@ pub(crate) struct Options {
     /// Print one JSON array with an object for each finding
     #[arg(long)]
     json: bool,
+
+    /// Only ask whether a broker runs with these settings, and whether all its threads go on
+    #[arg(long)]
+    running: bool,
 }
 
 /// How bad a finding is.
@@ -114,6 +121,9 @@ fn findings(options: &Options) -> Vec<Finding> {
             return told.collect();
         }
     };
+    if options.running {
+        return vec![running::ask(&checked)];
+    }
     let mut findings = vec![settings(&checked)];
     let warnings = checked.warnings.iter();
     findings.extend(warnings.map(|it| Finding::warning("settings", format!("{}: {}", it.place, it.what), &it.way_out)));

@@ -12,6 +12,8 @@ use super::{Asked, LINE, LINES, socket_path};
 
 /// A broker that works on it says so every second.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than the broker itself waits for its shards.
+const PATIENCE_FOR_LIFE: Duration = Duration::from_secs(10);
 
 /// Asks the broker that runs on this directory for a backup, and waits until it is written. The path is the broker's to
 /// open: it has to be absolute.
@@ -21,7 +23,7 @@ pub fn ask_for_backup(directory: &Path, to: &Path) -> Asked {
     if to.is_relative() || to.as_os_str().as_bytes().contains(&b'\n') || request.len() > LINE {
         return Asked::Failed("the path has to be absolute, short and without line breaks".to_owned());
     }
-    ask(directory, &request, &mut Vec::new())
+    ask(directory, &request, PATIENCE, &mut Vec::new())
 }
 
 /// Asks the broker that runs on this directory to read its settings again, and waits until it has: what it says about that,
@@ -29,11 +31,17 @@ pub fn ask_for_backup(directory: &Path, to: &Path) -> Asked {
 #[must_use]
 pub fn ask_for_reload(directory: &Path) -> (Vec<String>, Asked) {
     let mut said = Vec::new();
-    let asked = ask(directory, b"reload\n", &mut said);
+    let asked = ask(directory, b"reload\n", PATIENCE, &mut said);
     (said, asked)
 }
 
-fn ask(directory: &Path, request: &[u8], said: &mut Vec<String>) -> Asked {
+/// Asks the broker that runs on this directory whether all its shards go round.
+#[must_use]
+pub fn ask_whether_alive(directory: &Path) -> Asked {
+    ask(directory, b"alive\n", PATIENCE_FOR_LIFE, &mut Vec::new())
+}
+
+fn ask(directory: &Path, request: &[u8], patience: Duration, said: &mut Vec<String>) -> Asked {
     let stream = match UnixStream::connect(socket_path(directory)) {
         Ok(stream) => stream,
         // A broker that was killed leaves its socket behind; where the path is too long for one, none was made.
@@ -47,10 +55,15 @@ fn ask(directory: &Path, request: &[u8], said: &mut Vec<String>) -> Asked {
         }
         Err(error) => return Asked::Failed(format!("cannot reach the broker that runs on this directory: {error}")),
     };
-    talk(&stream, request, said).unwrap_or_else(|error| {
+    let set = |stream: &UnixStream| {
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(patience))
+    };
+    let told = set(&stream).and_then(|()| talk(&stream, request, said));
+    told.unwrap_or_else(|error| {
         let slow = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
         Asked::Failed(if slow {
-            "the broker does not answer; perhaps a backup is being written".to_owned()
+            "the broker does not answer".to_owned()
         } else {
             format!("the broker was lost while it was asked: {error}")
         })
@@ -58,8 +71,6 @@ fn ask(directory: &Path, request: &[u8], said: &mut Vec<String>) -> Asked {
 }
 
 fn talk(mut stream: &UnixStream, request: &[u8], said: &mut Vec<String>) -> std::io::Result<Asked> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
     stream.write_all(request)?;
     let mut answers = BufReader::new(stream);
     loop {

@@ -23,11 +23,17 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use super::wish::{ReloadWish, Wishes};
 use super::{LINE, LINES, socket_path};
 use crate::keeper::Tray;
+use crate::mail::Hub;
+use crate::pulse::Pulse;
 
 /// Time for the whole request, and for each line of the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two lines that say that it is worked on.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+/// A shard that has not gone round for so long is stuck.
+const ROUND: Duration = Duration::from_millis(if cfg!(test) { 200 } else { 5_000 });
+/// Between two looks whether all have.
+const LOOK: Duration = Duration::from_millis(5);
 /// Clients that wait for their turn.
 const BACKLOG: i32 = 4;
 
@@ -47,7 +53,7 @@ pub(crate) struct Control {
 impl Control {
     /// Opens the socket in the data directory. Nobody else may have that directory now: a socket that is there is an
     /// old one.
-    pub(crate) fn start(directory: &Path, tray: Arc<Tray>) -> io::Result<Self> {
+    pub(crate) fn start(directory: &Path, tray: Arc<Tray>, hub: Arc<Hub>) -> io::Result<Self> {
         let path = socket_path(directory);
         let mut listener = open(&path)?;
         let poll = Poll::new()?;
@@ -58,6 +64,7 @@ impl Control {
             poll,
             listener,
             tray,
+            hub,
             wishes: wishes.clone(),
             stop: Arc::clone(&stop),
         };
@@ -111,6 +118,7 @@ struct Server {
     poll: Poll,
     listener: UnixListener,
     tray: Arc<Tray>,
+    hub: Arc<Hub>,
     wishes: Wishes,
     stop: Arc<AtomicBool>,
 }
@@ -142,7 +150,37 @@ impl Server {
         }
     }
 
+    /// Those who ask while a request is worked on.
+    fn serve_others(&self) {
+        while let Ok((stream, _)) = self.listener.accept() {
+            let mut client = UnixStream::from(OwnedFd::from(stream));
+            drop(match request(&mut client) {
+                Ok(Some(request)) if request == b"alive" => self.tell_life(&mut client),
+                Ok(Some(_)) => say(&mut client, "failed", "another request is worked on, perhaps a backup"),
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            });
+        }
+    }
+
+    fn tell_life(&self, client: &mut UnixStream) -> io::Result<()> {
+        let (until, mut pulse) = (Instant::now() + ROUND, Pulse::new(Arc::clone(&self.hub)));
+        while !pulse.beats() {
+            if self.stop.load(Ordering::SeqCst) {
+                return say(client, "failed", "the broker ends");
+            }
+            if Instant::now() >= until {
+                return say(client, "failed", "a thread that serves clients does not go on");
+            }
+            thread::sleep(LOOK);
+        }
+        say(client, "done", "")
+    }
+
     fn answer(&self, client: &mut UnixStream, request: &[u8]) -> io::Result<()> {
+        if request == b"alive" {
+            return self.tell_life(client);
+        }
         if request == b"reload" {
             let Some(answer) = self.wishes.tell() else {
                 return say(client, "failed", "this broker has no settings that it could read again");
@@ -158,7 +196,7 @@ impl Server {
             };
         }
         let Some(to) = request.strip_prefix(b"backup /") else {
-            let what = "no such request: there are reload, and backup PATH with an absolute path";
+            let what = "no such request: there are alive, reload, and backup PATH with an absolute path";
             return say(client, "failed", what);
         };
         let to = Path::new("/").join(OsStr::from_bytes(to));
@@ -178,7 +216,10 @@ impl Server {
                 Err(RecvTimeoutError::Timeout) if self.stop.load(Ordering::SeqCst) => {
                     return Ok(Err("the broker ends"));
                 }
-                Err(RecvTimeoutError::Timeout) => client.write_all(b"wait\n")?,
+                Err(RecvTimeoutError::Timeout) => {
+                    client.write_all(b"wait\n")?;
+                    self.serve_others();
+                }
             }
         }
     }

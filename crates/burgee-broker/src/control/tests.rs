@@ -8,7 +8,10 @@ use std::time::Duration;
 use std::{fs, thread};
 
 use super::*;
+use crate::config::AcceptLimits;
+use crate::door::Doors;
 use crate::keeper::Tray;
+use crate::mail::Hub;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -35,8 +38,19 @@ impl Drop for Folder {
 }
 
 fn start(folder: &Folder) -> (Control, Arc<Tray>) {
+    let (control, tray, _hub) = start_with_shard(folder);
+    (control, tray)
+}
+
+/// With a shard that goes round when the test says so.
+fn start_with_shard(folder: &Folder) -> (Control, Arc<Tray>, Arc<Hub>) {
     let tray = Arc::new(Tray::default());
-    (Control::start(&folder.0, Arc::clone(&tray)).unwrap(), tray)
+    let poll = mio::Poll::new().unwrap();
+    let wakers = vec![mio::Waker::new(poll.registry(), mio::Token(0)).unwrap()];
+    let doors = Doors::new(Vec::new(), usize::MAX, AcceptLimits::default());
+    let hub = Arc::new(Hub::new(wakers, 1024, doors));
+    let control = Control::start(&folder.0, Arc::clone(&tray), Arc::clone(&hub)).unwrap();
+    (control, tray, hub)
 }
 
 /// Answers the next wish for a copy.
@@ -71,6 +85,37 @@ fn a_backup_is_asked_for_and_its_outcome_comes_back() {
     );
     control.end();
     assert_eq!(ask_for_backup(&folder.0, Path::new("/x")), Asked::NobodyThere);
+}
+
+#[test]
+fn a_sign_of_life_needs_a_round_of_every_shard_also_during_a_backup() {
+    let folder = Folder::new();
+    let (mut control, tray, hub) = start_with_shard(&folder);
+    let path = folder.0.clone();
+    let backup = thread::spawn(move || ask_for_backup(&path, Path::new("/x")));
+    while !tray.has_wishes() {
+        thread::yield_now();
+    }
+    let path = folder.0.clone();
+    let asker = thread::spawn(move || ask_whether_alive(&path));
+    while !asker.is_finished() {
+        hub.went_round(0);
+        thread::yield_now();
+    }
+    assert_eq!(asker.join().unwrap(), Asked::Done);
+    let second = ask_for_backup(&folder.0, Path::new("/y"));
+    assert_eq!(
+        second,
+        Asked::Failed("another request is worked on, perhaps a backup".to_owned())
+    );
+    answer(&tray, |_| Ok(()));
+    assert_eq!(backup.join().unwrap(), Asked::Done);
+    // Nobody goes round any more.
+    let failed = ask_whether_alive(&folder.0);
+    let why = "a thread that serves clients does not go on";
+    assert_eq!(failed, Asked::Failed(why.to_owned()));
+    control.end();
+    assert_eq!(ask_whether_alive(&folder.0), Asked::NobodyThere);
 }
 
 #[test]
