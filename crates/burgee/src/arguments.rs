@@ -120,10 +120,16 @@ fn find<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
     command.get_arguments().find(is_it)
 }
 
-/// `--long=value`, which Mosquitto does not know, and which is clear all the same.
+/// `--long=value` and `-xvalue`, which Mosquitto does not know, and which are clear all the same.
 fn joined(command: &Command, text: &str) -> Option<Item> {
-    let (name, value) = text.split_once('=').filter(|(name, _)| name.starts_with("--"))?;
-    let long = find(command, name)?.get_long()?.to_owned();
+    let (name, value) = if text.starts_with("--") {
+        text.split_once('=')?
+    } else {
+        let value = text.get(2..).filter(|value| !value.is_empty())?;
+        (text.get(..2)?, value.strip_prefix('=').unwrap_or(value))
+    };
+    let option = find(command, name).filter(|option| option.get_action().takes_values())?;
+    let long = option.get_long()?.to_owned();
     Some(Item::Valued {
         long,
         value: value.into(),

@@ -117,6 +117,10 @@ pub(crate) struct Connection {
 impl Connection {
     /// The client's options, and who tells of its packets.
     pub(crate) fn options(&self) -> Result<(Options, Trace), Failure> {
+        // Both have become other options before, unless they hide behind a flag: -dL URL.
+        if self.url.is_some() || self.options.is_some() {
+            return Err(Failure::usage("write -L and -o apart from other options"));
+        }
         let host = self.host.as_deref().unwrap_or("localhost");
         let client_id = self.client_id()?;
         let trace = Trace::new(self.debug, &client_id);

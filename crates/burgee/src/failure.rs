@@ -57,6 +57,11 @@ impl Failure {
         }
     }
 
+    /// Whether the caller has to mend something: a line, an option, a file.
+    pub(crate) const fn is_the_callers(&self) -> bool {
+        self.loud
+    }
+
     /// Says it, unless `quiet`, and gives the exit code.
     pub(crate) fn report(&self, command: &str, quiet: bool) -> ExitCode {
         if !quiet || self.loud {

@@ -167,11 +167,11 @@ impl<T: Take> Follower<'_, T> {
         loop {
             // All at once: a kept session sends before it answers, and nobody else takes the messages. In this order, so that
             // what is told is in the order in which it came, and messages without end hide nothing.
-            let next = tokio::select! {
+            let next: Result<Next, Failure> = tokio::select! {
                 biased;
                 answer = &mut asked, if !answered => {
                     answered = true;
-                    self.judge(answer, again)?
+                    self.judge(answer, again)
                 }
                 _ = stopped.wait_for(Option::is_some), if !stopping => {
                     stopping = true;
@@ -179,21 +179,22 @@ impl<T: Take> Follower<'_, T> {
                     let client = client.clone();
                     self.trace.disconnecting();
                     tokio::spawn(async move { leave(&client).await });
-                    Next::GoOn
+                    Ok(Next::GoOn)
                 }
-                next = self.taker.idle() => next,
+                next = self.taker.idle() => Ok(next),
                 message = messages.next() => match message {
                     Some(message) => {
                         let more = || messages.try_next();
-                        self.taker.take(message, client, &self.trace, more).await?
+                        self.taker.take(message, client, &self.trace, more).await
                     }
                     None => break,
                 },
             };
-            if next == Next::Done {
+            if !matches!(next, Ok(Next::GoOn)) {
+                // Also where something went wrong: our will is for other cases.
                 self.trace.disconnecting();
                 leave_within(client, if self.taker.owes() { FAREWELL } else { BRIEF }).await;
-                return Ok(None);
+                return next.map(|_| None);
             }
         }
         let (end, session) = messages.finish().await;

@@ -159,8 +159,25 @@ async fn repeat(
     Ok(())
 }
 
+/// What stands before a bad line is sent and acknowledged, so that who mends the line can go on from there.
 async fn send_lines(
     mut feed: Feed,
+    usual: Usual,
+    lines: Lines,
+    parse: impl Fn(Vec<u8>) -> Result<Line, String>,
+) -> Result<(), Failure> {
+    match send_each(&mut feed, usual, lines, parse).await {
+        Err(failure) if failure.is_the_callers() => {
+            feed.finish().await?;
+            Err(failure)
+        }
+        Err(failure) => Err(failure),
+        Ok(()) => feed.finish().await,
+    }
+}
+
+async fn send_each(
+    feed: &mut Feed,
     mut usual: Usual,
     mut lines: Lines,
     parse: impl Fn(Vec<u8>) -> Result<Line, String>,
@@ -189,7 +206,7 @@ async fn send_lines(
         let sent = feed.sent;
         usual.progress.show(|| format!("{sent} published"));
     }
-    feed.finish().await
+    Ok(())
 }
 
 /// A line that is a payload.

@@ -126,21 +126,22 @@ async fn replay(options: Options) -> Result<(), Failure> {
             None => open(&player.options.file)?,
         };
         let before = player.sent;
-        if !player.play(input).await? {
-            player.trace.disconnecting();
-            leave(&player.client).await;
-            return Err(Failure::refused(format!("stopped after {} messages", player.sent)));
-        }
-        if player.sent == before {
-            return Err(Failure::usage(format!(
-                "{} holds no messages",
-                player.options.file.display()
-            )));
-        }
+        let wrong = match player.play(input).await {
+            Ok(true) if player.sent > before => continue,
+            Ok(true) => Failure::usage(format!("{} holds no messages", player.options.file.display())),
+            Ok(false) => {
+                player.trace.disconnecting();
+                leave(&player.client).await;
+                return Err(Failure::refused(format!("stopped after {} messages", player.sent)));
+            }
+            Err(failure) if failure.is_the_callers() => failure,
+            Err(failure) => return Err(failure),
+        };
+        // What stands before a bad line is acknowledged before anybody is told of it.
+        player.finish().await?;
+        return Err(wrong);
     }
-    player.trace.disconnecting();
-    player.client.disconnect_within(Duration::MAX).await?;
-    Ok(())
+    player.finish().await
 }
 
 fn open(path: &Path) -> Result<Lines, Failure> {
@@ -162,6 +163,12 @@ struct Player {
 }
 
 impl Player {
+    /// Waits until everything is acknowledged, and ends.
+    async fn finish(&self) -> Result<(), Failure> {
+        self.trace.disconnecting();
+        Ok(self.client.disconnect_within(Duration::MAX).await?)
+    }
+
     /// Plays it once. `false`: a signal has ended it.
     async fn play(&mut self, mut lines: Lines) -> Result<bool, Failure> {
         let began = Instant::now();

@@ -50,9 +50,15 @@ struct Raw {
     topic: Option<Value>,
     qos: Option<Value>,
     retain: Option<Value>,
+    // `null` is a payload, too.
+    #[serde(default, deserialize_with = "present")]
     payload: Option<Box<RawValue>>,
     payload_base64: Option<Value>,
     at: Option<Value>,
+}
+
+fn present<'a, D: serde::Deserializer<'a>>(value: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::deserialize(value).map(Some)
 }
 
 impl Line {
@@ -120,10 +126,12 @@ fn retain(value: Option<Value>) -> Result<Option<bool>, String> {
 fn payload(plain: Option<&RawValue>, base64: Option<Value>) -> Result<Vec<u8>, String> {
     match (plain, base64) {
         (None, None) => Ok(Vec::new()),
-        (Some(raw), None) => {
-            let text: Option<String> = serde_json::from_str(raw.get()).ok();
-            Ok(text.unwrap_or_else(|| raw.get().to_owned()).into_bytes())
+        (Some(raw), None) if raw.get().starts_with('"') => {
+            let text: Result<String, _> = serde_json::from_str(raw.get());
+            text.map(String::into_bytes)
+                .map_err(|error| format!("\"payload\" is no text: {error}; \"payload_base64\" takes any bytes"))
         }
+        (Some(raw), None) => Ok(raw.get().to_owned().into_bytes()),
         (None, Some(Value::String(text))) => BASE64_STANDARD
             .decode(&text)
             .map_err(|error| format!("\"payload_base64\" is no Base64: {error}")),
@@ -169,6 +177,7 @@ mod tests {
         assert_eq!((read.retain, read.qos), (Some(true), Some(QoS::AtMostOnce)));
         assert_eq!(read.payload, br#"{"b":1,"a":[2]}"#);
         assert_eq!(Line::parse(b"{}").expect("empty").payload, b"");
+        assert_eq!(Line::parse(br#"{"payload":null}"#).expect("null").payload, b"null");
     }
 
     #[test]
@@ -182,6 +191,7 @@ mod tests {
             (br#"{"retain":2}"#, "retain"),
             (br#"{"at":-1}"#, "at"),
             (br#"{"payload_base64":"?"}"#, "Base64"),
+            (br#"{"payload":"\ud800"}"#, "payload_base64"),
             (br#"{"payload":"","payload_base64":""}"#, "both"),
         ] {
             let error = Line::parse(line).expect_err("wrong");

@@ -83,6 +83,25 @@ fn a_url_is_its_parts_at_its_place() {
 }
 
 #[test]
+fn joined_values_are_values_of_every_option() {
+    let done = rewritten(&["burgee", "pub", "-mx", "-Lmqtt://b/t", "--url=mqtt://c", "-m=y", "-dx"]);
+    let expected = [
+        "--message=x",
+        "--host=b",
+        "--port=1883",
+        "--topic=t",
+        "--host=c",
+        "--port=1883",
+        "--message=y",
+        "-dx",
+    ];
+    assert_eq!(done.expect("understood")[2..], expected);
+    let missing = ["burgee", "pub", "-o/no/such/file"].map(OsString::from).to_vec();
+    let error = arranged(&command(), missing).expect_err("no such file");
+    assert!(error.to_string().contains("/no/such/file"), "{error}");
+}
+
+#[test]
 fn other_commands_are_left_alone_and_old_names_are_understood() {
     let other = ["burgee", "serve", "-L", "x"].map(OsString::from).to_vec();
     assert_eq!(arranged(&command(), other.clone()).expect("left alone"), other);

@@ -96,6 +96,33 @@ fn a_line_that_is_no_message_is_named() {
 }
 
 #[test]
+fn what_stands_before_a_bad_line_arrives() {
+    let broker = Broker::start();
+    let good = |topic: &str| {
+        (0..20)
+            .map(|number| format!("{{\"topic\":\"{topic}/{number}\"}}\n"))
+            .collect::<Vec<_>>()
+            .concat()
+    };
+    for (command, args, qos) in [
+        ("pub", &["--json", "-q", "1"][..], "1"),
+        ("pub", &["--json"], "0"),
+        ("replay", &["-"], "0"),
+    ] {
+        let sub = broker.subscribe(&["-t", "t/#", "-q", "1", "-C", "20", "-F", "%t %q"]);
+        let mut running = broker.start_command(command, args);
+        running.feed(format!("{}bad\n", good("t")).as_bytes());
+        let ended = running.end();
+        assert!(ended.code == Some(1) && ended.err.contains("21"), "{}", ended.err);
+        let expected = (0..20)
+            .map(|number| format!("t/{number} {qos}\n"))
+            .collect::<Vec<_>>()
+            .concat();
+        assert_eq!(sub.end().text(), expected);
+    }
+}
+
+#[test]
 fn an_expected_message_is_0_and_none_in_time_is_1() {
     let broker = Broker::start();
     let expecting = broker.subscribe(&["-t", "t", "--expect", "^on$"]);
