@@ -43,8 +43,7 @@ pub(crate) const REFUSED: [(&str, &str); 12] = [
 ];
 
 /// The arguments as clap shall see them; those of other commands stay as they are.
-pub(crate) fn arranged(program: &Command, args: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
-    let mut args = by_name(args);
+pub(crate) fn arranged(program: &Command, mut args: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
     let Some(name) = args.get(1).and_then(|name| name.to_str()).map(str::to_owned) else {
         return Ok(args);
     };
@@ -61,7 +60,7 @@ pub(crate) fn arranged(program: &Command, args: Vec<OsString>) -> Result<Vec<OsS
 }
 
 /// Under one of Mosquitto's names we are the command of that name.
-fn by_name(mut args: Vec<OsString>) -> Vec<OsString> {
+pub(crate) fn by_name(mut args: Vec<OsString>) -> Vec<OsString> {
     let called = args
         .first()
         .map(Path::new)

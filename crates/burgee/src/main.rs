@@ -74,14 +74,16 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let args = match arguments::arranged(&Cli::command(), std::env::args_os().collect()) {
-        Ok(args) => args,
-        Err(failure) => return failure.report(&std::env::args().nth(1).unwrap_or_default(), false),
-    };
-    let like_mosquitto = args
+    let args = arguments::by_name(std::env::args_os().collect());
+    let command = args
         .get(1)
-        .and_then(|name| name.to_str())
-        .is_some_and(|name| arguments::COMMANDS.contains(&name));
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let args = match arguments::arranged(&Cli::command(), args) {
+        Ok(args) => args,
+        Err(failure) => return failure.report(&command, false),
+    };
+    let like_mosquitto = arguments::COMMANDS.contains(&command.as_str());
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {

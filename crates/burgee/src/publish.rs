@@ -108,6 +108,7 @@ async fn publish(options: Options) -> Result<(), Failure> {
         how: (options.qos, options.retain),
         progress: Progress::new(!connection.quiet && !io::stdin().is_terminal()),
     };
+    let manner = (connection.quiet, connection.keeps_session());
     match payload {
         Payload::Whole(bytes) => {
             let client = feed::connect(&client_options, &trace).await?;
@@ -118,11 +119,11 @@ async fn publish(options: Options) -> Result<(), Failure> {
             client.disconnect_within(Duration::MAX).await?;
         }
         Payload::Lines(lines) => {
-            let feed = Feed::begin(client_options, trace, connection.quiet).await?;
+            let feed = Feed::begin(client_options, trace, manner).await?;
             send_lines(feed, usual, lines, |line| Ok(plain(line))).await?;
         }
         Payload::Json(lines) => {
-            let feed = Feed::begin(client_options, trace, connection.quiet).await?;
+            let feed = Feed::begin(client_options, trace, manner).await?;
             send_lines(feed, usual, lines, |line| Line::parse(&line)).await?;
         }
     }

@@ -70,7 +70,7 @@ pub(crate) struct Options {
     #[arg(long)]
     retained_only: bool,
 
-    /// Have the server forget the retained messages that come, except those of -T
+    /// Have the server forget the retained messages that come, except those that -T and -R leave out
     #[arg(long)]
     remove_retained: bool,
 

@@ -22,7 +22,7 @@ fn rewritten(line: &[&str]) -> Result<Vec<String>, String> {
     let mut args: Vec<OsString> = line.iter().map(OsString::from).collect();
     // No file of whoever runs the tests.
     args.extend(["-o".into(), "/dev/null".into()]);
-    let done = arranged(&command(), args).map_err(|failure| failure.to_string())?;
+    let done = arranged(&command(), by_name(args)).map_err(|failure| failure.to_string())?;
     Ok(done.into_iter().map(|arg| arg.into_string().expect("text")).collect())
 }
 

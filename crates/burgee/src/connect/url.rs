@@ -69,12 +69,13 @@ impl FromStr for Url {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (scheme, rest) = match text.split_once("://") {
-            Some(("mqtt", rest)) => (Scheme::Mqtt, rest),
-            Some(("mqtts", rest)) => (Scheme::Mqtts, rest),
-            Some(("ws", rest)) => (Scheme::Ws, rest),
-            Some(("wss", rest)) => (Scheme::Wss, rest),
-            Some(("unix", path)) if path.starts_with('/') => return Ok(Self::unix(path)),
+        let (scheme, rest) = text.split_once("://").unwrap_or_default();
+        let scheme = match scheme.to_ascii_lowercase().as_str() {
+            "mqtt" => Scheme::Mqtt,
+            "mqtts" => Scheme::Mqtts,
+            "ws" => Scheme::Ws,
+            "wss" => Scheme::Wss,
+            "unix" if rest.starts_with('/') => return Ok(Self::unix(rest)),
             _ => return Err("a URL begins with mqtt://, mqtts://, ws://, wss:// or unix:///".to_owned()),
         };
         let (authority, topic) = match rest.split_once('/') {
@@ -132,7 +133,8 @@ fn address_parts(address: &str) -> Result<(String, Option<u16>), String> {
     if host.is_empty() {
         return Err("the URL names no host".to_owned());
     }
-    let port = port.map(|port| match port.parse() {
+    // A colon without a port is none.
+    let port = port.filter(|port| !port.is_empty()).map(|port| match port.parse() {
         Ok(0) | Err(_) => Err(format!("{port:?} is no port")),
         Ok(number) => Ok(number),
     });
@@ -159,6 +161,7 @@ mod tests {
     #[test]
     fn every_part_is_found_and_taken_as_written() {
         assert_eq!(parts("mqtt://h"), ["h", "-", "-", "-", "-"]);
+        assert_eq!(parts("MQTT://h:/t"), ["h", "-", "-", "-", "t"]);
         assert_eq!(parts("mqtt://h:1/a/b//%41"), ["h", "1", "-", "-", "a/b//%41"]);
         assert_eq!(parts("mqtt://u:p:@q@h/"), ["h", "-", "u", "p:@q", "-"]);
         assert_eq!(

@@ -1,8 +1,9 @@
 //! A feed: message after message for as long as lines come, over one connection after the other.
 //!
 //! What must hold: what is not acknowledged when a connection is lost is published again on the next one, in order, so that
-//! a feed outlives a restart of the server; what waits is bounded by the window. Deliberately absent: messages of QoS 0 that
-//! were on their way; nobody knows of them.
+//! a feed outlives a restart of the server; what waits is bounded by the window. It gives up rather than use an identifier
+//! that the server may still hold for another message. Deliberately absent: messages of QoS 0 that were on their way;
+//! nobody knows of them.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -32,6 +33,8 @@ pub(super) struct Feed {
     client: Client,
     trace: Trace,
     quiet: bool,
+    /// The server keeps the session, and with it the identifiers of QoS 2 that are under way.
+    kept: bool,
     /// What is not known to be acknowledged. A receipt is gone once it has said that it will never be.
     waiting: VecDeque<(Parcel, Option<Receipt>)>,
     waits: Waits,
@@ -40,13 +43,18 @@ pub(super) struct Feed {
 
 impl Feed {
     /// Makes the first connection, which has to succeed.
-    pub(super) async fn begin(options: ClientOptions, trace: Trace, quiet: bool) -> Result<Self, Failure> {
+    pub(super) async fn begin(
+        options: ClientOptions,
+        trace: Trace,
+        (quiet, kept): (bool, bool),
+    ) -> Result<Self, Failure> {
         let client = connect(&options, &trace).await?;
         Ok(Self {
             options,
             client,
             trace,
             quiet,
+            kept,
             waiting: VecDeque::new(),
             waits: Waits::new(),
             sent: 0,
@@ -98,9 +106,31 @@ impl Feed {
         }
     }
 
+    /// Also those that stand behind others.
+    fn forget_all_acknowledged(&mut self) {
+        let mut context = Context::from_waker(Waker::noop());
+        self.waiting.retain_mut(|(_, receipt)| {
+            let told = receipt.as_mut().map(|receipt| Pin::new(receipt).poll(&mut context));
+            match told {
+                Some(Poll::Ready(Ok(()))) => return false,
+                Some(Poll::Ready(Err(_))) => *receipt = None,
+                Some(Poll::Pending) | None => {}
+            }
+            true
+        });
+    }
+
     /// Connects again, for as long as that may help, and publishes again what was not acknowledged.
     pub(super) async fn again(&mut self, mut end: End) -> Result<(), Failure> {
         loop {
+            self.forget_all_acknowledged();
+            let under_way = self.waiting.iter().any(|(parcel, _)| parcel.how.0 == QoS::ExactlyOnce);
+            if self.kept && under_way {
+                // A new message with the identifier of an old one would be taken for its repetition, and be lost.
+                return Err(Failure::lost(format!(
+                    "{end}, with messages of QoS 2 under way in a session that the server keeps; without -c the feed goes on"
+                )));
+            }
             self.wait_after(&end.to_string()).await;
             self.client = loop {
                 self.waits.attempt();
@@ -115,7 +145,6 @@ impl Feed {
                     Err(error) => return Err(error.into()),
                 }
             };
-            self.forget_acknowledged();
             let mut left: VecDeque<_> = self.waiting.drain(..).map(|(parcel, _)| parcel).collect();
             let mut lost = None;
             while let Some(parcel) = left.pop_front() {

@@ -23,10 +23,8 @@ pub(super) struct Wanted {
 /// What is done with a message.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
 pub(super) enum Verdict {
-    /// It is as if it had not come.
+    /// It is as if it had not come: not printed, not counted, and left at the server.
     Ignored,
-    /// It is not printed, but its retained copy may be removed.
-    Unprinted,
     /// It counts, but chance has left it out.
     Counted,
     Printed,
@@ -46,11 +44,11 @@ impl Wanted {
             return Verdict::Ignored;
         }
         if self.no_retained && message.retain {
-            return Verdict::Unprinted;
+            return Verdict::Ignored;
         }
         let is_expected = |pattern: &Regex| pattern.is_match(&String::from_utf8_lossy(&message.payload));
         if !self.expect.as_ref().is_none_or(is_expected) {
-            return Verdict::Unprinted;
+            return Verdict::Ignored;
         }
         if self.random_filter.is_some_and(|chance| !chance.falls()) {
             return Verdict::Counted;
@@ -132,13 +130,13 @@ mod tests {
             no_retained: true,
             ..wanted()
         };
-        assert_eq!(none.judge(&message("a", true)), Verdict::Unprinted);
+        assert_eq!(none.judge(&message("a", true)), Verdict::Ignored);
         assert_eq!(none.judge(&message("a", false)), Verdict::Printed);
     }
 
     #[test]
     fn a_pattern_is_looked_for_in_the_payload() {
-        for (pattern, verdict) in [("^he", Verdict::Printed), ("^lo", Verdict::Unprinted)] {
+        for (pattern, verdict) in [("^he", Verdict::Printed), ("^lo", Verdict::Ignored)] {
             let expecting = Wanted {
                 expect: Some(Regex::new(pattern).expect("a pattern")),
                 ..wanted()

@@ -1,7 +1,7 @@
 //! Messages onto standard output.
 //!
 //! What must hold: a batch is printed before the next message is asked for; what is to be removed at the server is removed
-//! even where it is not printed. Deliberately absent: the connection.
+//! before it is printed. Deliberately absent: the connection.
 
 use std::io;
 use std::time::SystemTime;
@@ -53,16 +53,13 @@ impl Printer {
         match verdict {
             Verdict::End => return Next::Done,
             Verdict::Ignored => return Next::GoOn,
-            Verdict::Unprinted | Verdict::Counted | Verdict::Printed => {}
+            Verdict::Counted | Verdict::Printed => {}
         }
         if self.remove_retained && message.retain {
             let topic = message.topic.as_str();
             let removal = client.publish(topic, Vec::new(), QoS::AtLeastOnce, true).await;
             // If it fails the connection has ended, and the loop that reads it says why.
             drop(removal);
-        }
-        if verdict == Verdict::Unprinted {
-            return Next::GoOn;
         }
         if verdict == Verdict::Printed && self.style.write(&received, &mut self.out).is_err() {
             say(

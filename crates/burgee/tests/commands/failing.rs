@@ -116,6 +116,20 @@ fn a_feed_of_lines_outlives_its_connection() {
 }
 
 #[test]
+fn a_feed_does_not_reuse_identifiers_that_a_kept_session_may_hold() {
+    let server = Scripted::start();
+    let mut running = server.command("pub", &["-t", "t", "-l", "-q", "2", "-c", "-i", "c"]);
+    let mut peer = server.accept(CONNACK);
+    running.feed(b"1\n");
+    peer.expect(b"\x34\x06\0\x01t\0\x011");
+    peer.send(&[0x50, 2, 0, 1]);
+    peer.expect(&[0x62, 2, 0, 1]);
+    drop(peer);
+    running.says("without -c");
+    assert_eq!(running.end().code, Some(7));
+}
+
+#[test]
 fn help_is_long_only_because_h_is_the_host() {
     for command in ["pub", "sub", "rr"] {
         let ended = run(&[command, "--help"]);

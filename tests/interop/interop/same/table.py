@@ -89,6 +89,7 @@ CONNECTION = (
         Line("pub", ("-i", "{id}", "-L", "mqtt://u:p@127.0.0.1:{port}/same/url", "-m", "x"), bare=True),
         Line("pub", ("-i", "{id}", "-h", "nowhere.invalid", "-L", "mqtt://127.0.0.1:{port}/same/url", "-t", "same/2", "-m", "x"), bare=True),
         Line("sub", ("-i", "{id}", "-L", "mqtt://127.0.0.1:{port}/same/r/word", "-t", "same/none", "-C", "1", "-v"), bare=True),
+        Line("pub", ("-i", "{id}", "-L", "mqtt://:p@127.0.0.1:{port}/same/url", "-m", "x"), bare=True),
         Line("pub", ("-L", "http://127.0.0.1:{port}/x", "-m", "x"), bare=True),
     )),
     Row(("-i", "--id"), "psr", "client identifier", lines=(pub("-n"),)),
@@ -284,6 +285,8 @@ SUBSCRIBING = (
     Row(("--remove-retained",), "s", "have the server forget the retained messages that come", note=(
         "works together with `-C`, where 2.0.11 does not end"
     ), lines=(
+        # The manual says that it removes; the program does not, and neither do we.
+        sub("--remove-retained", "-R", "-W", "1", topic="same/{id}", before=(("same/{id}", b"1"),)),
         sub(
             "--remove-retained",
             "-v",
