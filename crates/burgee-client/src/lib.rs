@@ -36,6 +36,8 @@ mod options;
 #[cfg(not(feature = "outbox"))]
 #[path = "no_outbox.rs"]
 mod outbox;
+#[cfg(feature = "outbox")]
+mod outbox;
 mod transport;
 mod url;
 

@@ -24,6 +24,8 @@ use crate::message::Message;
 use alive::Alive;
 use deferred::Deferred;
 pub(crate) use deferred::Serial;
+#[cfg(feature = "outbox")]
+pub(crate) use journal::Outgoing;
 pub(crate) use journal::{Kept, Note};
 pub(crate) use session::Session;
 use session::{Request, Work};

@@ -16,6 +16,8 @@ mod client_cuts;
 mod client_limits;
 mod connect;
 mod data;
+#[cfg(feature = "outbox")]
+mod outbox;
 mod publish;
 mod requests;
 mod session;

@@ -38,10 +38,13 @@ impl Server {
         Self(TcpListener::bind("127.0.0.1:0").await.expect("a port"))
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.0.local_addr().expect("bound").port()
+    }
+
     /// Options for this server: client `c`, no keep alive.
     pub(crate) fn options(&self) -> Options {
-        let port = self.0.local_addr().expect("bound").port();
-        Options::new("127.0.0.1", port)
+        Options::new("127.0.0.1", self.port())
             .client_id("c")
             .keep_alive(0)
             .connect_timeout(Duration::from_secs(20))
