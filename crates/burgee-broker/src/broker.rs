@@ -51,6 +51,33 @@ pub struct Broker {
 }
 
 impl Broker {
+    /// A broker for tests: it keeps nothing on disk, and listens on a port of this machine that the system chooses.
+    ///
+    /// ```
+    /// use burgee_broker::Broker;
+    ///
+    /// let broker = Broker::on_loopback()?;
+    /// assert!(broker.url().starts_with("mqtt://127.0.0.1:"));
+    /// # Ok::<(), burgee_broker::StartError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Broker::start`].
+    pub fn on_loopback() -> Result<Self, StartError> {
+        Self::start(BrokerConfig {
+            listeners: BrokerConfig::loopback(0),
+            ..BrokerConfig::default()
+        })
+    }
+
+    /// Where clients reach its first listener over TCP, as an address for them.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.addresses
+            .first()
+            .map_or_else(String::new, |address| format!("mqtt://{address}"))
+    }
+
     /// Starts to listen and to serve.
     ///
     /// # Errors

@@ -52,3 +52,8 @@ pub use message::Message;
 pub use options::{Options, Will};
 #[cfg(feature = "tls")]
 pub use transport::{Tls, TlsVersion};
+
+/// The README works when it is pasted.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
