@@ -247,3 +247,56 @@ async fn mqtt_7_1_2_1_client_transport_is_an_ordered_stream() {
         assert_eq!(soon("it comes", messages.next()).await.unwrap().topic.as_str(), topic);
     }
 }
+
+/// Strings are `str` in the API, so ill-formed ones cannot be said; well-formed ones go out as they are.
+async fn connect_with(options: impl FnOnce(Options) -> Options, expected: &str) {
+    let server = Server::start().await;
+    let (_, _peer, connect) = server.answer(&options(server.options()), CONNACK).await;
+    assert!(connect.ends_with(expected), "{connect}");
+}
+
+#[tokio::test]
+async fn mqtt_3_1_3_4_client_id_is_utf8() {
+    connect_with(|options| options.client_id("ö\u{1F980}"), " 00 06 C3 B6 F0 9F A6 80").await;
+}
+
+#[tokio::test]
+async fn mqtt_3_1_3_11_user_name_is_utf8() {
+    connect_with(|options| options.user_name("ö"), " 00 02 C3 B6").await;
+}
+
+#[tokio::test]
+async fn mqtt_3_1_2_14_will_qos_three_closes() {
+    // The type has no third level, and none can be made.
+    assert_eq!(QoS::from_bits(3), None);
+    connect_with(
+        |options| options.will(Will::new("w", "").qos(QoS::ExactlyOnce)),
+        " 04 16 00 00 00 01 63 00 01 77 00 00",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn mqtt_3_8_3_1_subscribe_filter_is_utf8() {
+    let (client, _messages, mut peer) = pair().await;
+    let (granted, ()) = tokio::join!(client.subscribe(&[("ö", QoS::AtMostOnce)]), async {
+        peer.expect(&["82 07 00 01 00 02 C3 B6 00"]).await;
+        peer.send("90 03 00 01 00").await;
+    });
+    granted.unwrap();
+}
+
+#[tokio::test]
+async fn mqtt_3_3_2_1_topic_is_first_and_utf8() {
+    // A topic that is longer than the packet, half a length, and one that is not UTF-8.
+    for publish in ["30 04 00 03 61 62", "30 01 00", "30 04 00 02 C3 28"] {
+        let (client, mut messages, mut peer) = pair().await;
+        peer.send(publish).await;
+        peer.ended().await;
+        assert_eq!(soon("messages end", messages.next()).await, None, "{publish}");
+        assert!(
+            matches!(client.ended().await, burgee_client::End::Violation(_)),
+            "{publish}"
+        );
+    }
+}

@@ -311,6 +311,49 @@ async fn mqtt_6_0_0_3_websocket_client_offers_mqtt() {
 }
 
 #[tokio::test]
+async fn mqtt_6_0_0_2_websocket_frames_need_not_align() {
+    // The server of this test sends every byte in a frame of its own, and takes our frames as a stream.
+    let (listener, port) = listener().await;
+    let options = options(port).web_socket("/mqtt");
+    tokio::join!(talk(&options), async {
+        let (stream, _) = soon("a client", listener.accept()).await.unwrap();
+        web_server(stream).await;
+    });
+}
+
+/// An upgrade that selects `protocol`, and `behind` in one piece with it.
+async fn upgrade_with(protocol: &str, behind: &[u8]) -> ConnectError {
+    let (listener, port) = listener().await;
+    let options = options(port).web_socket("/mqtt");
+    let (failed, ()) = tokio::join!(soon("it fails", Connection::connect(&options)), async {
+        let (mut stream, _) = soon("a client", listener.accept()).await.unwrap();
+        let request = request(&mut stream).await;
+        let accept = derive_accept_key(header(&request, "Sec-WebSocket-Key").as_bytes());
+        let answer = format!(
+            "HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n{protocol}\r\n"
+        );
+        stream.write_all(&[answer.as_bytes(), behind].concat()).await.unwrap();
+        stream.read_to_end(&mut Vec::new()).await.ok();
+    });
+    failed.map(drop).unwrap_err()
+}
+
+#[tokio::test]
+async fn mqtt_6_0_0_1_websocket_binary_frames_only() {
+    // CONNACK in a text frame.
+    let error = upgrade_with("Sec-WebSocket-Protocol: mqtt\r\n", b"\x81\x04\x20\x02\x00\x00").await;
+    assert!(error.to_string().contains("not binary"), "{error}");
+}
+
+#[tokio::test]
+async fn mqtt_6_0_0_4_websocket_server_selects_mqtt() {
+    for protocol in ["", "Sec-WebSocket-Protocol: mqttv3.1\r\n"] {
+        let error = upgrade_with(protocol, b"").await;
+        assert!(error.to_string().contains("sub-protocol mqtt"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn wss_is_web_socket_in_tls() {
     let ours = Authority::new("ours");
     let server = acceptor(&ours.issue("localhost", 2100), None);
