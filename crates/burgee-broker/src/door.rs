@@ -15,7 +15,7 @@ use crate::addresses::{Addresses, TooMuch, network};
 use crate::config::{AcceptLimits, Listen};
 use crate::socket::PeerAddress;
 use crate::tls::{Reloaded, TlsError, TlsSlot};
-use crate::url::ListenUrl;
+use crate::url::{Endpoint, ListenUrl};
 use crate::websocket::{Origins, UpgradeRules};
 
 /// What is known of one listener.
@@ -95,9 +95,11 @@ impl Gate {
 
 fn upgrade_rules(listen: &Listen, frame_limit: u64) -> Option<Arc<UpgradeRules>> {
     let path = listen.url.websocket()?;
+    // No browser comes to a Unix socket by itself: whoever connects there hands on what came by a name that others have.
+    let is_loopback = listen.is_local() && matches!(listen.url.endpoint(), Endpoint::Inet { .. });
     Some(Arc::new(UpgradeRules {
         path: path.map(Into::into),
-        origins: Origins::new(&listen.origins, listen.is_local()),
+        origins: Origins::new(&listen.origins, is_loopback),
         frame_limit,
     }))
 }
