@@ -55,12 +55,7 @@ fn ask(directory: &Path, request: &[u8], patience: Duration, said: &mut Vec<Stri
         }
         Err(error) => return Asked::Failed(format!("cannot reach the broker that runs on this directory: {error}")),
     };
-    let set = |stream: &UnixStream| {
-        stream.set_read_timeout(Some(patience))?;
-        stream.set_write_timeout(Some(patience))
-    };
-    let told = set(&stream).and_then(|()| talk(&stream, request, said));
-    told.unwrap_or_else(|error| {
+    talk(&stream, request, patience, said).unwrap_or_else(|error| {
         let slow = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
         Asked::Failed(if slow {
             "the broker does not answer".to_owned()
@@ -70,7 +65,9 @@ fn ask(directory: &Path, request: &[u8], patience: Duration, said: &mut Vec<Stri
     })
 }
 
-fn talk(mut stream: &UnixStream, request: &[u8], said: &mut Vec<String>) -> std::io::Result<Asked> {
+fn talk(mut stream: &UnixStream, request: &[u8], patience: Duration, said: &mut Vec<String>) -> std::io::Result<Asked> {
+    stream.set_read_timeout(Some(patience))?;
+    stream.set_write_timeout(Some(patience))?;
     stream.write_all(request)?;
     let mut answers = BufReader::new(stream);
     loop {
