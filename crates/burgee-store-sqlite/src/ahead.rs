@@ -4,7 +4,7 @@
 //! writes over what is there waits once. So the file grows by a piece at a time, in zeros, which are no part of the log:
 //! SQLite reads it up to the first frame that is not valid.
 //! What must hold: nothing here can fail a commit; without room it only waits longer. The file does not become longer than
-//! the log itself may. Deliberately absent: syncing. The next commit's sync covers the zeros, and nobody relies on them.
+//! the log itself may, but for one piece. Deliberately absent: syncing. The next commit's sync covers the zeros, and nobody relies on them.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read, Seek, SeekFrom};
