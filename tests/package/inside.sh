@@ -127,7 +127,7 @@ step "Upgrade"
 pid=$(of_unit MainPID)
 sum=$(sha256sum /etc/burgee/burgee.toml)
 holds "dpkg upgrades it" dpkg -i /package/second.deb
-same "the version" 0.1.0-2 "$(dpkg-query -W -f '${Version}' burgee)"
+same "the version" "$(dpkg-deb -f /package/second.deb Version)" "$(dpkg-query -W -f '${Version}' burgee)"
 same "the service" active "$(systemctl is-active burgee)"
 holds "it is a new process" [ "$pid" != "$(of_unit MainPID)" ]
 same "changed settings stay" "$sum" "$(sha256sum /etc/burgee/burgee.toml)"
