@@ -1,7 +1,8 @@
-//! What `burgee pub`, `sub`, `rr`, `record` and `replay` say and return when something goes wrong.
+//! What commands say and return when something goes wrong.
 //!
-//! What must hold: the exit codes are those of Mosquitto's programs, so that scripts need no change. The text says what to
-//! try. Deliberately absent: exit codes of the other commands.
+//! What must hold: for `pub`, `sub`, `rr`, `record` and `replay` the exit codes are those of Mosquitto's programs, so that
+//! scripts need no change; for the others a command line that is wrong is 2, and all else 1. The text says what to try.
+//! Deliberately absent: exit codes of `serve`.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -16,6 +17,8 @@ refused the connection, with this code of its CONNACK; 7 the connection was lost
 time of -W is over.";
 
 const FAILED: u8 = 1;
+/// The command line of a command that is none of Mosquitto's.
+const MISUSED: u8 = 2;
 const LOST: u8 = 7;
 const TLS: u8 = 8;
 const TIMEOUT: u8 = 27;
@@ -36,6 +39,14 @@ impl Failure {
             code: FAILED,
             text: text.into(),
             loud: true,
+        }
+    }
+
+    /// The same for commands that are none of Mosquitto's.
+    pub(crate) fn misused(text: impl Into<String>) -> Self {
+        Self {
+            code: MISUSED,
+            ..Self::usage(text)
         }
     }
 

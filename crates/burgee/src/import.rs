@@ -61,7 +61,7 @@ pub(crate) fn run(options: Options) -> ExitCode {
 
 fn import(options: Options) -> Result<(), Failure> {
     let path = options.file;
-    let cannot = |error: io::Error| Failure::usage(format!("cannot read {}: {error}", path.display()));
+    let cannot = |error: io::Error| Failure::misused(format!("cannot read {}: {error}", path.display()));
     let mut file = File::open(&path).map_err(cannot)?;
     if is_database(&mut file).map_err(cannot)? {
         return database::import(&path, file, options.data);

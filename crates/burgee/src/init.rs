@@ -64,9 +64,9 @@ pub(crate) fn run(options: &Options) -> ExitCode {
 }
 
 fn act(options: &Options) -> Result<(), Failure> {
-    password::check_name(&options.user).map_err(|invalid| Failure::usage(invalid.to_string()))?;
+    password::check_name(&options.user).map_err(|invalid| Failure::misused(invalid.to_string()))?;
     if options.user.contains('*') {
-        return Err(Failure::usage(
+        return Err(Failure::misused(
             "in rules * stands for any characters: the first user's name cannot have one",
         ));
     }
@@ -79,7 +79,7 @@ fn act(options: &Options) -> Result<(), Failure> {
     let mut users = Document::default();
     users
         .set(&options.user, hashed)
-        .map_err(|invalid| Failure::usage(invalid.to_string()))?;
+        .map_err(|invalid| Failure::misused(invalid.to_string()))?;
     // Whatever may fail for another reason than the disk comes before anything is written.
     let signed = if options.tls.is_empty() {
         None

@@ -123,10 +123,10 @@ impl RecipeOptions {
             },
             Kind::Pbkdf2 => Recipe::Pbkdf2 {
                 iterations: NonZeroU32::new(self.iterations)
-                    .ok_or_else(|| Failure::usage("--iterations: at least one round is needed"))?,
+                    .ok_or_else(|| Failure::misused("--iterations: at least one round is needed"))?,
             },
         };
-        recipe.check().map_err(|unfit| Failure::usage(unfit.to_string()))?;
+        recipe.check().map_err(|unfit| Failure::misused(unfit.to_string()))?;
         Ok(recipe)
     }
 }
@@ -141,7 +141,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
 
 fn act(options: &Options) -> Result<(), Failure> {
     if options.batch || options.password.is_some() {
-        return Err(Failure::usage(
+        return Err(Failure::misused(
             "a password on the command line can be read by everybody on this machine, and stays in the shell's history; \
              --stdin reads it from a pipe, --password-file from a file",
         ));
@@ -151,7 +151,7 @@ fn act(options: &Options) -> Result<(), Failure> {
     if action.list {
         return list(&read(&options.file)?);
     }
-    password::check_name(user).map_err(|invalid| Failure::usage(invalid.to_string()))?;
+    password::check_name(user).map_err(|invalid| Failure::misused(invalid.to_string()))?;
     if action.delete {
         delete(&options.file, user)
     } else if action.verify {
@@ -169,7 +169,7 @@ fn set(options: &Options, user: &str) -> Result<(), Failure> {
             "{} is there already; without --create the user is added to it",
             path.display()
         );
-        return Err(Failure::usage(text));
+        return Err(Failure::misused(text));
     }
     // Before anybody is asked for a password that is then of no use.
     if !create {
@@ -177,7 +177,7 @@ fn set(options: &Options, user: &str) -> Result<(), Failure> {
     }
     let password = options.source.new_password(user)?;
     let hashed = Hashed::make(&password, recipe).map_err(|error| match error {
-        CannotHash::Recipe(unfit) => Failure::usage(unfit.to_string()),
+        CannotHash::Recipe(unfit) => Failure::misused(unfit.to_string()),
         CannotHash::Random(_) | CannotHash::Argon2(_) => Failure::refused(error.to_string()),
     })?;
     // Only from here on: hashing takes its time, and others may change the file meanwhile.
@@ -189,7 +189,7 @@ fn set(options: &Options, user: &str) -> Result<(), Failure> {
     };
     let known = document
         .set(user, hashed)
-        .map_err(|invalid| Failure::usage(invalid.to_string()))?;
+        .map_err(|invalid| Failure::misused(invalid.to_string()))?;
     if create {
         password::create_new(path, &document).map_err(|error| Failure::refused(error.to_string()))?;
     } else {
@@ -239,10 +239,10 @@ fn list(document: &Document) -> Result<(), Failure> {
 fn read(path: &Path) -> Result<Document, Failure> {
     let document = Document::read(path).map_err(|problems| match &problems {
         FileProblems::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-            Failure::usage(format!("there is no file {}; -c makes it", path.display()))
+            Failure::misused(format!("there is no file {}; -c makes it", path.display()))
         }
         FileProblems::Io { .. } | FileProblems::TooLarge { .. } | FileProblems::Lines { .. } => {
-            Failure::usage(format!("the file cannot be used, and nothing was changed\n{problems}"))
+            Failure::misused(format!("the file cannot be used, and nothing was changed\n{problems}"))
         }
     })?;
     if let Some(exposure) = password::exposure(path).filter(password::Exposure::is_serious) {

@@ -46,7 +46,7 @@ pub(crate) fn run(options: Options) -> ExitCode {
 }
 
 fn reload(options: Options) -> Result<(), Failure> {
-    let directory = data_dir::choose(options.data).map_err(Failure::usage)?;
+    let directory = data_dir::choose(options.data).map_err(Failure::misused)?;
     let (said, asked) = ask_for_reload(&directory);
     for line in said {
         // Whoever reads this may have stopped; the exit code says enough.

@@ -73,7 +73,7 @@ struct Place {
 
 impl Place {
     fn directory(self) -> Result<PathBuf, Failure> {
-        data_dir::choose(self.data).map_err(Failure::usage)
+        data_dir::choose(self.data).map_err(Failure::misused)
     }
 
     /// For commands that need data.
@@ -86,7 +86,7 @@ impl Place {
             "there is no directory {}; --data DIR names another",
             directory.display()
         );
-        Err(Failure::usage(text))
+        Err(Failure::misused(text))
     }
 }
 
@@ -157,7 +157,7 @@ fn export(directory: &Path, file: Option<&Path>) -> Result<(), Failure> {
         None => engine::export(directory, io::stdout().lock()),
         Some(path) => {
             let file = File::create_new(path)
-                .map_err(|error| Failure::usage(format!("cannot make the file {}: {error}", path.display())))?;
+                .map_err(|error| Failure::misused(format!("cannot make the file {}: {error}", path.display())))?;
             let done = engine::export(directory, &file).and_then(|()| {
                 let path = Some(path.to_owned());
                 file.sync_all().map_err(|error| TransferError::Write { path, error })
@@ -179,8 +179,8 @@ fn import(directory: &Path, file: Option<&Path>) -> Result<(), Failure> {
     let found = match file {
         None => engine::import(directory, BufReader::new(io::stdin().lock())),
         Some(path) => {
-            let file =
-                File::open(path).map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
+            let file = File::open(path)
+                .map_err(|error| Failure::misused(format!("cannot read {}: {error}", path.display())))?;
             engine::import(directory, BufReader::new(file))
         }
     };
@@ -197,7 +197,7 @@ fn import(directory: &Path, file: Option<&Path>) -> Result<(), Failure> {
 }
 
 fn backup(directory: &Path, to: &Path) -> Result<(), Failure> {
-    let to = std::path::absolute(to).map_err(|error| Failure::usage(format!("{}: {error}", to.display())))?;
+    let to = std::path::absolute(to).map_err(|error| Failure::misused(format!("{}: {error}", to.display())))?;
     match ask_for_backup(directory, &to) {
         Asked::Done => Ok(()),
         Asked::Failed(why) => Err(Failure::refused(why)),

@@ -92,7 +92,7 @@ fn request(options: &Options) -> Result<Request<'_>, Failure> {
         _ => QoS::ExactlyOnce,
     };
     let text = &options.topic;
-    let wrong = |what: &str, why: &str| Failure::usage(format!("{text:?} is no {what}: {why}"));
+    let wrong = |what: &str, why: &str| Failure::misused(format!("{text:?} is no {what}: {why}"));
     let topic = || TopicName::parse(text).map_err(|error| wrong("topic", &error.to_string()));
     Ok(match options.action {
         Wish::Publish => Request::Publish {

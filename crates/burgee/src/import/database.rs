@@ -16,7 +16,7 @@ use crate::failure::Failure;
 
 /// Imports, and says what.
 pub(super) fn import(path: &Path, file: File, data: Option<PathBuf>) -> Result<(), Failure> {
-    let directory = data_dir::choose(data).map_err(Failure::usage)?;
+    let directory = data_dir::choose(data).map_err(Failure::misused)?;
     let wrong = |error: &dyn std::fmt::Display| Failure::refused(format!("{}: {error}", path.display()));
     let snapshot = db::read(file, now()).map_err(|error| wrong(&error))?;
     let (summary, remarks) = (snapshot.summary(), snapshot.remarks().to_vec());

@@ -19,7 +19,7 @@ const RESULT: &str = "burgee.toml";
 
 /// Converts, writes and says what.
 pub(super) fn import(path: &Path, out: &Path) -> Result<(), Failure> {
-    let conversion = convert(path, &mut Disk).map_err(|error| Failure::usage(error.to_string()))?;
+    let conversion = convert(path, &mut Disk).map_err(|error| Failure::misused(error.to_string()))?;
     write_all(&conversion, out).map_err(Failure::refused)?;
     let result = out.join(RESULT);
     let refused = load(&Sources {

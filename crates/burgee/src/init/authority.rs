@@ -67,7 +67,7 @@ impl Authority {
         all.extend(local.into_iter().filter(|name| !names.contains(name)));
         let unusable = |error: &Error| {
             let text = format!("no certificate can be made for {}: {error}", names.join(" "));
-            Failure::usage(text)
+            Failure::misused(text)
         };
         let server = self
             .sign(all, names.first(), ExtendedKeyUsagePurpose::ServerAuth)
@@ -76,7 +76,7 @@ impl Authority {
         for name in clients {
             let pair = self
                 .sign(Vec::new(), Some(name), ExtendedKeyUsagePurpose::ClientAuth)
-                .map_err(|error| Failure::usage(format!("no certificate can be made for {name}: {error}")))?;
+                .map_err(|error| Failure::misused(format!("no certificate can be made for {name}: {error}")))?;
             made.push((name.clone(), pair));
         }
         Ok(Signed {

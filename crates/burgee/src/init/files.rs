@@ -21,7 +21,7 @@ pub(super) fn check_name(name: &str) -> Result<(), Failure> {
     if name.is_empty() || name.len() > 64 || name.starts_with('.') || !name.chars().all(fits) {
         let text =
             format!("{name:?} cannot be a client here: at most 64 letters, digits and -_.@, not with a dot first");
-        return Err(Failure::usage(text));
+        return Err(Failure::misused(text));
     }
     Ok(())
 }
@@ -43,7 +43,7 @@ impl Folder {
                 "{} is there already, nothing was written; choose another directory, or move it away",
                 there.join(", ")
             );
-            Err(Failure::usage(text))
+            Err(Failure::misused(text))
         }
     }
 

@@ -34,7 +34,7 @@ impl Source {
         }
         let password = ask(&format!("New password of {user}: "))?;
         if ask("Once more: ")? != password {
-            return Err(Failure::usage("the two are not the same; nothing was changed"));
+            return Err(Failure::misused("the two are not the same; nothing was changed"));
         }
         fit(password.into_bytes())
     }
@@ -50,7 +50,7 @@ impl Source {
     /// What was given; `None`: it is to be asked for.
     pub(crate) fn given(&self) -> Result<Option<Vec<u8>>, Failure> {
         if let Some(path) = &self.password_file {
-            let unreadable = |error| Failure::usage(format!("cannot read {}: {error}", path.display()));
+            let unreadable = |error| Failure::misused(format!("cannot read {}: {error}", path.display()));
             return line(File::open(path).map_err(unreadable)?).map(Some);
         }
         if self.stdin {
@@ -64,9 +64,9 @@ fn ask(prompt: &str) -> Result<String, Failure> {
     let none = "a password is asked for at a terminal, and there is none; --stdin reads it from a pipe, \
                 --password-file from a file";
     if !io::stdin().is_terminal() {
-        return Err(Failure::usage(none));
+        return Err(Failure::misused(none));
     }
-    rpassword::prompt_password(prompt).map_err(|error| Failure::usage(format!("no password was given: {error}")))
+    rpassword::prompt_password(prompt).map_err(|error| Failure::misused(format!("no password was given: {error}")))
 }
 
 /// One line; its end does not belong to it.
@@ -75,7 +75,7 @@ fn line(source: impl Read) -> Result<Vec<u8>, Failure> {
     source
         .take(MAX_BYTES as u64 + 3)
         .read_to_end(&mut bytes)
-        .map_err(|error| Failure::usage(format!("cannot read the password: {error}")))?;
+        .map_err(|error| Failure::misused(format!("cannot read the password: {error}")))?;
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
         if bytes.last() == Some(&b'\r') {
@@ -83,16 +83,16 @@ fn line(source: impl Read) -> Result<Vec<u8>, Failure> {
         }
     }
     if bytes.contains(&b'\n') {
-        return Err(Failure::usage("the password has more than one line"));
+        return Err(Failure::misused("the password has more than one line"));
     }
     fit(bytes)
 }
 
 fn fit(password: Vec<u8>) -> Result<Vec<u8>, Failure> {
     if password.is_empty() {
-        Err(Failure::usage("the password is empty; nothing was changed"))
+        Err(Failure::misused("the password is empty; nothing was changed"))
     } else if password.len() > MAX_BYTES {
-        Err(Failure::usage(format!(
+        Err(Failure::misused(format!(
             "a password has at most {MAX_BYTES} bytes: MQTT carries no more"
         )))
     } else {
