@@ -210,7 +210,8 @@ impl Task {
             }
             let (may_read, press_at) = self.hub.may_read(link.engine.unfinished());
             if !may_read || !link.engine.may_receive() {
-                return Ok((false, press_at));
+                // What is due already would wake us at once, for nothing: here the answers' way out is full.
+                return Ok((false, press_at.filter(|_| !may_read)));
             }
             if !link.digest()? {
                 return Ok((true, None));
