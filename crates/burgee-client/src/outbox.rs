@@ -6,6 +6,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use burgee_codec::{PacketId, QoS, TopicNameBuf};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -17,6 +18,9 @@ use crate::options::Options;
 
 /// The format of the file.
 const FORMAT: i32 = 1;
+
+/// For how long somebody else may hold the file.
+const BUSY: Duration = Duration::from_secs(1);
 
 const SCHEMA: &str = "
     CREATE TABLE owner (client_id TEXT NOT NULL);
@@ -83,6 +87,8 @@ async fn in_background<T: Send + 'static>(
 
 fn open(path: &Path, client_id: &str) -> Result<(File, Kept), Box<dyn std::error::Error>> {
     let mut connection = Connection::open(path)?;
+    // A client of this process that has just ended may still hold it for a moment; anybody else keeps it.
+    connection.busy_timeout(BUSY)?;
     // Exclusive: a second process would send the same messages under the same identifiers.
     connection
         .execute_batch("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
