@@ -7,7 +7,7 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::Params;
 use base64::Engine;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD, STANDARD_NO_PAD};
@@ -15,6 +15,7 @@ use ring::{digest, pbkdf2};
 use subtle::ConstantTimeEq;
 
 use super::cost::{self, Recipe, UnfitRecipe};
+use super::workbench;
 
 /// Mosquitto pads, the PHC does not; both are understood.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -106,9 +107,7 @@ impl Hashed {
             } => {
                 let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
                 let params = cost::argon2(memory_kib, passes, lanes, output.len()).map_err(CannotHash::Recipe)?;
-                Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-                    .hash_password_into(password, &salt, &mut output)
-                    .map_err(CannotHash::Argon2)?;
+                workbench::work(params, password, &salt, &mut output).map_err(CannotHash::Argon2)?;
                 let (salt, output) = (salt.into(), output.into());
                 Kind::Argon2id {
                     memory_kib,
@@ -147,8 +146,7 @@ impl Hashed {
                     return false;
                 };
                 let mut found = vec![0; output.len()];
-                let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-                argon2.hash_password_into(password, salt, &mut found).is_ok() && found.ct_eq(output).into()
+                workbench::work(params, password, salt, &mut found).is_ok() && found.ct_eq(output).into()
             }
             Kind::Pbkdf2 {
                 iterations,

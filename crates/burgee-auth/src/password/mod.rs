@@ -11,6 +11,7 @@ mod permissions;
 mod problems;
 mod rewrite;
 mod users;
+mod workbench;
 
 pub use cost::{MAX_FILE_BYTES, MAX_LINE_BYTES, Recipe, UnfitRecipe};
 pub use document::Document;
