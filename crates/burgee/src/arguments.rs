@@ -159,8 +159,15 @@ impl Item {
     }
 }
 
-/// The options that a URL stands for.
+/// What a URL with TLS asks for; a name of its own, so that a later URL can take it back.
+const URL_TLS: &str = "--url-speaks-tls";
+
+/// The options that a URL stands for, instead of those of a URL before it.
 fn parts(url: &Url, command: &Command, args: &mut Vec<OsString>) {
+    args.retain(|arg| {
+        let text = arg.to_str().unwrap_or_default();
+        text != URL_TLS && !text.starts_with("--ws=") && !text.starts_with("--unix=")
+    });
     let mut push = |name: &str, value: &str| args.push(format!("--{name}={value}").into());
     if url.scheme() == Scheme::Unix {
         push("unix", url.host());
@@ -179,7 +186,7 @@ fn parts(url: &Url, command: &Command, args: &mut Vec<OsString>) {
         }
     }
     if matches!(url.scheme(), Scheme::Mqtts | Scheme::Wss) {
-        args.push("--tls-use-os-certs".into());
+        args.push(URL_TLS.into());
     }
 }
 

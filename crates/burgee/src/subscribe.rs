@@ -199,7 +199,7 @@ async fn subscribe(options: Options) -> Result<(), Failure> {
     let stop = *stopped.borrow();
     match (outcome, stop, expects) {
         (Ok(()), Some(Stop::Timeout), None) => Err(Failure::timeout()),
-        (Ok(()), Some(_), Some(pattern)) if !printer.is_done() => Err(Failure::refused(format!(
+        (Ok(()), _, Some(pattern)) if !printer.is_done() => Err(Failure::refused(format!(
             "no message came whose payload matches {pattern:?}"
         ))),
         (Ok(()), _, _) | (Err(_), Some(Stop::Signal), None) => Ok(()),

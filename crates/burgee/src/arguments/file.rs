@@ -50,6 +50,11 @@ pub(super) fn items(command: &Command, typed: &[Item]) -> Result<Vec<Item>, Fail
                 command.get_name()
             )));
         }
+        if let (Some(option), [Item::Plain(_)]) = (find(command, &name), found.as_slice())
+            && option.get_action().takes_values()
+        {
+            return Err(trouble(format!("{name} needs a value behind it")));
+        }
         all.extend(found);
     }
     Ok(all)

@@ -83,6 +83,13 @@ fn a_url_is_its_parts_at_its_place() {
 }
 
 #[test]
+fn a_later_url_takes_back_the_transport_of_an_earlier_one() {
+    let later = rewritten(&["burgee", "pub", "-L", "wss://a/x", "-L", "unix:///s", "-L", "mqtt://b"]);
+    let expected = ["--host=a", "--port=443", "--host=b", "--port=1883"];
+    assert_eq!(later.expect("understood")[2..], expected);
+}
+
+#[test]
 fn joined_values_are_values_of_every_option() {
     let done = rewritten(&["burgee", "pub", "-mx", "-Lmqtt://b/t", "--url=mqtt://c", "-m=y", "-dx"]);
     let expected = [

@@ -41,7 +41,7 @@ pub(crate) struct Transport {
     capath: Option<PathBuf>,
 
     /// Trust the authorities that the system trusts; switches TLS on (port 8883 and mqtts:// do, too)
-    #[arg(long)]
+    #[arg(long, alias = "url-speaks-tls")]
     tls_use_os_certs: bool,
 
     /// File with our own certificate, in PEM

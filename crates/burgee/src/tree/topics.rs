@@ -1,6 +1,6 @@
 //! What is known of each topic.
 //!
-//! What must hold: at most so many topics, and so many bytes of each value; what does not fit is counted.
+//! What must hold: at most so many topics, levels and bytes, whatever comes; what does not fit is counted.
 //! Deliberately absent: how it looks.
 
 use std::collections::BTreeMap;
@@ -10,6 +10,13 @@ use burgee_client::Message;
 
 /// More topics are only counted.
 const MOST: usize = 100_000;
+
+/// What is deeper stands on one line: trees are walked level by level, on the stack.
+const DEEPEST: usize = 50;
+
+/// Nodes, and bytes of their names.
+const NODES: usize = 4 * MOST;
+const NAMES: usize = 64 << 20;
 
 /// More of a value is not kept.
 const LONGEST: usize = 256;
@@ -27,6 +34,8 @@ pub(super) struct Topics {
     /// Messages on topics that had no place any more.
     pub(super) unplaced: u64,
     began: Option<Instant>,
+    nodes: usize,
+    names: usize,
 }
 
 /// A level of a topic.
@@ -55,13 +64,14 @@ impl Topics {
         self.began.get_or_insert(now);
         let topic = message.topic.as_str();
         let is_new = !self.root.holds(topic);
-        if is_new && self.count >= MOST {
+        let is_full = self.count >= MOST || self.nodes >= NODES || self.names + topic.len() > NAMES;
+        if is_new && is_full {
             self.unplaced += 1;
             return;
         }
         self.count += usize::from(is_new);
         let mut node = &mut self.root;
-        for level in topic.split('/') {
+        for level in levels(topic) {
             node.below += usize::from(is_new);
             // What the server had kept comes all at once and says nothing of how often it comes.
             if !message.retain {
@@ -69,6 +79,8 @@ impl Topics {
             }
             if !node.children.contains_key(level) {
                 node.children.insert(level.into(), Node::default());
+                self.nodes += 1;
+                self.names += level.len();
             }
             let Some(child) = node.children.get_mut(level) else {
                 return;
@@ -94,10 +106,14 @@ impl Topics {
     }
 }
 
+fn levels(topic: &str) -> impl Iterator<Item = &str> {
+    topic.splitn(DEEPEST, '/')
+}
+
 impl Node {
     fn holds(&self, topic: &str) -> bool {
         let mut node = self;
-        for level in topic.split('/') {
+        for level in levels(topic) {
             match node.children.get(level) {
                 Some(child) => node = child,
                 None => return false,
@@ -192,6 +208,14 @@ mod tests {
         let rate = |at| topics.root.rate.per_second(at, topics.age(at));
         assert!((9.0..11.0).contains(&rate(end)), "{}", rate(end));
         assert!(rate(end + Duration::from_secs(20)) < 0.01);
+    }
+
+    #[test]
+    fn a_deep_topic_ends_in_one_line() {
+        let (mut topics, now) = (Topics::default(), Instant::now());
+        topics.add(&message(&"/".repeat(60_000), true), now);
+        assert_eq!((topics.count, topics.nodes), (1, DEEPEST));
+        assert!(topics.names < 60_001);
     }
 
     #[test]
