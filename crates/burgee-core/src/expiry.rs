@@ -28,7 +28,7 @@ impl Shard {
         let due = self.now.plus_millis(self.config.session_expiry_ms);
         if let Some(session) = self.sessions.get_mut(key) {
             // Who comes and goes stands here once: where it comes up early, it is put back.
-            if session.expires.replace(due).is_none() {
+            if core::mem::replace(&mut session.expires, due) == Time::ZERO {
                 self.expiry.leaving.insert((due, key));
             }
         }
@@ -49,12 +49,13 @@ impl Shard {
             let Some(session) = self.sessions.get_mut(key) else {
                 continue;
             };
-            let expires = session.expires.filter(|_| session.conn.is_none());
-            session.expires = expires.filter(|due| *due > self.now);
-            if let Some(later) = session.expires {
+            let said = session.expires > Time::ZERO && session.conn.is_none();
+            let later = Some(session.expires).filter(|due| said && *due > self.now);
+            session.expires = later.unwrap_or(Time::ZERO);
+            if let Some(later) = later {
                 // It was back meanwhile, and has left again.
                 self.expiry.leaving.insert((later, key));
-            } else if expires.is_some() && !(session.kept.is_kept() && self.journal.has_failed()) {
+            } else if said && !(session.kept.is_kept() && self.journal.has_failed()) {
                 // After a failure of the store it would come back.
                 self.counters.sessions_expired += 1;
                 self.forget_session(key);

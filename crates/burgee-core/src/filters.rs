@@ -32,8 +32,9 @@ impl Default for Filters {
 }
 
 /// What a filter counts for in the limit of a session.
-pub(crate) fn weight(filter: TopicFilter<'_>) -> usize {
-    1 + filter.levels().count() / LEVELS
+pub(crate) fn weight(filter: TopicFilter<'_>) -> u32 {
+    // No filter has more levels than a string has bytes: 65,535.
+    1 + u32::try_from(filter.levels().count() / LEVELS).unwrap_or(u32::MAX - 1)
 }
 
 impl Filters {

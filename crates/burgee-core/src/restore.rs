@@ -80,7 +80,7 @@ impl Shard {
         };
         if let Some(session) = self.sessions.get_mut(key) {
             session.filters.insert(filter, &self.chance);
-            session.filters_weight += weight(filter);
+            session.filters_weight = session.filters_weight.saturating_add(weight(filter));
             if let Some(cursor) = cursor {
                 let (filter, qos) = (subscription.filter.clone(), subscription.qos);
                 let replays = &mut session.flow(self.config.window).replays;

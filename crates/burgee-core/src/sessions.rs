@@ -156,8 +156,8 @@ pub(crate) struct Session {
     generation: u32,
     /// It ends with its connection.
     pub(crate) clean: bool,
-    /// When it ends if its client stays away.
-    pub(crate) expires: Option<Time>,
+    /// When it ends if its client stays away; zero: that is not said. An idle session is small.
+    pub(crate) expires: Time,
     /// Rules say what may be sent to its connection.
     pub(crate) restricted: bool,
     /// CONNACK of its connection is out, and no SUBACK waits for the store: messages may follow.
@@ -175,9 +175,13 @@ pub(crate) struct Session {
     pub(crate) owner: Owner,
     pub(crate) filters: Filters,
     /// What its filters count for in the limit.
-    pub(crate) filters_weight: usize,
+    pub(crate) filters_weight: u32,
     flow: Option<Box<Flow>>,
 }
+
+/// There may be very many that are idle.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Session>() <= 128, "an idle session costs more than it did");
 
 impl Session {
     pub(crate) fn flow(&mut self, window: u16) -> &mut Flow {
@@ -269,7 +273,7 @@ impl Sessions {
             place.session = Some(Session {
                 generation,
                 clean,
-                expires: None,
+                expires: Time::ZERO,
                 restricted: false,
                 ready: false,
                 subacks: 0,

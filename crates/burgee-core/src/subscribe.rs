@@ -95,7 +95,7 @@ impl Shard {
         };
         let subscriber = key.in_shard(own, session.kept);
         let weight = weight(filter);
-        let full = session.filters_weight + weight > max_subscriptions;
+        let full = session.filters_weight.saturating_add(weight) as usize > max_subscriptions;
         if full && !session.filters.contains(filter.as_str()) {
             return Ok(code::SUBSCRIBE_FAILURE);
         }
@@ -108,7 +108,7 @@ impl Shard {
                     .is_none()
                 {
                     session.filters.insert(filter, &self.chance);
-                    session.filters_weight += weight;
+                    session.filters_weight = session.filters_weight.saturating_add(weight);
                     self.counters.shared_subscriptions += 1;
                 }
                 // A shared subscription gets no retained messages: there is no telling for which member.
@@ -120,7 +120,7 @@ impl Shard {
         // [MQTT-3.8.3-2] wildcards are supported.
         if self.shared.router.subscribe(subscriber, filter, qos).is_none() {
             session.filters.insert(filter, &self.chance);
-            session.filters_weight += weight;
+            session.filters_weight = session.filters_weight.saturating_add(weight);
         }
         if !self.shared.retained.is_empty() {
             let waiting = session.flow_if_any().map_or(0, |flow| flow.replays.len());
@@ -163,7 +163,7 @@ impl Shard {
                 // [MQTT-3.10.4-1] an equal filter goes, byte by byte; [MQTT-3.10.4-2] nothing new comes by it.
                 if unroute(&self.shared, &mut self.counters, subscriber, filter) {
                     session.filters.remove(filter.as_str());
-                    session.filters_weight -= weight(filter);
+                    session.filters_weight = session.filters_weight.saturating_sub(weight(filter));
                     if let Some(session) = kept {
                         let filter = TopicFilterBuf::from(filter);
                         self.journal.note(Op::Unsubscribed { session, filter }, self.now);
