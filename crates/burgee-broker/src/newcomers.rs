@@ -2,8 +2,8 @@
 //! not whole or wait for their verdict. All shards share one budget for it.
 //!
 //! What must hold: beyond the budget, who holds the most goes, the newest among equals, until the rest fits; nobody else
-//! pays. The sum goes over by no more than what all shards receive in one turn. Deliberately absent: closing; and what a
-//! client holds that is in, which has limits of its own.
+//! pays. The sum goes over by no more than what all shards receive from them in one turn, and what their memory is
+//! rounded up by. Deliberately absent: closing; and what a client holds that is in, which has limits of its own.
 
 use std::collections::{BTreeSet, HashMap};
 

@@ -32,6 +32,8 @@ const POOL_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes received at most from a layered connection in one turn: together with what was kept they are no more than a
 /// slice when they are unwrapped.
 const LAYERED_SLICE: usize = SLICE - FRONT;
+/// This part of what is received in one turn may come from who is not in.
+const UNFINISHED_PART: usize = 4;
 /// Steps of handshakes in one turn: each may take a millisecond of calculating.
 const HANDSHAKES: usize = 8;
 
@@ -93,6 +95,10 @@ pub(crate) struct Reader {
     pool_bytes: usize,
     /// Bytes received in one turn, all connections together.
     budget: usize,
+    /// Bytes received in this turn, or handed out again.
+    taken: usize,
+    /// Those of them that came from who is not in: they are weighed when the turn is over.
+    unfinished: usize,
 }
 
 impl Reader {
@@ -108,6 +114,27 @@ impl Reader {
             pool: Vec::new(),
             pool_bytes: 0,
             budget,
+            taken: 0,
+            unfinished: 0,
+        }
+    }
+
+    /// A turn begins.
+    fn begin(&mut self) {
+        (self.taken, self.unfinished) = (0, 0);
+    }
+
+    /// Whether more is to be received in this turn. Who is not in gets a part of it, for the sum of what they hold may grow
+    /// beyond its limit by as much.
+    const fn has_budget(&self) -> bool {
+        self.taken < self.budget && self.unfinished < self.budget / UNFINISHED_PART
+    }
+
+    /// Bytes came in, whatever becomes of them.
+    fn count(&mut self, conn: &Conn, bytes: usize) {
+        self.taken += bytes;
+        if conn.flags.any(Flags::NEWCOMER) {
+            self.unfinished += bytes;
         }
     }
 
@@ -164,7 +191,8 @@ impl Reader {
         if conn.flags.any(Flags::HAND_OUT) {
             conn.flags.clear(Flags::HAND_OUT);
             self.enqueue(key, conn);
-            if conn.tail.is_some() {
+            if let Some(tail) = conn.tail.as_deref() {
+                self.taken += tail.rest().len();
                 return Found::Tail(key);
             }
             return Found::Nothing;
@@ -183,6 +211,7 @@ impl Reader {
                 Found::Ended(key, how)
             }
             Ok(count) => {
+                self.count(conn, count);
                 // A short read means drained, unless the end of the stream is behind it.
                 if count < SLICE && !conn.flags.any(Flags::HANGUP) {
                     conn.flags.clear(Flags::READABLE);
@@ -220,6 +249,7 @@ impl Reader {
                 self.ended(key, conn, how)
             }
             Ok(count) => {
+                self.count(conn, count);
                 if count < LAYERED_SLICE && !conn.flags.any(Flags::HANGUP) {
                     conn.flags.clear(Flags::READABLE);
                 }
@@ -377,7 +407,6 @@ pub(crate) struct TurnInputs<'a> {
     /// Connections that may still be read in this turn: each at most once.
     reads_left: usize,
     handshakes_left: usize,
-    bytes_left: usize,
     mail_left: usize,
     /// The bytes that the core was handed last.
     lent: Option<Found>,
@@ -387,7 +416,8 @@ pub(crate) struct TurnInputs<'a> {
 
 impl<'a> TurnInputs<'a> {
     pub(crate) fn new(table: &'a mut Table, reader: &'a mut Reader, inbox: &'a mut Inbox, news: &'a mut News) -> Self {
-        let (reads_left, bytes_left, mail_left) = (reader.ready.len(), reader.budget, reader.budget);
+        reader.begin();
+        let (reads_left, mail_left) = (reader.ready.len(), reader.budget);
         let handshakes_left = reader.slow.len().min(HANDSHAKES);
         Self {
             table,
@@ -396,7 +426,6 @@ impl<'a> TurnInputs<'a> {
             news,
             reads_left,
             handshakes_left,
-            bytes_left,
             mail_left,
             lent: None,
             counted: None,
@@ -419,7 +448,7 @@ impl<'a> TurnInputs<'a> {
     }
 
     fn next_found(&mut self) -> Found {
-        while self.reads_left > 0 && self.bytes_left > 0 {
+        while self.reads_left > 0 && self.reader.has_budget() {
             self.reads_left -= 1;
             let Some(key) = self.reader.ready.pop_front() else {
                 break;
@@ -429,7 +458,7 @@ impl<'a> TurnInputs<'a> {
                 found @ (Found::Scratch(..) | Found::Tail(_) | Found::Ended(..)) => return found,
             }
         }
-        while self.handshakes_left > 0 && self.bytes_left > 0 {
+        while self.handshakes_left > 0 && self.reader.has_budget() {
             self.handshakes_left -= 1;
             let Some(key) = self.reader.slow.pop_front() else {
                 break;
@@ -493,7 +522,6 @@ impl Inputs for TurnInputs<'_> {
             ),
         };
         let bytes = bytes.unwrap_or_default();
-        self.bytes_left = self.bytes_left.saturating_sub(bytes.len());
         self.lent = Some(found);
         Some(Input::Bytes { conn, bytes })
     }

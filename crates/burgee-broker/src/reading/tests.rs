@@ -187,6 +187,39 @@ fn the_bytes_of_a_turn_are_bounded_and_the_ready_ones_take_turns() {
 }
 
 #[test]
+fn bytes_that_are_only_kept_count_in_a_turn_and_those_of_newcomers_for_more() {
+    const PIECE: usize = 10_000;
+    for (newcomers, least, most) in [(false, 10, 12), (true, 3, 4)] {
+        let mut bench = Bench::new(10 * PIECE);
+        let all: Vec<_> = (0..20).map(|_| bench.connect()).collect();
+        for at in 0..2 {
+            for (key, client) in &all {
+                if !newcomers {
+                    bench.conn(*key).flags.clear(Flags::NEWCOMER);
+                }
+                let mut client = client;
+                client.write_all(&[b'x'; PIECE]).unwrap();
+                bench.await_bytes(*key, PIECE);
+                bench.readable(*key, false);
+            }
+            if at == 0 {
+                // Each is at the beginning of something large.
+                while bench.reader.has_ready() {
+                    bench.turn(|_| (0, 1_000_000));
+                }
+            }
+        }
+        // The core hears of none of these, and the turn ends all the same.
+        assert_eq!(bench.turn(|_| (0, 1_000_000)), []);
+        let grown = all.iter().filter(|(key, _)| {
+            let tail = bench.table.get(*key).and_then(|conn| conn.tail.as_deref());
+            tail.is_some_and(|tail| tail.rest().len() == 2 * PIECE)
+        });
+        assert!((least..=most).contains(&grown.count()), "newcomers: {newcomers}");
+    }
+}
+
+#[test]
 fn the_end_comes_behind_all_bytes() {
     for (reset, how) in [(false, End::Finished), (true, End::Broken)] {
         let mut bench = Bench::new(1 << 20);
