@@ -8,14 +8,15 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use burgee_access::{
-    Actions, AddressRange, Effect, Glob, InvalidAction, InvalidAddress, InvalidGlob, InvalidPattern,
-    Place as RulePlace, Reply, Rule, TopicPattern, Topics, Users, parse_acl_file,
+    Actions, AddressRange, Effect, Glob, InvalidAction, InvalidAddress, InvalidPattern, Place as RulePlace, Reply,
+    Rule, TopicPattern, Topics, parse_acl_file,
 };
 
 use crate::file;
 use crate::problem::{Place, Problem};
 use crate::spec::{Kind, Spec};
 use crate::text::Text;
+use crate::whom::{self, ForSomebody, Whom, glob};
 
 /// One rule while it is read.
 #[derive(Clone, Debug)]
@@ -23,9 +24,7 @@ pub(crate) struct RuleDraft {
     allow: Option<Actions>,
     deny: Option<Actions>,
     topics: Vec<TopicPattern>,
-    users: Vec<Glob>,
-    /// Not by name: all with one, or all without.
-    kind: Users,
+    whom: Whom,
     clients: Vec<Glob>,
     addresses: Vec<AddressRange>,
     retain: Option<bool>,
@@ -35,6 +34,12 @@ pub(crate) struct RuleDraft {
     /// Where it begins.
     place: Place,
     stands: RulePlace,
+}
+
+impl ForSomebody for RuleDraft {
+    fn whom(&mut self) -> &mut Whom {
+        &mut self.whom
+    }
 }
 
 impl RuleDraft {
@@ -54,8 +59,7 @@ impl RuleDraft {
             allow: None,
             deny: None,
             topics: Vec::new(),
-            users: Vec::new(),
-            kind: Users::Everybody,
+            whom: Whom::default(),
             clients: Vec::new(),
             addresses: Vec::new(),
             retain: None,
@@ -100,13 +104,10 @@ impl RuleDraft {
         if rule.effect == Effect::Allow && self.closes {
             return wrong("denied_publish is for rules that deny", "take it out, or write deny");
         }
-        rule.users = match (&self.kind, self.users.is_empty()) {
-            (kind, true) => kind.clone(),
-            (Users::Everybody, false) => Users::Matching(self.users.clone()),
-            (Users::Anonymous | Users::Named | Users::Matching(_), false) => {
-                return wrong("a rule has both users and for_users", "keep one of them");
-            }
-        };
+        if let Some(problem) = self.whom.problem("a rule", &self.place) {
+            return Err(problem);
+        }
+        rule.users = self.whom.users();
         rule.clients.clone_from(&self.clients);
         rule.addresses.clone_from(&self.addresses);
         rule.retain = self.retain;
@@ -152,10 +153,6 @@ fn actions(before: Option<Actions>, word: &str) -> Result<Option<Actions>, Strin
     Ok(Some(before.map_or(word, |before| before | word)))
 }
 
-pub(crate) fn glob(word: &str) -> Result<Glob, String> {
-    word.parse().map_err(|error: InvalidGlob| error.to_string())
-}
-
 /// See the module.
 pub(crate) static RULE: &[Spec<RuleDraft>] = &[
     Spec::new(
@@ -193,37 +190,8 @@ pub(crate) static RULE: &[Spec<RuleDraft>] = &[
     )
     .said("all topics")
     .live(),
-    Spec::new(
-        "users",
-        Kind::Texts("a user name like dev-*", |draft: &mut RuleDraft, word| {
-            draft.users.push(glob(word)?);
-            Ok(())
-        }),
-        "",
-        "Only for these users; `*` stands for any characters.",
-    )
-    .said("everybody")
-    .live(),
-    Spec::new(
-        "for_users",
-        Kind::Choice {
-            of: &[
-                ("everybody", "with a user name or without"),
-                ("anonymous", "those without a user name"),
-                ("named", "those with one"),
-            ],
-            set: |draft: &mut RuleDraft, word| {
-                draft.kind = match word {
-                    "anonymous" => Users::Anonymous,
-                    "named" => Users::Named,
-                    _ => Users::Everybody,
-                }
-            },
-        },
-        "everybody",
-        "Whom it is for, where `users` does not say it.",
-    )
-    .live(),
+    whom::users("Only for these users; `*` stands for any characters."),
+    whom::for_users(),
     Spec::new(
         "clients",
         Kind::Texts("a client identifier like sensor-*", |draft: &mut RuleDraft, word| {

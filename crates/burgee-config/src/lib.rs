@@ -31,6 +31,7 @@ mod usage;
 mod usage_draft;
 mod value;
 mod walk;
+mod whom;
 
 pub use checked::Checked;
 pub use file::{Unreadable, read_text};

@@ -5,22 +5,19 @@
 
 use std::time::Duration;
 
-use burgee_access::{Glob, Users};
 use burgee_core::{Rate, UserLimits};
 
-use crate::access::glob;
 use crate::problem::{Place, Problem};
 use crate::spec::{Kind, Spec, UNLIMITED};
 use crate::units::{machine, millis, small};
+use crate::whom::{self, ForSomebody, Whom};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// One of them while it is read.
 #[derive(Clone, Debug)]
 pub(crate) struct LimitDraft {
-    users: Vec<Glob>,
-    /// Not by name: all with one, or all without.
-    kind: Users,
+    whom: Whom,
     connections: Option<u32>,
     messages: Option<u32>,
     message_burst: Option<u32>,
@@ -33,12 +30,17 @@ pub(crate) struct LimitDraft {
     place: Place,
 }
 
+impl ForSomebody for LimitDraft {
+    fn whom(&mut self) -> &mut Whom {
+        &mut self.whom
+    }
+}
+
 impl LimitDraft {
     /// Nothing is said yet; it begins there.
-    pub(crate) const fn at(place: Place) -> Self {
+    pub(crate) fn at(place: Place) -> Self {
         Self {
-            users: Vec::new(),
-            kind: Users::Everybody,
+            whom: Whom::default(),
             connections: None,
             messages: None,
             message_burst: None,
@@ -54,20 +56,11 @@ impl LimitDraft {
 
     /// Whether what is said fits together.
     pub(crate) fn problem(&self) -> Option<Problem> {
-        if !self.users.is_empty() && !matches!(self.kind, Users::Everybody) {
-            let what = "a limit has both users and for_users";
-            return Some(Problem::error(self.place.clone(), what, "keep one of them"));
-        }
-        None
+        self.whom.problem("a limit", &self.place)
     }
 
     /// The limits, with what holds for all where nothing is said here.
     pub(crate) fn over(&self, connections: u32, publish: Rate) -> UserLimits {
-        let users = if self.users.is_empty() {
-            self.kind.clone()
-        } else {
-            Users::Matching(self.users.clone())
-        };
         // Who gets another rate gets another burst, too: one that belongs to the rate of all would not fit.
         let burst_of_all = self.messages.is_none();
         let byte_burst_of_all = self.bytes.is_none();
@@ -87,7 +80,7 @@ impl LimitDraft {
             },
             max_packet_bytes: self.max_packet.unwrap_or(u32::MAX),
             max_subscriptions: self.max_subscriptions.unwrap_or(usize::MAX),
-            ..UserLimits::new(users)
+            ..UserLimits::new(self.whom.users())
         }
     }
 }
@@ -115,37 +108,8 @@ const fn size(key: &'static str, set: fn(&mut LimitDraft, u64), help: &'static s
 
 /// See the module.
 pub(crate) static LIMIT: &[Spec<LimitDraft>] = &[
-    Spec::new(
-        "users",
-        Kind::Texts("a user name like dev-*", |draft: &mut LimitDraft, word| {
-            draft.users.push(glob(word)?);
-            Ok(())
-        }),
-        "",
-        "For these users; `*` stands for any characters.",
-    )
-    .said("everybody")
-    .live(),
-    Spec::new(
-        "for_users",
-        Kind::Choice {
-            of: &[
-                ("everybody", "with a user name or without"),
-                ("anonymous", "those without a user name"),
-                ("named", "those with one"),
-            ],
-            set: |draft: &mut LimitDraft, word| {
-                draft.kind = match word {
-                    "anonymous" => Users::Anonymous,
-                    "named" => Users::Named,
-                    _ => Users::Everybody,
-                }
-            },
-        },
-        "everybody",
-        "Whom it is for, where `users` does not say it.",
-    )
-    .live(),
+    whom::users("For these users; `*` stands for any characters."),
+    whom::for_users(),
     count(
         "connections",
         1,
