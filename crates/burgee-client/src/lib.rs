@@ -52,6 +52,7 @@ pub use message::Message;
 pub use options::{Options, Will};
 #[cfg(feature = "tls")]
 pub use transport::{Tls, TlsVersion};
+pub use url::Scheme;
 
 /// The README works when it is pasted.
 #[cfg(doctest)]

@@ -51,26 +51,43 @@ impl Authority {
     }
 }
 
-/// How the server is reached.
+/// How the server is reached: what stands before `://`.
+///
+/// ```
+/// use burgee_client::Scheme;
+///
+/// assert_eq!((Scheme::Wss.port(), Scheme::Wss.is_secure()), (443, true));
+/// ```
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Scheme {
+pub enum Scheme {
+    /// TCP.
     Mqtt,
+    /// TLS.
     Mqtts,
+    /// WebSocket.
     Ws,
+    /// WebSocket in TLS.
     Wss,
+    /// A Unix socket.
     Unix,
 }
 
 impl Scheme {
-    pub(crate) const fn is_secure(self) -> bool {
+    /// Whether it is in TLS.
+    #[must_use]
+    pub const fn is_secure(self) -> bool {
         matches!(self, Self::Mqtts | Self::Wss)
     }
 
-    pub(crate) const fn is_web(self) -> bool {
+    /// Whether it is a WebSocket.
+    #[must_use]
+    pub const fn is_web(self) -> bool {
         matches!(self, Self::Ws | Self::Wss)
     }
 
-    pub(crate) const fn port(self) -> u16 {
+    /// The port where none is named; a Unix socket has none, and gets that of TCP.
+    #[must_use]
+    pub const fn port(self) -> u16 {
         match self {
             Self::Mqtt | Self::Unix => 1883,
             Self::Mqtts => 8883,

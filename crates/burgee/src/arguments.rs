@@ -11,9 +11,10 @@ mod file;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+use burgee_client::Scheme;
 use clap::{Arg, Command};
 
-use crate::connect::url::{Scheme, Url};
+use crate::connect::url::Url;
 use crate::failure::Failure;
 
 /// The commands that are Mosquitto's.
@@ -173,7 +174,7 @@ fn parts(url: &Url, command: &Command, args: &mut Vec<OsString>) {
         push("unix", url.host());
         return;
     }
-    let is_web = matches!(url.scheme(), Scheme::Ws | Scheme::Wss);
+    let is_web = url.scheme().is_web();
     let topic = url.topic().filter(|_| !is_web && find(command, "--topic").is_some());
     push("host", url.host());
     if is_web {
@@ -185,7 +186,7 @@ fn parts(url: &Url, command: &Command, args: &mut Vec<OsString>) {
             push(name, value);
         }
     }
-    if matches!(url.scheme(), Scheme::Mqtts | Scheme::Wss) {
+    if url.scheme().is_secure() {
         args.push(URL_TLS.into());
     }
 }

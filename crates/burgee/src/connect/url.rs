@@ -5,27 +5,7 @@
 
 use std::str::FromStr;
 
-/// How the server is reached.
-#[derive(Copy, Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Scheme {
-    Mqtt,
-    Mqtts,
-    Ws,
-    Wss,
-    Unix,
-}
-
-impl Scheme {
-    /// The port where none is named.
-    pub(crate) const fn port(self) -> u16 {
-        match self {
-            Self::Mqtt | Self::Unix => 1883,
-            Self::Mqtts => 8883,
-            Self::Ws => 80,
-            Self::Wss => 443,
-        }
-    }
-}
+use burgee_client::Scheme;
 
 /// A parsed URL. Behind `ws` and `wss` stands the path of the request where others have the topic; behind `unix`, the host
 /// is the path of the socket.
