@@ -2,8 +2,9 @@
 //! says how far each of them is durable.
 //!
 //! What must hold: batches reach the store in the order in which they were handed in; a round is one commit, whatever
-//! gathered for it, and nothing waits for a timer; reads see every batch that was handed in before them. A failure of
-//! the store is told once and never retried. Backups and tidying up go in steps that hold no round up for long.
+//! gathered for it, and nobody waits for a timer, nor for what the store does to itself behind a commit; reads see
+//! every batch that was handed in before them. A failure of the store is told once and never retried. Backups and
+//! tidying up go in steps that hold no round up for long.
 //! Deliberately absent: what is kept; shards write it, the store reads it.
 
 mod tray;
@@ -244,7 +245,7 @@ impl Rounds {
         for (shard, mut answers) in self.answers.drain(..) {
             self.hub.tell_answers(shard, &mut answers);
         }
-        Ok(())
+        store.tend()
     }
 
     fn commit(&mut self, store: &mut dyn Store, work: &mut Work) -> Result<(), Failure> {

@@ -41,6 +41,8 @@ struct Inner {
     waiting: Vec<Batch>,
     intake: Intake,
     space: Space,
+    /// A commit was made, and the log not looked after since.
+    untended: bool,
     failed: Option<Failure>,
     /// Why nothing can be read any more.
     unreadable: Option<Failure>,
@@ -97,6 +99,7 @@ impl SqliteStore {
             state,
             changes: Changes::default(),
             waiting: Vec::new(),
+            untended: false,
             failed: None,
             unreadable: None,
         };
@@ -260,6 +263,7 @@ impl Store for Shared<'_> {
         if self.inner.waiting.is_empty() {
             return Ok(());
         }
+        self.tend()?;
         let from = notices.len();
         for batch in &self.inner.waiting {
             let known = notices
@@ -283,11 +287,21 @@ impl Store for Shared<'_> {
         }
         self.inner.state.clean();
         self.inner.changes.clear();
-        // The commit is durable. Where the log cannot be tended, the next one will not be.
-        if let Err(failure) = self.inner.space.tend_log(self.conn) {
-            self.fail(failure);
-        }
+        self.inner.untended = true;
         Ok(())
+    }
+
+    fn tend(&mut self) -> Result<(), Failure> {
+        if let Some(failure) = &self.inner.failed {
+            return Err(failure.clone());
+        }
+        if !std::mem::take(&mut self.inner.untended) {
+            return Ok(());
+        }
+        self.inner
+            .space
+            .tend_log(self.conn)
+            .map_err(|failure| self.fail(failure))
     }
 
     fn recover(&mut self) -> Result<Recovered, Failure> {
@@ -347,6 +361,10 @@ impl Store for SqliteStore {
 
     fn commit(&mut self, notices: &mut Vec<Durable>) -> Result<(), Failure> {
         self.shared().commit(notices)
+    }
+
+    fn tend(&mut self) -> Result<(), Failure> {
+        self.shared().tend()
     }
 
     fn recover(&mut self) -> Result<Recovered, Failure> {

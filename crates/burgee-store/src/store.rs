@@ -1,4 +1,4 @@
-//! The port: eight verbs. See the crate's page for what holds between them.
+//! The port: nine verbs. See the crate's page for what holds between them.
 //!
 //! Whoever owns a store drives it from one thread: submit what has come, commit, hand the notices out, answer reads. A
 //! verb may wait for a device, so no shard calls one. Deliberately absent: opening and closing; engines differ there.
@@ -27,6 +27,15 @@ pub trait Store {
     /// Nothing of it is reported durable, and neither this nor any later batch will be: the same failure is returned
     /// from now on. Whether the batches of the failed commit are there shows only when the store is opened again.
     fn commit(&mut self, notices: &mut Vec<Durable>) -> Result<(), Failure>;
+
+    /// What a store does to itself behind a commit, such as copying a log. It is apart, so that whoever waits for the
+    /// commit is told first; a commit that finds it not done does it before anything else.
+    ///
+    /// # Errors
+    /// As those of a commit: what was reported durable stays so, and nothing becomes durable any more.
+    fn tend(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
 
     /// Looks through what there is. To be called first of all, once after opening; calling it again is allowed.
     ///

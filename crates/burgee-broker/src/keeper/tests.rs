@@ -44,6 +44,8 @@ struct Scripted {
     begun: Sender<()>,
     /// Its fate; once nobody is left to send one, all go well.
     fates: Receiver<Fate>,
+    /// Nothing is tended while somebody holds it.
+    tending: Arc<Mutex<()>>,
     reads_fail: bool,
 }
 
@@ -67,6 +69,11 @@ impl Store for Scripted {
             Fate::Fail => Err(Failure::new(Fault::Full, "no room")),
             Fate::Panic => panic!("as the script says"),
         }
+    }
+
+    fn tend(&mut self) -> Result<(), Failure> {
+        drop(self.tending.lock().unwrap());
+        Ok(())
     }
 
     fn bodies(&mut self, messages: &[MessageNo], out: &mut Vec<(MessageNo, Body)>) -> Result<(), Failure> {
@@ -141,6 +148,7 @@ struct Bench {
     calls: Arc<Mutex<Vec<Call>>>,
     begun: Receiver<()>,
     fates: Sender<Fate>,
+    tending: Arc<Mutex<()>>,
     shards: Vec<(Poll, Inbox)>,
     key: ReadKey,
 }
@@ -159,11 +167,13 @@ impl Bench {
             Doors::new(Vec::new(), usize::MAX, AcceptLimits::default()),
         ));
         let (calls, (begun, begins), (fates, fate)) = (Arc::default(), channel(), channel());
+        let tending = Arc::default();
         let store = Scripted {
             store: MemoryStore::new(),
             calls: Arc::clone(&calls),
             begun,
             fates: fate,
+            tending: Arc::clone(&tending),
             reads_fail,
         };
         let keeper = Keeper::start(Box::new(store), "nowhere".into(), Arc::clone(&hub), idle).unwrap();
@@ -174,6 +184,7 @@ impl Bench {
             calls,
             begun: begins,
             fates,
+            tending,
             shards: polls.into_iter().zip(inboxes).collect(),
             key: crate::restore::tests::read_key(),
         }
@@ -290,6 +301,18 @@ fn a_lone_batch_is_committed_at_once_and_its_shard_is_woken() {
     assert_eq!(bench.hear(1), "durable 1");
     bench.hears_nothing(0);
     assert_eq!(bench.end(), [Call::Submit(1, 1), Call::Commit]);
+}
+
+#[test]
+fn nobody_waits_for_what_the_store_does_to_itself() {
+    let mut bench = Bench::new(1);
+    bench.fate(Fate::Go);
+    let tending = Arc::clone(&bench.tending);
+    let tending = tending.lock().unwrap();
+    bench.hand_in(0, &[1]);
+    assert_eq!(bench.hear(0), "durable 1");
+    drop(tending);
+    assert_eq!(bench.end().iter().filter(|call| **call == Call::Commit).count(), 1);
 }
 
 #[test]
