@@ -189,6 +189,8 @@ pub enum ConnectError {
     Violation(Fault),
     /// The connection broke before CONNACK.
     Lost(End),
+    /// The outbox on disk cannot be used, so the server was not asked. In words.
+    Outbox(Arc<str>),
 }
 
 impl fmt::Display for ConnectError {
@@ -215,6 +217,7 @@ impl fmt::Display for ConnectError {
             Self::Refused(refused) => write!(f, "the server refused the connection: {refused}"),
             Self::Violation(fault) => write!(f, "the server broke the protocol: {fault}"),
             Self::Lost(end) => write!(f, "no answer to CONNECT: {end}"),
+            Self::Outbox(what) => write!(f, "the outbox on disk cannot be used: {what}"),
         }
     }
 }
@@ -228,7 +231,12 @@ impl std::error::Error for ConnectError {
             }
             Self::Violation(fault) => Some(fault),
             Self::Tls(fault) => Some(fault),
-            Self::TlsSettings(_) | Self::Upgrade { .. } | Self::Timeout(_) | Self::Refused(_) | Self::Lost(_) => None,
+            Self::TlsSettings(_)
+            | Self::Upgrade { .. }
+            | Self::Timeout(_)
+            | Self::Refused(_)
+            | Self::Lost(_)
+            | Self::Outbox(_) => None,
         }
     }
 }

@@ -108,6 +108,7 @@ impl From<ConnectError> for Failure {
             ),
             ConnectError::Timeout(_) => (FAILED, "; does an MQTT broker listen at this host and port?"),
             ConnectError::Refused(refused) => (refused.0, hint(*refused)),
+            ConnectError::Outbox(_) => (FAILED, ""),
             ConnectError::Violation(_) | ConnectError::Lost(_) => {
                 (LOST, "; does an MQTT broker listen at this host and port?")
             }

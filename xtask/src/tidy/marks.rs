@@ -2,7 +2,8 @@
 //! number in square brackets beside the line that keeps it, and a test function named after it. A number that is in no
 //! standard, or a test whose name does not match its statement, is a slip of the pen that would hide a missing proof.
 //! A mark in a file's opening words is no address: it does not say which line keeps the statement.
-//! Deliberately absent: statements of clients.
+//! The client library proves its own side: a statement with "client" in its list has a test of its name there.
+//! Deliberately absent: marks in the client library, where a test is proof enough.
 
 use super::finding::Finding;
 use super::lexer::is_word;
@@ -17,6 +18,8 @@ struct Statement {
     slug: String,
     /// A named test is wanted on the server's side.
     server: bool,
+    /// A named test is wanted on the client's side.
+    client: bool,
     line: usize,
 }
 
@@ -64,12 +67,13 @@ fn parse(text: &str) -> Result<Statements, String> {
             .and_then(toml::Value::as_array)
             .map(Vec::as_slice)
             .unwrap_or_default();
-        let server = sides.iter().any(|side| side.as_str() == Some("server"));
+        let wants = |wanted: &str| sides.iter().any(|side| side.as_str() == Some(wanted));
         statements.insert(
             field("id"),
             Statement {
                 slug: field("slug"),
-                server,
+                server: wants("server"),
+                client: wants("client"),
                 line,
             },
         );
@@ -82,7 +86,8 @@ fn parse(text: &str) -> Result<Statements, String> {
 }
 
 fn compare(statements: &Statements, rust: &[Source]) -> Vec<Finding> {
-    let (mut findings, mut marked, mut tested) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    let (mut findings, mut marked) = (Vec::new(), BTreeSet::new());
+    let (mut tested, mut tested_by_client) = (BTreeSet::new(), BTreeSet::new());
     for source in rust.iter().filter(|source| !source.path.starts_with("xtask/")) {
         for (line, id) in marks(source) {
             if !statements.contains_key(&id) {
@@ -97,7 +102,9 @@ fn compare(statements: &Statements, rust: &[Source]) -> Vec<Finding> {
             match statements.get(&id) {
                 Some(statement) if follows(&rest, &statement.slug) => {
                     // The same statement may have a test of the client's side under the same name.
-                    if !is_clients(&source.path) {
+                    if is_clients(&source.path) {
+                        tested_by_client.insert(id);
+                    } else {
                         tested.insert(id);
                     }
                 }
@@ -116,6 +123,13 @@ fn compare(statements: &Statements, rust: &[Source]) -> Vec<Finding> {
             }
         }
     }
+    let test_name = |id: &str, slug: &str| format!("{}_{slug}", id.to_lowercase().replace(['-', '.'], "_"));
+    let due = statements.iter().filter(|(_, statement)| statement.client);
+    for (id, Statement { slug, line, .. }) in due.filter(|(id, _)| !tested_by_client.contains(*id)) {
+        let what = format!("{id} ({slug}) has no named test of the client");
+        let way_out = format!("write `fn {}()` in crates/burgee-client/tests", test_name(id, slug));
+        findings.push(Finding::new("marks", STATEMENTS, *line, what, &way_out));
+    }
     let due = statements.iter().filter(|(_, statement)| statement.server);
     for (id, Statement { slug, line, .. }) in due {
         if !marked.contains(id) {
@@ -125,7 +139,7 @@ fn compare(statements: &Statements, rust: &[Source]) -> Vec<Finding> {
         }
         if !tested.contains(id) {
             let what = format!("{id} ({slug}) has no named test");
-            let way_out = format!("write `fn {}_{slug}()`", id.to_lowercase().replace(['-', '.'], "_"));
+            let way_out = format!("write `fn {}()`", test_name(id, slug));
             findings.push(Finding::new("marks", STATEMENTS, *line, what, &way_out));
         }
     }
@@ -193,6 +207,10 @@ tests = ["client"]
 "#;
 
     fn judge(files: &[(&str, &str)]) -> Vec<String> {
+        judge_all(&[files, &[OF_THE_CLIENT]].concat())
+    }
+
+    fn judge_all(files: &[(&str, &str)]) -> Vec<String> {
         let sources: Vec<Source> = files.iter().map(|(path, text)| Source::new(path, text)).collect();
         compare(&parse(LIST).unwrap(), &sources)
             .into_iter()
@@ -202,6 +220,21 @@ tests = ["client"]
 
     const MARK: (&str, &str) = ("crates/x/src/a.rs", "// [MQTT-3.1.0-1] anything else is refused\n");
     const TEST: (&str, &str) = ("tests/a.rs", "#[test]\nfn mqtt_3_1_0_1_first_packet_is_connect() {}\n");
+
+    const OF_THE_CLIENT: (&str, &str) = (
+        "crates/burgee-client/tests/c.rs",
+        "#[test]\nfn mqtt_3_1_0_10_of_the_client() {}\n",
+    );
+
+    #[test]
+    fn the_client_has_a_test_for_each_of_its_statements() {
+        assert_eq!(judge_all(&[MARK, TEST, OF_THE_CLIENT]), Vec::<String>::new());
+        let found = judge_all(&[MARK, TEST]);
+        assert_eq!(found, ["MQTT-3.1.0-10 (of_the_client) has no named test of the client"]);
+        // The server's test proves nothing of the client.
+        let elsewhere = ("tests/c.rs", OF_THE_CLIENT.1);
+        assert_eq!(judge_all(&[MARK, TEST, elsewhere]), found);
+    }
 
     #[test]
     fn a_statement_with_its_mark_and_its_test_passes() {

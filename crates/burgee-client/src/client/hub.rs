@@ -114,8 +114,8 @@ impl Hub {
         &mut self,
         options: &Options,
         mut engine: Engine<Ticket>,
-    ) -> Result<Engine<Ticket>, End> {
-        if let Some((outbox, kept)) = Outbox::open(options).await.map_err(End::OutboxFailed)? {
+    ) -> Result<Engine<Ticket>, Arc<str>> {
+        if let Some((outbox, kept)) = Outbox::open(options).await? {
             self.next_number = kept.next_number;
             engine.restore(kept, || Ticket::Restored);
             self.outbox = Some(outbox);

@@ -150,7 +150,7 @@ impl Client {
         Events { receiver, missed: 0 }
     }
 
-    /// [`Client::disconnect_within`] 30 seconds.
+    /// [`Client::disconnect_within`] 30 seconds. Cancel-safe as that is.
     ///
     /// # Errors
     /// As there.
@@ -161,7 +161,7 @@ impl Client {
     /// Ends in order: takes nothing new, waits for what is unfinished (at most `limit`, and over new connections if need be),
     /// says DISCONNECT, closes. All streams end.
     ///
-    /// Dropped before it is done, the client ends all the same.
+    /// Cancel-safe: dropped before it is done, the client ends all the same, and whoever asks again waits for the same end.
     ///
     /// # Errors
     /// [`Error::Unfinished`] says how many messages were left (with an outbox they are on disk, and the next start sends

@@ -16,7 +16,7 @@ use super::task::{Task, connect};
 use super::{COMMANDS, Client, EVENTS, State, Subscription};
 use crate::care::Overflow;
 use crate::engine::{Engine, Session};
-use crate::error::{ConnectError, Error};
+use crate::error::{ConnectError, End, Error};
 use crate::options::Options;
 
 /// A client that is not connected yet. See [`Client::prepare`].
@@ -122,7 +122,7 @@ impl Prepared {
             engine,
             options,
         } = self;
-        let engine = hub.open_outbox(&options, engine).await.map_err(ConnectError::Lost)?;
+        let engine = hub.open_outbox(&options, engine).await.map_err(ConnectError::Outbox)?;
         match connect(&options, engine).await {
             Ok((link, session_present)) => {
                 // Whoever looks at the state behind this call sees the connection.
@@ -152,7 +152,7 @@ impl Prepared {
         tokio::spawn(async move {
             match hub.open_outbox(&options, engine).await {
                 Ok(engine) => Task::new(hub, options).run(engine, Duration::ZERO).await,
-                Err(end) => hub.finish(end, 0),
+                Err(what) => hub.finish(End::OutboxFailed(what), 0),
             }
         });
         client

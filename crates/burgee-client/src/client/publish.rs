@@ -81,8 +81,8 @@ impl From<Arc<[u8]>> for Payload {
 /// # }
 /// ```
 ///
-/// Cancel-safety: dropped before it is done, the message may or may not have been taken. Who has to know uses
-/// [`Publish::send`].
+/// Not cancel-safe: dropped before it is done, the message may or may not have been taken; once it is, it goes out. Who has
+/// to know uses [`Publish::send`].
 #[must_use = "nothing is published unless it is awaited"]
 pub struct Publish<'a> {
     client: &'a Client,
@@ -193,7 +193,9 @@ impl<'a> IntoFuture for Publish<'a> {
 pub(super) type Answer = oneshot::Sender<Result<(), Error>>;
 
 /// The acknowledgement of one message, to be awaited: QoS 0 is written, PUBACK came, PUBCOMP came, on this connection or a
-/// later one. It may be dropped; the message is sent all the same.
+/// later one.
+///
+/// Cancel-safe: it may be polled by reference, put aside and awaited later. Dropped, the message is sent all the same.
 ///
 /// ```no_run
 /// # async fn example(client: burgee_client::Client) -> Result<(), burgee_client::Error> {

@@ -283,7 +283,7 @@ impl Subscription {
     /// Gives the subscription up and waits until the server has let go of it. If another stream has the same filter, the
     /// subscription stays for that one.
     ///
-    /// Dropped before it is done, it is given up all the same.
+    /// Cancel-safe: dropped before it is done, it is given up all the same.
     ///
     /// # Errors
     /// The client has ended.

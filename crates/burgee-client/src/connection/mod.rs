@@ -111,6 +111,9 @@ impl Connection {
     /// is sent again as it was, in order; else ([`Connection::session_present`] is false) messages are published anew, and the
     /// application has to subscribe again. With a clean session nothing of the old one is used.
     ///
+    /// Not cancel-safe: dropped before it is done, it takes the session with it. Who wants to give up in time sets
+    /// [`Options::connect_timeout`].
+    ///
     /// # Errors
     /// As [`Connection::connect`]; the session comes back.
     pub async fn resume(options: &Options, session: Session) -> Result<(Self, Messages), Box<NotResumed>> {
@@ -196,7 +199,7 @@ impl Connection {
 
     /// Asks for subscriptions and waits for the answer: one [`Grant`] for each filter, in order.
     ///
-    /// Dropped before it is done, the request may or may not have been sent.
+    /// Not cancel-safe: dropped before it is done, the request may or may not have been sent; its answer is ignored.
     ///
     /// # Errors
     /// No filter, an invalid one, too many for a packet, or the connection ended.
@@ -234,7 +237,7 @@ impl Connection {
 
     /// Gives subscriptions up and waits for the answer.
     ///
-    /// Dropped before it is done, the request may or may not have been sent.
+    /// Not cancel-safe: dropped before it is done, the request may or may not have been sent; its answer is ignored.
     ///
     /// # Errors
     /// As [`Connection::subscribe`].
@@ -257,7 +260,7 @@ impl Connection {
         self.ask(|waiter| Command::Unsubscribe(owned, waiter)).await?.await
     }
 
-    /// [`Connection::disconnect_within`] 30 seconds.
+    /// [`Connection::disconnect_within`] 30 seconds. Cancel-safe as that is.
     ///
     /// # Errors
     /// As there.
@@ -268,7 +271,8 @@ impl Connection {
     /// Ends the connection in order: takes nothing new, waits for what is unacknowledged (at most `limit`), says
     /// DISCONNECT, closes.
     ///
-    /// Dropped before it is done, the connection ends all the same.
+    /// Cancel-safe: dropped before it is done, the connection ends all the same, and whoever asks again waits for the same
+    /// end.
     ///
     /// # Errors
     /// Something stayed unacknowledged, or the connection broke before.
@@ -287,7 +291,7 @@ impl Connection {
 
     /// Waits for the end of the connection and says why it ended.
     ///
-    /// Cancel-safe.
+    /// Cancel-safe: it may be asked again, and by many.
     pub async fn ended(&self) -> End {
         self.ending().await.end
     }
@@ -381,7 +385,9 @@ pub enum Grant {
     Refused,
 }
 
-/// The acknowledgement of one message, to be awaited: QoS 0 is written, PUBACK came, PUBCOMP came. It may be dropped.
+/// The acknowledgement of one message, to be awaited: QoS 0 is written, PUBACK came, PUBCOMP came.
+///
+/// Cancel-safe: it may be polled by reference, put aside and awaited later. Dropped, the message is sent all the same.
 ///
 /// If the connection ends first, it fails. In a session that is kept the message is sent again all the same when the
 /// session is resumed.
@@ -440,6 +446,8 @@ impl Messages {
     }
 
     /// Waits for the end of the connection and says why it ended. The session can be resumed if it was not clean.
+    ///
+    /// Not cancel-safe: dropped before it is done, it takes the session with it.
     pub async fn finish(mut self) -> (End, Option<Session>) {
         self.current = None;
         self.arrived.close();

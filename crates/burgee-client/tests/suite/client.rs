@@ -2,14 +2,9 @@
 
 use std::pin::pin;
 
-use super::support::{Server, bytes, soon};
+use super::support::{Server, bytes, is_ready, leave, soon};
 use burgee_client::{Client, End, Error, Event, Options, QoS, State, Subscription};
 use tokio::task::yield_now;
-
-/// Whether a future is ready now.
-async fn is_ready<F: Future + Unpin>(future: &mut F) -> bool {
-    tokio::select! { biased; _ = future => true, () = yield_now() => false }
-}
 
 pub(crate) async fn subscribe(
     client: &Client,
@@ -64,7 +59,7 @@ async fn receipts_are_awaited_in_any_order() {
 #[tokio::test]
 async fn what_is_invalid_is_refused_at_once() {
     let server = Server::start().await;
-    let (client, mut peer) = server.client(server.quick()).await;
+    let (client, peer) = server.client(server.quick()).await;
     for topic in ["", "a/+", "a\0"] {
         assert!(
             matches!(client.publish(topic, "").await, Err(Error::Invalid(_))),
@@ -77,8 +72,7 @@ async fn what_is_invalid_is_refused_at_once() {
     }
     let refused = Client::prepare(Options::new("h", 1).password("without a name"));
     assert!(refused.is_err());
-    let (done, ()) = tokio::join!(soon("the end", client.disconnect()), peer.expect(&["E0 00"]));
-    done.unwrap();
+    leave(client.disconnect(), peer).await;
 }
 
 #[tokio::test]
@@ -252,8 +246,7 @@ async fn a_send_that_is_dropped_before_it_is_taken_publishes_nothing() {
         assert_eq!(peer.packet_bytes().await, [0x32, 6, 0, 1, b't', high, low, b'x']);
         peer.send_bytes(&[0x40, 2, high, low]).await;
     }
-    peer.expect(&["E0 00"]).await;
-    soon("the end", end).await.unwrap().unwrap();
+    leave(async { end.await.unwrap() }, peer).await;
 }
 
 #[tokio::test]

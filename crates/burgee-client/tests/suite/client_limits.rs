@@ -1,7 +1,7 @@
 //! What waits, where it waits, and what happens when it is too much.
 
 use super::client::subscribe;
-use super::support::{CONNACK, Server, soon};
+use super::support::{CONNACK, Server, leave, soon};
 use burgee_client::{Client, Error, Options, Overflow, QoS, QueueLimit};
 use tokio::task::yield_now;
 
@@ -70,8 +70,7 @@ async fn without_a_connection_publishing_waits_by_default() {
         let [high, low] = number.to_be_bytes();
         assert_eq!(peer.packet_bytes().await, [0x30, 5, 0, 1, b't', high, low]);
     }
-    peer.expect(&["E0 00"]).await;
-    soon("the end", sender).await.unwrap().unwrap();
+    leave(async { sender.await.unwrap() }, peer).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Sections 3.1, 3.2 and 3.14: CONNECT byte by byte, CONNACK and its refusals, keep alive, DISCONNECT.
 
-use super::support::{CONNACK, RESUMED, Server, pair, soon};
+use super::support::{CONNACK, RESUMED, Server, leave, pair, soon};
 use burgee_client::connection::Connection;
 use burgee_client::{ConnectError, End, Error, Invalid, Options, QoS, Refused, Version, Will};
 use std::time::Duration;
@@ -253,9 +253,8 @@ async fn mqtt_3_2_2_5_error_connack_then_close() {
 
 #[tokio::test]
 async fn mqtt_3_14_1_1_disconnect_flags() {
-    let (client, _messages, mut peer) = pair().await;
-    client.disconnect().await.unwrap();
-    peer.expect(&["E0 00"]).await;
+    let (client, _messages, peer) = pair().await;
+    leave(client.disconnect(), peer).await;
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Sections 1.5, 2, 4.7 and 4.8: strings, first bytes, identifiers, topics, violations.
 
-use super::support::{CONNACK, Server, closes, pair, sends_nothing, soon};
-use burgee_client::{ConnectError, Error, Invalid, InvalidTopic, Options, QoS, Will};
+use super::support::{CONNACK, Server, closes, leave, pair, sends_nothing, soon};
+use burgee_client::{Client, ConnectError, Error, Invalid, InvalidTopic, Options, QoS, Will};
 
 const ILL_FORMED: [&str; 6] = ["ED A0 80", "C0 AF", "E0 80 AF", "F4 90 80 80", "80", "FE"];
 
@@ -75,8 +75,7 @@ async fn mqtt_2_2_2_1_reserved_flags_as_in_the_table() {
     gone.unwrap();
     peer.expect(&["C0 00"]).await;
     peer.send("D0 00").await;
-    client.disconnect().await.unwrap();
-    peer.expect(&["E0 00"]).await;
+    leave(client.disconnect(), peer).await;
 }
 
 #[tokio::test]
@@ -233,6 +232,47 @@ async fn a_packet_above_the_limit_closes_before_it_has_come() {
     peer.send("30 65").await;
     peer.ended().await;
     assert!(client.ended().await.to_string().contains("maximum packet size"));
+}
+
+#[tokio::test]
+async fn mqtt_7_0_0_2_no_extension_is_required() {
+    // A server that knows the standard's packets and nothing else, and a client as it is without any setting of ours.
+    let server = Server::start().await;
+    let options = Options::new("127.0.0.1", server.port()).client_id("c");
+    let script = async {
+        let mut peer = server.accept().await;
+        peer.expect(&["10 0D 00 04 4D 51 54 54 04 02 00 3C 00 01 63"]).await;
+        peer.send(CONNACK).await;
+        peer.expect(&["82 06 00 01 00 01 74 02"]).await;
+        peer.send("90 03 00 01 02").await;
+        peer.expect(&[
+            "30 04 00 01 74 30",
+            "32 06 00 01 74 00 02 31",
+            "34 06 00 01 74 00 03 32",
+        ])
+        .await;
+        peer.send("30 04 00 01 74 30 40 02 00 02 50 02 00 03").await;
+        peer.expect(&["62 02 00 03"]).await;
+        peer.send("70 02 00 03").await;
+        peer
+    };
+    let conversation = async {
+        let client = Client::connect(options).await.unwrap();
+        let mut stream = client.subscribe("t", QoS::ExactlyOnce).await.unwrap();
+        let send = |payload: &'static str, qos| client.publish("t", payload).qos(qos).into_future();
+        let (zero, one, two) = tokio::join!(
+            send("0", QoS::AtMostOnce),
+            send("1", QoS::AtLeastOnce),
+            send("2", QoS::ExactlyOnce)
+        );
+        zero.and(one).and(two).unwrap();
+        assert_eq!(stream.next().await.unwrap().text(), Some("0"));
+        // The stream goes with the client, not before it.
+        (client, stream)
+    };
+    let ((client, _stream), peer) =
+        soon("a conversation", Box::pin(async { tokio::join!(conversation, script) })).await;
+    leave(client.disconnect(), peer).await;
 }
 
 #[tokio::test]

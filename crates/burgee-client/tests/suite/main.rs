@@ -11,6 +11,7 @@
 
 #[cfg(feature = "blocking")]
 mod blocking;
+mod cancel;
 mod client;
 mod client_cuts;
 mod client_limits;
@@ -18,6 +19,8 @@ mod connect;
 mod data;
 #[cfg(feature = "outbox")]
 mod outbox;
+#[cfg(feature = "outbox")]
+mod outbox_disk;
 mod publish;
 mod requests;
 mod session;

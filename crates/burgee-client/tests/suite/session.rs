@@ -1,6 +1,6 @@
 //! Sessions over more than one connection: 3.1.2, 3.2.2, 4.1, 4.4, 4.6.
 
-use super::support::{CONNACK, Peer, RESUMED, Server, soon};
+use super::support::{CONNACK, Peer, RESUMED, Server, leave, soon};
 use burgee_client::connection::{Connection, Messages, Session};
 use burgee_client::{ConnectError, Invalid, Options, QoS};
 
@@ -94,8 +94,7 @@ async fn resend() {
     peer.expect(&["62 02 00 03"]).await;
     peer.send("70 02 00 03 40 02 00 04").await;
     soon("PUBACK", receipt).await.unwrap();
-    client.disconnect().await.unwrap();
-    peer.expect(&["E0 00"]).await;
+    leave(client.disconnect(), peer).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A server that follows its script: it sends bytes and looks at bytes, all written in hexadecimal.
 //! Every wait is bounded, so a client that does not do its part fails the test instead of hanging it.
 
+use std::fmt::Debug;
 use std::future::Future;
 use std::time::Duration;
 
@@ -18,6 +19,11 @@ pub(crate) async fn soon<T>(what: &str, future: impl IntoFuture<Output = T>) -> 
     timeout(Duration::from_secs(20), future)
         .await
         .unwrap_or_else(|_| panic!("no end: {what}"))
+}
+
+/// Whether a future is ready now.
+pub(crate) async fn is_ready<F: Future + Unpin>(future: &mut F) -> bool {
+    tokio::select! { biased; _ = future => true, () = tokio::task::yield_now() => false }
 }
 
 pub(crate) fn bytes(hex: &str) -> Vec<u8> {
@@ -173,6 +179,16 @@ impl Peer {
     }
 }
 
+/// The client leaves in order, and the server closes behind its DISCONNECT.
+pub(crate) async fn leave<E: Debug>(disconnect: impl Future<Output = Result<(), E>>, mut peer: Peer) {
+    let (done, ()) = tokio::join!(soon("the end", disconnect), async {
+        peer.expect(&["E0 00"]).await;
+        peer.ended().await;
+        peer.cut();
+    });
+    done.expect("a clean end");
+}
+
 /// The server sends `hex`: the client closes without an answer, delivers nothing, and names `statement`.
 pub(crate) async fn closes(hex: &str, statement: &str) {
     let (client, mut messages, mut peer) = pair().await;
@@ -187,15 +203,10 @@ pub(crate) async fn closes(hex: &str, statement: &str) {
 
 /// What the client asks for is refused before a byte is sent: the server sees only the end.
 pub(crate) async fn sends_nothing<F: Future<Output = bool>>(refused: impl FnOnce(Connection) -> F) {
-    let (client, _messages, mut peer) = pair().await;
+    let (client, _messages, peer) = pair().await;
     assert!(
         soon("the answer is immediate", refused(client.clone())).await,
         "this has to be refused"
     );
-    let (done, ()) = tokio::join!(soon("it ends", client.disconnect()), async {
-        peer.expect(&["E0 00"]).await;
-        peer.ended().await;
-        peer.cut();
-    });
-    done.expect("a clean end");
+    leave(client.disconnect(), peer).await;
 }

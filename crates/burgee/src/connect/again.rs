@@ -46,7 +46,7 @@ impl Waits {
 /// Whether trying again may help.
 pub(crate) const fn is_passing(error: &ConnectError) -> bool {
     match error {
-        ConnectError::Invalid(_) | ConnectError::TlsSettings(_) => false,
+        ConnectError::Invalid(_) | ConnectError::TlsSettings(_) | ConnectError::Outbox(_) => false,
         ConnectError::Refused(Refused(code)) => *code == 3,
         ConnectError::Resolve { .. }
         | ConnectError::Unreachable { .. }
