@@ -78,6 +78,8 @@ pub(crate) struct Newcomer {
     pub(crate) verdict: Option<Verdict>,
     /// Its CONNECT is not looked at before, or was not.
     pub(crate) waits: Option<Time>,
+    /// When its time for CONNECT is over.
+    pub(crate) due: Time,
 }
 
 /// How far a connection has come.

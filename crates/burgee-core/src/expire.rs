@@ -4,7 +4,7 @@
 //! [MQTT-3.1.2-24]; one that we do not read for a reason of our own is not held responsible for its silence.
 //! Deliberately absent: work for each packet. A deadline that moved meanwhile is looked up when the old one comes up.
 
-use crate::conns::Hold;
+use crate::conns::{Conn, Hold, State};
 use crate::io::{CloseMode, ConnKey, Effects, Inputs, Reason};
 use crate::state::Shard;
 
@@ -18,7 +18,14 @@ impl Shard {
                 break;
             }
             self.awaiting.pop_front();
-            if self.conns.get(conn).is_some_and(|conn| conn.open().is_none()) {
+            if let Some(State::Awaiting(newcomer)) = self.conns.get(conn).map(Conn::state) {
+                if newcomer.due > self.now {
+                    // It had to wait: not for its own sake is it late.
+                    let due = newcomer.due;
+                    let place = self.awaiting.partition_point(|(other, _)| *other <= due);
+                    self.awaiting.insert(place, (due, conn));
+                    continue;
+                }
                 self.counters.timeouts += 1;
                 self.close(conn, Reason::ConnectTimeout, CloseMode::AfterFlush, fx);
             }

@@ -151,9 +151,12 @@ impl Shard {
         if rules.slow_ms == 0 {
             return false;
         }
-        // It grows, and ends in time for CONNECT not to be late for that reason.
+        // It grows. That it waits is our doing: its time for CONNECT does not end meanwhile, nor right behind that.
         let doubled = rules.slow_ms.saturating_mul(1 << (count - rules.takeovers).min(16));
-        newcomer.waits = Some(now.plus_millis(doubled.min(self.config.connect_timeout_ms / 2)));
+        let half = self.config.connect_timeout_ms / 2;
+        let until = now.plus_millis(doubled.min(half));
+        newcomer.waits = Some(until);
+        newcomer.due = newcomer.due.max(until.plus_millis(half));
         true
     }
 }

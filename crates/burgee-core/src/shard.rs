@@ -101,6 +101,7 @@ impl Shard {
                     address,
                     verdict: None,
                     waits: None,
+                    due: self.now.plus_millis(self.config.connect_timeout_ms),
                 };
                 self.accepted(conn, newcomer, fx);
             }
@@ -121,11 +122,10 @@ impl Shard {
     }
 
     fn accepted(&mut self, conn: ConnKey, newcomer: Newcomer, fx: &mut Effects) {
+        self.awaiting.push_back((newcomer.due, conn));
         self.conns.insert(conn, newcomer);
         fx.outboxes.open(conn);
         self.counters.connections += 1;
-        self.awaiting
-            .push_back((self.now.plus_millis(self.config.connect_timeout_ms), conn));
     }
 
     /// Decodes and acts on packet after packet. Returns how many bytes are done with and how many are needed in all.

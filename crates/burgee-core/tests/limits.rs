@@ -316,3 +316,32 @@ fn a_fight_over_an_identifier_is_told_once_and_slowed_if_the_operator_wants_it()
         assert_eq!(world.counters().fights, 1);
     }
 }
+
+#[test]
+fn who_waits_in_a_fight_is_let_in_however_late_its_login_was_judged() {
+    let fights = Fights {
+        takeovers: 1,
+        within_ms: 60_000,
+        slow_ms: 60_000,
+    };
+    let policy = Policy {
+        listeners: vec![asking()],
+        fights,
+        ..Policy::default()
+    };
+    let mut world = world(1, policy);
+    // Of the 10 seconds for CONNECT 7 pass before the answer; then it waits for 5.
+    let mut judged_late = |late| {
+        let client = world.open_on(0, "192.0.2.1");
+        world.send(client, &connect("both", CLEAN));
+        world.pass(late);
+        let (_, ask) = world.asks.pop().unwrap();
+        world.answer(&ask, Verdict::Admitted(Admission::default()));
+        world.pass(5_100);
+        assert_eq!(world.recv(client), [0x20, 2, 0, 0], "{late}");
+        client
+    };
+    let holder = judged_late(0);
+    let newcomer = judged_late(7_000);
+    assert!(world.is_closed(holder) && !world.is_closed(newcomer));
+}
