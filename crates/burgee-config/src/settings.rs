@@ -72,6 +72,15 @@ impl Setting {
         Self::new(format!("{prefix}{}", spec.key), value, Origin::Default, spec.reload)
     }
 
+    /// Of listeners and the like the key is the kind, its name in quotes, and the key in the table: the entry, and that key.
+    fn in_entry(&self) -> Option<(&str, &str)> {
+        self.key.rsplit_once("\" ")
+    }
+
+    fn entry(&self) -> Option<&str> {
+        self.in_entry().map(|(entry, _)| entry)
+    }
+
     /// The value as it could be written in the file; of a secret only that there is one.
     #[must_use]
     pub fn shown(&self) -> &str {
@@ -158,8 +167,7 @@ impl Settings {
     pub fn show(&self) -> String {
         let (mut page, mut table) = (String::new(), String::new());
         for setting in &self.list {
-            // Of listeners and the like the key is the kind, its name in quotes, and the key in the table.
-            let (heading, key) = match setting.key.rsplit_once("\" ") {
+            let (heading, key) = match setting.in_entry() {
                 Some((entry, key)) => (entry.to_owned(), key),
                 None => (String::new(), &*setting.key),
             };
@@ -203,7 +211,7 @@ impl Settings {
                     key: now.key.clone(),
                     old: before.map(|before| before.shown().to_owned()),
                     new: Some(now.shown().to_owned()),
-                    reload: now.reload,
+                    reload: self.counts(now),
                 });
             }
         }
@@ -213,7 +221,7 @@ impl Settings {
                 key: gone.key.clone(),
                 old: Some(gone.shown().to_owned()),
                 new: None,
-                reload: gone.reload,
+                reload: new.counts(gone),
             });
         }
         if !self.rules().eq(new.rules()) {
@@ -234,6 +242,17 @@ impl Settings {
             }));
         }
         changes
+    }
+
+    /// When a setting counts that is different here. A listener comes or goes at a reload, with all that is said of it.
+    fn counts(&self, setting: &Setting) -> Reload {
+        let entry = setting.entry();
+        let is_here = |entry| self.list.iter().any(|other| other.entry() == Some(entry));
+        if entry.is_none_or(is_here) {
+            setting.reload
+        } else {
+            Reload::Live
+        }
     }
 
     fn rules(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -291,5 +310,30 @@ mod tests {
             .map(ToString::to_string)
             .collect();
         assert_eq!(told, ["late: 1 -> 2"]);
+    }
+
+    #[test]
+    fn a_listener_that_comes_or_goes_needs_no_restart_for_what_is_said_of_it() {
+        let listeners = |all: &[(&str, &str)]| {
+            let mut settings = Settings::default();
+            for (url, mode) in all {
+                let mut set = |key, value: &str, reload| {
+                    let key = format!("listener \"{url}\" {key}");
+                    settings.set(Setting::new(key, value.to_owned(), Origin::Default, reload));
+                };
+                set("url", url, Reload::Live);
+                set("mode", mode, Reload::Restart);
+            }
+            settings
+        };
+        let old = listeners(&[("tcp://a", "1"), ("unix://b", "1")]);
+        let new = listeners(&[("unix://b", "2"), ("tcp://c", "1")]);
+        let changes = old.changes(&new);
+        let late: Vec<&str> = changes
+            .iter()
+            .filter(|change| change.reload == Reload::Restart)
+            .map(|change| &*change.key)
+            .collect();
+        assert_eq!((changes.len(), late), (5, vec!["listener \"unix://b\" mode"]));
     }
 }
