@@ -1,7 +1,7 @@
 //! Access rules of a world: as the broker is given them, and as the oracle reads them.
 //!
 //! What must hold: the oracle's reading is the definition, a list from top to bottom, and shares no code with the compiled
-//! rules. Deliberately absent: users; nobody in these worlds has a name but the client identifier.
+//! rules. Deliberately absent: which users there are; see `house`.
 
 use std::sync::Arc;
 
@@ -22,6 +22,15 @@ pub enum Wish {
     Receive,
 }
 
+/// Who wants something.
+#[derive(Copy, Clone, Debug)]
+pub struct Who<'a> {
+    /// The client identifier.
+    pub client: &'a str,
+    /// The user name, proven.
+    pub user: Option<&'a str>,
+}
+
 /// One rule.
 #[derive(Clone, Debug)]
 struct Clause {
@@ -29,6 +38,8 @@ struct Clause {
     wishes: Vec<Wish>,
     /// `None`: everybody.
     client: Option<String>,
+    /// `None`: everybody, with a user name or without.
+    user: Option<String>,
     /// `None`: all topics.
     filter: Option<&'static str>,
     most: QoS,
@@ -63,13 +74,25 @@ impl Law {
         Self { clauses }
     }
 
+    /// Some of its rules are for one of so many users.
+    pub fn name_users(&mut self, rng: &mut Rng, users: u64) {
+        for clause in self
+            .clauses
+            .iter_mut()
+            .flatten()
+            .filter(|clause| clause.filter.is_some())
+        {
+            clause.user = rng.percent(35).then(|| format!("u{}", rng.below(users)));
+        }
+    }
+
     /// The QoS up to which something is allowed. `None`: it is not.
     #[must_use]
-    pub fn allows(&self, client: &str, wish: Wish, name: &str) -> Option<QoS> {
+    pub fn allows(&self, who: Who<'_>, wish: Wish, name: &str) -> Option<QoS> {
         let Some(clauses) = &self.clauses else {
             return Some(QoS::ExactlyOnce);
         };
-        let clause = clauses.iter().find(|clause| clause.fits(client, wish, name))?;
+        let clause = clauses.iter().find(|clause| clause.fits(who, wish, name))?;
         clause.allows.then_some(clause.most)
     }
 
@@ -98,6 +121,7 @@ impl Clause {
             allows: true,
             wishes: Vec::new(),
             client: None,
+            user: None,
             filter: None,
             most: QoS::ExactlyOnce,
         }
@@ -119,19 +143,21 @@ impl Clause {
                 ])
                 .clone(),
             client,
+            user: None,
             filter: rng.percent(95).then(|| *rng.pick(&FILTERS)),
             most: *rng.pick(&[QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce, QoS::ExactlyOnce]),
         }
     }
 
-    fn fits(&self, client: &str, wish: Wish, name: &str) -> bool {
+    fn fits(&self, who: Who<'_>, wish: Wish, name: &str) -> bool {
         let wanted = self.wishes.is_empty() || self.wishes.contains(&wish);
-        let here = self.client.as_deref().is_none_or(|only| only == client);
+        let here = self.client.as_deref().is_none_or(|only| only == who.client)
+            && (self.user.is_none() || self.user.as_deref() == who.user);
         wanted
             && here
             && self
                 .filter
-                .is_none_or(|filter| covers(&filter.replace("%c", client), name))
+                .is_none_or(|filter| covers(&filter.replace("%c", who.client), name))
     }
 
     fn to_rule(&self, line: u32) -> Rule {
@@ -154,6 +180,9 @@ impl Clause {
             rule.effect = Effect::Deny;
         }
         rule.clients = self.client.iter().filter_map(|client| client.parse().ok()).collect();
+        if let Some(user) = self.user.as_ref().and_then(|user| user.parse().ok()) {
+            rule.users = Users::Matching(vec![user]);
+        }
         rule.max_qos = self.most;
         rule
     }

@@ -6,6 +6,7 @@
 
 pub mod actor;
 pub mod disk;
+pub mod house;
 pub mod law;
 pub mod net;
 pub mod oracle;

@@ -3,10 +3,13 @@
 //! What must hold: small simple worlds are frequent, because they are easy to read; large and cruel ones happen.
 //! Deliberately absent: what the clients do; see `actor`.
 
+use std::sync::Arc;
+
 use burgee_core::{Config, Rate};
 use burgee_protocol::session::{Policy, QueueLimits};
 
 use crate::disk::DiskSettings;
+use crate::house::House;
 use crate::law::Law;
 use crate::net::NetSettings;
 use crate::rng::Rng;
@@ -58,12 +61,16 @@ pub struct Scenario {
     pub laws: Vec<(u64, Law)>,
     /// How fast each client may publish, in all laws but the last.
     pub rate: Option<Rate>,
+    /// Users, and what the settings limit. None: everybody may come in, and nothing is reloaded but the laws.
+    pub house: Option<Arc<House>>,
 }
 
 /// Worlds with access rules, in percent of those that can have some.
 const LAWFUL: u64 = 60;
 /// Worlds where publishing has a rate, in percent of those with access rules.
 const RATED: u64 = 40;
+/// Worlds with users, in percent of those that can have some.
+const HOUSED: u64 = 40;
 /// Durable worlds, in percent.
 const DURABLE: u64 = 50;
 
@@ -109,6 +116,7 @@ impl Scenario {
             downtime: 0,
             laws: Vec::new(),
             rate: None,
+            house: None,
         }
     }
 
@@ -156,6 +164,41 @@ impl Scenario {
         self
     }
 
+    /// Gives the world users, or not. `rng` is a chance of its own. A restart would find the settings that it began with.
+    #[must_use]
+    pub fn with_house(mut self, rng: &mut Rng) -> Self {
+        let fails = self.disk.as_ref().is_some_and(|disk| disk.fails.is_some());
+        if fails || !self.crashes.is_empty() || !rng.percent(HOUSED) {
+            return self;
+        }
+        let mut times: Vec<u64> = self.laws.iter().map(|(at, _)| *at).collect();
+        if times.is_empty() {
+            times = (0..rng.size(0, 5)).map(|_| rng.below(self.busy_ms)).collect();
+            times.extend([0, self.busy_ms]);
+            times.sort_unstable();
+        }
+        // Where the store makes a CONNECT wait, a fight cannot be told from that.
+        let fights = self.disk.is_none() || self.config.store_bytes > 1 << 20;
+        let house = House::draw(rng, self.devices, &times, fights);
+        for (_, law) in &mut self.laws {
+            law.name_users(rng, crate::house::USERS);
+        }
+        self.house = Some(Arc::new(house));
+        if let Some(config) = self.edition(0) {
+            self.config = config;
+        }
+        self
+    }
+
+    /// The settings from an edition on.
+    #[must_use]
+    pub fn edition(&self, number: usize) -> Option<Config> {
+        let (_, edition) = self.house.as_ref()?.editions.get(number)?;
+        let law = self.laws.get(number).map_or_else(Law::default, |(_, law)| law.clone());
+        let rate = self.rate.filter(|_| number + 1 < self.laws.len());
+        Some(edition.to_config(&self.config, &law.to_policy(rate), rate))
+    }
+
     /// The same world, but small: with a disk, without a crash of its own, and short.
     #[must_use]
     pub fn made_small(mut self) -> Self {
@@ -188,7 +231,7 @@ impl Scenario {
     /// Whether hooligans use the names of devices. A client of MQTT 3.1 cannot learn that its session was taken.
     #[must_use]
     pub const fn robs(&self) -> bool {
-        self.hooligans > 0 && self.old_clients == 0
+        self.hooligans > 0 && self.old_clients == 0 && self.house.is_none()
     }
 
     /// The largest packet that a world's clients send, roughly.

@@ -8,6 +8,7 @@ mod crash;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use burgee_core::io::Reload;
 use burgee_core::{Config, Counters, Shared};
 
 use crate::actor::{Device, Hooligans};
@@ -16,7 +17,7 @@ use crate::net::{Event, LinkId, Net, Way};
 use crate::oracle::{Oracle, Rules, Tally, Verdict};
 use crate::rng::Rng;
 use crate::scenario::Scenario;
-use crate::shell::{Post, Shell};
+use crate::shell::{Order, Post, Shell};
 use crate::trace::Trace;
 
 /// Time for the world to become quiet, in milliseconds.
@@ -60,6 +61,7 @@ pub fn run(seed: u64, told: bool) -> Story {
     let mut rng = Rng::new(seed);
     let scenario = Scenario::draw(&mut rng).with_disk(&mut Rng::new(!seed));
     let scenario = scenario.with_laws(&mut Rng::new(seed ^ 0x1A3D));
+    let scenario = scenario.with_house(&mut Rng::new(seed ^ 0x0D00_4B00));
     tell(World::new((seed, told), scenario, rng), seed)
 }
 
@@ -153,7 +155,10 @@ impl World {
             .map(|number| Device::new(number, &scenario, &mut rng))
             .collect();
         let victims = if scenario.robs() { scenario.devices } else { 0 };
-        let hooligans = Hooligans::new(scenario.hooligans, scenario.pace_ms, victims, config.shards, &mut rng);
+        let mut hooligans = Hooligans::new(scenario.hooligans, scenario.pace_ms, victims, config.shards, &mut rng);
+        if let Some(house) = &scenario.house {
+            hooligans.impersonate(house.users.clone());
+        }
         let rules = Rules {
             window: usize::from(config.window),
             connect_timeout: config.connect_timeout_ms,
@@ -173,6 +178,7 @@ impl World {
             durable: scenario.disk.is_some(),
             rate: scenario.rate,
         };
+        let house = scenario.house.clone();
         let laws = scenario.laws.iter().map(|(_, law)| law.clone()).collect();
         let post = Post::new(config.shards, scenario.mail_ms, scenario.mail_slot);
         // A chance of its own: what happens to the clients does not depend on it.
@@ -201,7 +207,7 @@ impl World {
             shells,
             devices,
             hooligans,
-            oracle: Oracle::new(rules, laws),
+            oracle: Oracle::new(rules, laws, house),
             owners: Vec::new(),
         }
     }
@@ -210,15 +216,7 @@ impl World {
         for shell in &mut self.shells {
             shell.wake_soon(&mut self.net);
         }
-        let last = self.scenario.laws.len().saturating_sub(1);
-        for (number, (at, law)) in self.scenario.laws.iter().enumerate().skip(1) {
-            let rate = self.scenario.rate.filter(|_| number < last);
-            for shell in &mut self.shells {
-                // Not everywhere at once.
-                let at = at + self.rng.range(0, 3);
-                shell.obey(at, number, law.to_policy(rate), &mut self.net);
-            }
-        }
+        self.plan_orders();
         for device in &mut self.devices {
             device.plan(&mut self.net);
         }
@@ -232,6 +230,35 @@ impl World {
         self.audit()?;
         self.watch()?;
         self.end()
+    }
+
+    /// When other rules or other settings come into force, and which.
+    fn plan_orders(&mut self) {
+        let scenario = &self.scenario;
+        let last = scenario.laws.len().saturating_sub(1);
+        let mut orders: Vec<(u64, usize, Order)> = Vec::new();
+        if let Some(house) = &scenario.house {
+            for (number, (at, _)) in house.editions.iter().enumerate().skip(1) {
+                let banned = house.banned(number);
+                let reload = scenario.edition(number).map(|config| Reload {
+                    config: Arc::new(config),
+                    banned,
+                });
+                orders.extend(reload.map(|reload| (*at, number, Order::Reload(Arc::new(reload)))));
+            }
+        } else {
+            for (number, (at, law)) in scenario.laws.iter().enumerate().skip(1) {
+                let rate = scenario.rate.filter(|_| number < last);
+                orders.push((*at, number, Order::Policy(law.to_policy(rate))));
+            }
+        }
+        for (at, number, order) in orders {
+            for shell in &mut self.shells {
+                // Not everywhere at once.
+                let at = at + self.rng.range(0, 3);
+                shell.obey(at, number, order.clone(), &mut self.net);
+            }
+        }
     }
 
     /// Trouble ends, everybody comes back, everything is finished.
@@ -527,6 +554,9 @@ mod tests {
             |tally: &Tally| tally.violations,
             |tally: &Tally| tally.timeouts,
             |tally: &Tally| tally.forbidden,
+            |tally: &Tally| tally.dismissed,
+            |tally: &Tally| tally.fights,
+            |tally: &Tally| tally.refused,
             |tally: &Tally| tally.crashes,
             |tally: &Tally| tally.recovered_messages,
         ] {

@@ -9,6 +9,7 @@ use burgee_codec::QoS;
 use super::habits::{self, Habits};
 use super::memory::Memory;
 use super::packet::{self, Hello};
+use crate::house::PASSWORD;
 use crate::net::{Event, Finish, LinkId, Net, Way};
 use crate::rng::Rng;
 use crate::scenario::Scenario;
@@ -33,6 +34,7 @@ pub(super) enum Place {
 pub struct Device {
     number: usize,
     pub(super) name: String,
+    user: Option<String>,
     pub(super) habits: Habits,
     pub(super) rng: Rng,
     pub(super) place: Place,
@@ -76,6 +78,10 @@ impl Device {
         Self {
             number,
             name: if nameless { String::new() } else { format!("d{number}") },
+            user: scenario
+                .house
+                .as_ref()
+                .and_then(|house| house.users.get(number)?.clone()),
             habits,
             place: Place::Away,
             memory: Memory::default(),
@@ -206,12 +212,16 @@ impl Device {
             will
         });
         let (version, keep_alive) = (self.habits.version, self.habits.keep_alive);
+        // Now and then it has forgotten its password.
+        let forgets = self.user.is_some() && !self.calm && self.rng.percent(4);
+        let password = if forgets { b"open" } else { PASSWORD };
         let hello = Hello {
             version,
             client: &self.name,
             clean: self.clean,
             keep_alive,
             will,
+            login: self.user.as_deref().map(|user| (user, password)),
         };
         let bytes = packet::connect(&hello);
         self.send(bytes, net);

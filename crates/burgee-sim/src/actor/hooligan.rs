@@ -4,6 +4,7 @@
 //! of their own that anybody would miss.
 
 use super::packet::{self, Hello, Note};
+use crate::house::{PASSWORD, USERS};
 use crate::net::{Event, Finish, LinkId, Net, Way};
 use crate::rng::Rng;
 use burgee_codec::{QoS, Version};
@@ -18,6 +19,8 @@ pub struct Hooligans {
     devices: u64,
     shards: u64,
     counter: u64,
+    /// The users of the devices, where there are users.
+    users: Vec<Option<String>>,
 }
 
 impl Hooligans {
@@ -33,7 +36,39 @@ impl Hooligans {
             devices: devices as u64,
             shards: u64::from(shards),
             counter: 0,
+            users: Vec::new(),
         }
+    }
+
+    /// Some come as devices, with the names of other users. What they begin ends with their connection: a session that
+    /// stays would belong to that user, and the device would never come in again.
+    pub fn impersonate(&mut self, users: Vec<Option<String>>) {
+        self.users = users;
+    }
+
+    fn impostor(&mut self) -> Vec<u8> {
+        let number = self.rng.below(self.users.len() as u64);
+        let client = format!("d{number}");
+        let owner = usize::try_from(number)
+            .ok()
+            .and_then(|number| self.users.get(number)?.clone());
+        let mut others: Vec<Option<String>> = (0..USERS).map(|user| Some(format!("u{user}"))).collect();
+        others.push(None);
+        others.retain(|other| *other != owner);
+        let user = self.rng.pick(&others).clone();
+        let hello = Hello {
+            version: Version::V311,
+            client: &client,
+            clean: true,
+            keep_alive: 2,
+            will: self.rng.percent(30).then(|| self.note()),
+            login: user.as_deref().map(|user| (user, PASSWORD)),
+        };
+        let mut bytes = packet::connect(&hello);
+        if self.rng.percent(50) {
+            bytes.extend(self.publish());
+        }
+        bytes
     }
 
     /// Plans the next one.
@@ -71,6 +106,9 @@ impl Hooligans {
     }
 
     fn script(&mut self) -> Vec<u8> {
+        if !self.users.is_empty() && self.rng.percent(40) {
+            return self.impostor();
+        }
         match self.rng.below(10) {
             0 => (0..self.rng.size(1, 60))
                 .map(|_| u8::try_from(self.rng.below(256)).unwrap_or(0))
@@ -146,6 +184,7 @@ impl Hooligans {
             clean,
             keep_alive,
             will,
+            login: None,
         })
     }
 

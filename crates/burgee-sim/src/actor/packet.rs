@@ -34,6 +34,8 @@ pub(crate) struct Hello<'a> {
     pub(crate) keep_alive: u16,
     /// The will.
     pub(crate) will: Option<Note>,
+    /// User name and password.
+    pub(crate) login: Option<(&'a str, &'a [u8])>,
 }
 
 fn encode(packet: &Packet<'_>, version: Version) -> Vec<u8> {
@@ -58,8 +60,8 @@ pub(crate) fn connect(hello: &Hello<'_>) -> Vec<u8> {
         keep_alive: hello.keep_alive,
         client_id: hello.client,
         will,
-        user_name: None,
-        password: None,
+        user_name: hello.login.map(|(user, _)| user),
+        password: hello.login.map(|(_, password)| password),
         properties: Properties::default(),
     });
     encode(&packet, hello.version)

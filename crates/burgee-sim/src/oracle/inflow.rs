@@ -5,12 +5,12 @@
 
 use burgee_codec::{
     Connect, DecodeError, Decoded, Limits, Packet, PacketId, Publish, QoS, SharedFilter, Subscribe, Unsubscribe,
-    Version, Versions, decode,
+    Version, decode,
 };
 
 use super::state::{Cause, Done, Flight, MessageNo, Session, Testament, Will};
 use super::{Oracle, Verdict};
-use crate::law::Wish;
+use crate::law::{Who, Wish};
 use crate::net::LinkId;
 
 /// What a packet does to its connection.
@@ -28,12 +28,12 @@ impl Oracle {
         self.vague |= self.closing.contains(&link) && self.without_disk.contains(&self.shard);
         while let Some(conn) = self.conns.get(&link).filter(|conn| conn.closed.is_none()) {
             let fresh = conn.session.is_none();
-            let max_remaining_length = if fresh {
+            let (most, versions) = self.door.bounds(self.shard, link, conn.user.as_deref());
+            let max_remaining_length = most.min(if fresh {
                 self.rules.max_connect
             } else {
                 self.rules.max_packet
-            };
-            let versions = Versions::NONE.with(Version::V31).with(Version::V311);
+            });
             let limits = Limits {
                 max_remaining_length,
                 versions,
@@ -45,6 +45,7 @@ impl Oracle {
                     // A packet that ends its connection need not count as taken.
                     let taken = at + len <= used;
                     if !(taken || ends_now && self.ends_connection(link, &packet)) {
+                        self.stays_out(link, &packet)?;
                         break;
                     }
                     at += len;
@@ -111,7 +112,7 @@ impl Oracle {
         };
         let Some(session) = conn.session.and_then(|session| self.sessions.get(session)) else {
             let Packet::Connect(connect) = packet else { return true };
-            return self.refusal(connect).is_some() || self.cannot_keep(link);
+            return self.refusal(link, connect).is_some() || self.cannot_keep(link);
         };
         matches!(packet, Packet::Disconnect(_)) || is_violation(packet, session)
     }
@@ -169,7 +170,11 @@ impl Oracle {
         if let Some(conn) = self.conns.get_mut(&link) {
             conn.version = connect.version;
         }
-        if let Some(code) = self.refusal(connect) {
+        if self.misfit(connect).is_none() {
+            self.looked_at(link, connect, true, false)?;
+        }
+        if let Some(code) = self.refusal(link, connect) {
+            self.count_refused(link, connect, code);
             self.expect_connack(link, false, code);
             return Ok(Effect::Ends(Cause::Refused));
         }
@@ -177,32 +182,21 @@ impl Oracle {
             self.expect_connack(link, false, 3);
             return Ok(Effect::Ends(Cause::Refused));
         }
+        let user = self.admission(link, connect).and_then(Result::ok).flatten();
         // An empty identifier stands for a new one each time.
         let client = if connect.client_id.is_empty() {
             format!("?{link}")
         } else {
             connect.client_id.to_owned()
         };
-        if let Some(old) = self
-            .by_client
-            .get(&client)
-            .and_then(|session| self.sessions.get(*session)?.conn)
-        {
-            self.tally.takeovers += 1;
-            self.must_close.insert(old);
-            self.ends(old, Cause::TakenOver)?;
-        }
-        if connect.clean_session
-            && let Some(session) = self.by_client.get(&client).copied()
-        {
-            self.destroy(session);
-        }
+        self.replace(&client, connect.clean_session)?;
         let found = self.by_client.get(&client).copied();
         let session = found.unwrap_or(self.sessions.len());
         if found.is_none() {
             let (clean, client) = (connect.clean_session, client.clone());
             self.sessions.push(Session {
                 client,
+                user: user.clone(),
                 clean,
                 shard: Some(self.shard),
                 ..Session::default()
@@ -233,15 +227,34 @@ impl Oracle {
         if let Some(conn) = self.conns.get_mut(&link) {
             conn.session = Some(session);
             conn.client = client;
+            conn.user = user;
             conn.keep_alive = connect.keep_alive;
             conn.will = will;
         }
         Ok(Effect::Fine)
     }
 
+    /// A client takes its identifier over, and where it wants a clean session, ends what was there.
+    fn replace(&mut self, client: &str, clean: bool) -> Verdict {
+        if let Some(old) = self
+            .by_client
+            .get(client)
+            .and_then(|session| self.sessions.get(*session)?.conn)
+        {
+            self.tally.takeovers += 1;
+            self.must_close.insert(old);
+            self.ends(old, Cause::TakenOver)?;
+        }
+        if clean && let Some(session) = self.by_client.get(client).copied() {
+            self.destroy(session);
+        }
+        Ok(())
+    }
+
     fn publish(&mut self, link: LinkId, session: usize, publish: &Publish<'_>) {
         let Some(conn) = self.conns.get(&link) else { return };
         let publisher = conn.client.clone();
+        let may = self.may_publish(conn.who(), publish.topic.as_str(), publish.qos);
         let id = publish.packet_id.map(PacketId::get);
         let twice = publish.qos == QoS::ExactlyOnce;
         // [MQTT-4.3.3-2] the identifier alone says that it is a repetition.
@@ -257,7 +270,7 @@ impl Oracle {
             qos: publish.qos,
             retain: publish.retain,
         };
-        let number = if self.may_publish(&publisher, &will.topic, will.qos) || will.topic.starts_with("$SYS") {
+        let number = if may || will.topic.starts_with("$SYS") {
             self.route(publisher, will)
         } else {
             self.tally.forbidden += 1;
@@ -304,12 +317,18 @@ impl Oracle {
                 codes.push(0x80);
                 continue;
             }
-            let wish = (self.session(session).client.clone(), without_group(filter.as_str()));
-            let Some(most) = self.laws.allow(self.shard, (&wish.0, Wish::Subscribe), wish.1) else {
+            let who = self.sessions.get(session).map(Session::who);
+            let name = without_group(filter.as_str());
+            let most = who.and_then(|who| self.laws.allow(self.shard, (who, Wish::Subscribe), name));
+            let Some(most) = most else {
                 self.tally.forbidden += 1;
                 codes.push(0x80);
                 continue;
             };
+            if self.has_enough(link, session, filter.as_str()) {
+                codes.push(0x80);
+                continue;
+            }
             let granted = granted.min(most);
             codes.push(granted.bits());
             self.session(session)
@@ -392,7 +411,29 @@ impl Oracle {
     }
 
     /// The return code of a CONNECT that is refused.
-    fn refusal(&self, connect: &Connect<'_>) -> Option<u8> {
+    fn refusal(&self, link: LinkId, connect: &Connect<'_>) -> Option<u8> {
+        if let Some(code) = self.misfit(connect) {
+            return Some(code);
+        }
+        let user = match self.admission(link, connect)? {
+            Ok(user) => user,
+            Err(code) => return Some(code),
+        };
+        let who = Who {
+            client: named(connect),
+            user: user.as_deref(),
+        };
+        let unlawful = connect
+            .will
+            .is_some_and(|will| !self.may_publish(who, will.topic.as_str(), will.qos));
+        if unlawful {
+            return Some(5);
+        }
+        (!self.may_enter(connect.client_id, user.as_deref())).then_some(3)
+    }
+
+    /// The return code of a CONNECT that is refused whoever it comes from.
+    fn misfit(&self, connect: &Connect<'_>) -> Option<u8> {
         let nameless = match connect.version {
             Version::V31 => connect.client_id.is_empty() || connect.client_id.chars().count() > 23,
             Version::V311 | Version::V5 => connect.client_id.is_empty() && !connect.clean_session,
@@ -407,10 +448,38 @@ impl Oracle {
         let forbidden = connect
             .will
             .is_some_and(|will| will.topic.levels().next() == Some("$SYS"));
-        let unlawful = connect
-            .will
-            .is_some_and(|will| !self.may_publish(named(connect), will.topic.as_str(), will.qos));
-        (forbidden || unlawful).then_some(5)
+        forbidden.then_some(5)
+    }
+
+    /// A packet was offered and not taken: a CONNECT waits for its verdict, or for the end of a fight.
+    fn stays_out(&mut self, link: LinkId, packet: &Packet<'_>) -> Verdict {
+        let fresh = self.conns.get(&link).is_some_and(|conn| conn.session.is_none());
+        let Packet::Connect(connect) = packet else {
+            return Ok(());
+        };
+        if !fresh || self.misfit(connect).is_some() {
+            return Ok(());
+        }
+        let asks = self.asks.contains(&link);
+        self.looked_at(link, connect, false, asks)
+    }
+
+    fn count_refused(&mut self, link: LinkId, connect: &Connect<'_>, code: u8) {
+        if self.misfit(connect).is_none() {
+            self.tally.refused += 1;
+            if code == 3 && matches!(self.admission(link, connect), Some(Ok(_))) {
+                self.count_denied();
+            }
+        }
+    }
+
+    /// Whether a session may not have one more subscription.
+    fn has_enough(&self, link: LinkId, session: usize, filter: &str) -> bool {
+        let Some(held) = self.sessions.get(session) else {
+            return false;
+        };
+        let most = self.door.subscriptions(self.shard, link, held.user.as_deref());
+        !held.filters.contains_key(filter) && held.filters.len() >= most
     }
 }
 

@@ -52,6 +52,7 @@ impl Oracle {
                 missing.first.unwrap_or_default()
             ));
         }
+        self.check_door(counters)?;
         self.check_drops(counters, &missing)?;
         self.check_counts(counters)
     }

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use burgee_codec::QoS;
 
 use super::Oracle;
-use super::state::Session;
-use crate::law::{Law, Wish};
+use super::state::{Conn, Session};
+use crate::law::{Law, Who, Wish};
 use crate::net::LinkId;
 
 /// See the module.
@@ -38,16 +38,16 @@ impl Laws {
     }
 
     /// The QoS up to which something is allowed on a shard.
-    pub(super) fn allow(&self, shard: u16, (client, wish): (&str, Wish), name: &str) -> Option<QoS> {
+    pub(super) fn allow(&self, shard: u16, (who, wish): (Who<'_>, Wish), name: &str) -> Option<QoS> {
         let number = self.in_force.get(&shard).copied().unwrap_or(0);
         let law = self.all.get(number);
-        law.map_or(Some(QoS::ExactlyOnce), |law| law.allows(client, wish, name))
+        law.map_or(Some(QoS::ExactlyOnce), |law| law.allows(who, wish, name))
     }
 
     /// Whether a session may not be sent this now.
     pub(super) fn forbid(&self, session: &Session, topic: &str) -> bool {
         let shard = session.shard.unwrap_or_default();
-        self.are_any() && self.allow(shard, (&session.client, Wish::Receive), topic).is_none()
+        self.are_any() && self.allow(shard, (session.who(), Wish::Receive), topic).is_none()
     }
 }
 
@@ -62,8 +62,12 @@ impl Oracle {
             .iter_mut()
             .filter(|session| session.shard == Some(shard) && !session.dead);
         for session in here {
-            let client = session.client.clone();
-            let forbidden = |topic: &str| laws.allow(shard, (&client, Wish::Receive), topic).is_none();
+            let (client, user) = (session.client.clone(), session.user.clone());
+            let who = Who {
+                client: &client,
+                user: user.as_deref(),
+            };
+            let forbidden = |topic: &str| laws.allow(shard, (who, Wish::Receive), topic).is_none();
             for owed in &mut session.owed {
                 owed.optional |= messages
                     .get(owed.message)
@@ -78,8 +82,8 @@ impl Oracle {
     }
 
     /// Whether a client may publish this now.
-    pub(super) fn may_publish(&self, client: &str, topic: &str, qos: QoS) -> bool {
-        let most = self.laws.allow(self.shard, (client, Wish::Publish), topic);
+    pub(super) fn may_publish(&self, who: Who<'_>, topic: &str, qos: QoS) -> bool {
+        let most = self.laws.allow(self.shard, (who, Wish::Publish), topic);
         most.is_some_and(|most| qos <= most)
     }
 
@@ -89,14 +93,16 @@ impl Oracle {
         if !self.laws.are_any() {
             return Ok(());
         }
-        let client = self.conns.get(&link).map_or("", |conn| &conn.client);
-        let now = self.laws.allow(self.shard, (client, Wish::Receive), topic).is_some();
+        let Some(who) = self.conns.get(&link).map(Conn::who) else {
+            return Ok(());
+        };
+        let now = self.laws.allow(self.shard, (who, Wish::Receive), topic).is_some();
         let mut replaced = self
             .laws
             .replaced
             .iter()
             .filter_map(|number| self.laws.all.get(*number));
-        if now || replaced.any(|law| law.allows(client, Wish::Receive, topic).is_some()) {
+        if now || replaced.any(|law| law.allows(who, Wish::Receive, topic).is_some()) {
             return Ok(());
         }
         Err("the rules forbid that this is sent".to_owned())

@@ -5,6 +5,7 @@
 //! What must hold: it shares nothing with the broker but the codec. Deliberately absent: how a broker does it.
 
 mod debts;
+mod door;
 mod found;
 mod groups;
 mod history;
@@ -19,25 +20,32 @@ mod routing;
 mod sending;
 mod state;
 mod sure;
+mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use burgee_codec::QoS;
 use burgee_core::Rate;
 use burgee_core::io::{CloseMode, End};
 
+use crate::house::House;
 use crate::law::Law;
 use crate::net::LinkId;
 
+/// The shard of a connection that has left one and has not come to the other.
+const ON_ITS_WAY: u16 = u16::MAX;
 /// Answers to what came before DISCONNECT are waited for so long, in milliseconds.
 const LINGERS_MS: u64 = 6_000;
+use door::Door;
 pub use found::{Found, FoundSession};
 use groups::Groups;
 use history::History;
 use lawful::Laws;
 use pace::Pace;
 use state::{Cause, Conn, Message, MessageNo, Session, SessionNo, Will};
+pub use waits::Told;
 
 /// What the judge says: nothing, or what is wrong.
 pub type Verdict = Result<(), String>;
@@ -64,6 +72,10 @@ pub enum Seen {
     StoreFailed,
     /// Another law of the world is in force from here on.
     Law(usize),
+    /// And other settings, of this number.
+    Edition(usize),
+    /// What was said of a login.
+    Verdict(LinkId, Told),
     /// Anything that the oracle need not know.
     Other,
 }
@@ -83,6 +95,10 @@ pub struct Turn {
     pub closes: Vec<(LinkId, CloseMode)>,
     /// Connections that moved away.
     pub moves: Vec<LinkId>,
+    /// CONNECTs that somebody is asked about.
+    pub asks: Vec<LinkId>,
+    /// Whom a reload sent away, in order.
+    pub dismissed: Vec<LinkId>,
     /// Connections that the shard did not want to read before this turn.
     pub paused: Vec<LinkId>,
 }
@@ -124,6 +140,7 @@ pub struct Oracle {
     rules: Rules,
     laws: Laws,
     pace: Pace,
+    door: Door,
     now: u64,
     shard: u16,
     conns: BTreeMap<LinkId, Conn>,
@@ -151,6 +168,8 @@ pub struct Oracle {
     closing: BTreeSet<LinkId>,
     /// In this turn: to whom it says that it cannot serve them.
     refused: BTreeSet<LinkId>,
+    /// In this turn: about whom it asks.
+    asks: BTreeSet<LinkId>,
     /// In this turn: what it has to close.
     must_close: BTreeSet<LinkId>,
     /// Connections that were left in peace and still get their answers, and since when.
@@ -195,6 +214,12 @@ pub struct Tally {
     pub crashes: u64,
     /// Messages, filters and wills that rules forbade.
     pub forbidden: u64,
+    /// Connections that a reload sent away.
+    pub dismissed: u64,
+    /// CONNECTs that had to wait because of a fight.
+    pub fights: u64,
+    /// CONNECTs that were refused because of their user, or a limit.
+    pub refused: u64,
     /// Times that a client was not read because it published too fast.
     pub slowed: u64,
     /// Sessions that a restart found.
@@ -217,6 +242,9 @@ impl Tally {
         self.timeouts += other.timeouts;
         self.crashes += other.crashes;
         self.forbidden += other.forbidden;
+        self.dismissed += other.dismissed;
+        self.fights += other.fights;
+        self.refused += other.refused;
         self.slowed += other.slowed;
         self.recovered += other.recovered;
         self.recovered_messages += other.recovered_messages;
@@ -226,11 +254,12 @@ impl Tally {
 impl Oracle {
     /// Knows nothing yet.
     #[must_use]
-    pub fn new(rules: Rules, laws: Vec<Law>) -> Self {
+    pub fn new(rules: Rules, laws: Vec<Law>, house: Option<Arc<House>>) -> Self {
         Self {
             pace: Pace::new(rules.rate),
             rules,
             laws: Laws::new(laws),
+            door: Door::new(house),
             now: 0,
             shard: 0,
             conns: BTreeMap::new(),
@@ -249,6 +278,7 @@ impl Oracle {
             questions: 0,
             closing: BTreeSet::new(),
             refused: BTreeSet::new(),
+            asks: BTreeSet::new(),
             must_close: BTreeSet::new(),
             leavers: BTreeMap::new(),
             vague: false,
@@ -272,6 +302,7 @@ impl Oracle {
         let refused = |bytes: &[u8]| bytes.starts_with(&[0x20, 2, 0, 3]);
         let refused = turn.outputs.iter().filter(|(_, bytes)| refused(bytes));
         self.refused = refused.map(|(link, _)| *link).collect();
+        self.asks = turn.asks.iter().copied().collect();
         self.busy_turn = turn.inputs.iter().any(|input| !matches!(input, Seen::Other));
         if self.closing.len() != turn.closes.len() {
             return Err("a connection is closed twice".to_owned());
@@ -285,6 +316,11 @@ impl Oracle {
         self.check_silence(turn)?;
         self.check_closed()?;
         self.check_leavers()?;
+        for link in &turn.moves {
+            if let Some(conn) = self.conns.get_mut(link) {
+                conn.shard = ON_ITS_WAY;
+            }
+        }
         self.end_of_turn();
         Ok(())
     }
@@ -293,11 +329,10 @@ impl Oracle {
         match input {
             Seen::Accepted(link) => {
                 // A connection that moved has waited already; its time goes on.
-                let conn = self
-                    .conns
+                self.conns
                     .entry(*link)
                     .or_insert_with(|| Conn::new(turn.shard, turn.now));
-                conn.shard = turn.shard;
+                self.arrived(*link);
                 Ok(())
             }
             Seen::Bytes { link, bytes, used } => {
@@ -327,6 +362,11 @@ impl Oracle {
             }
             Seen::Law(number) => {
                 self.new_law(*number);
+                Ok(())
+            }
+            Seen::Edition(number) => self.new_edition(*number, turn),
+            Seen::Verdict(link, told) => {
+                self.was_told(*link, told);
                 Ok(())
             }
             Seen::Other => Ok(()),
@@ -359,6 +399,9 @@ impl Oracle {
                     conn.last_packet
                 ));
             }
+            if cause == Cause::ConnectTimeout {
+                self.check_lost(*link)?;
+            }
             self.tally.timeouts += u64::from(!ending);
             self.vague = self.busy_turn;
             self.ends(*link, cause)?;
@@ -379,7 +422,7 @@ impl Oracle {
             .filter(|(_, conn)| conn.shard == self.shard && conn.closed.is_none());
         for (link, conn) in here {
             let latest = conn
-                .due(self.rules.connect_timeout)
+                .latest(self.rules.connect_timeout)
                 .map(|due| due.max(conn.kept_silent()) + 500 + self.rules.lateness);
             if latest.is_some_and(|latest| self.now > latest) && !self.ending.contains(&self.shard) {
                 let client = &conn.client;
@@ -394,6 +437,11 @@ impl Oracle {
 
     /// Who has to be closed is.
     fn check_closed(&mut self) -> Verdict {
+        let refused = |conn: &Conn| conn.closed == Some(Cause::Refused) && conn.answers.connack.is_some();
+        if let Some((link, conn)) = self.conns.iter().find(|(_, conn)| refused(conn)) {
+            let due = conn.answers.connack;
+            return Err(format!("link {link} is refused and not told so: {due:?}"));
+        }
         for link in std::mem::take(&mut self.must_close) {
             if !self.closing.contains(&link) {
                 let cause = self.conns.get(&link).and_then(|conn| conn.closed);

@@ -11,6 +11,7 @@ use burgee_codec::{QoS, SharedFilter, TopicFilter};
 use super::groups::Member;
 use super::state::{Cause, Message, MessageNo, Owed, Replay, Session, SessionNo, Testament, Wanted, Will};
 use super::{Oracle, Verdict};
+use crate::law::Who;
 use crate::net::LinkId;
 
 impl Oracle {
@@ -198,14 +199,18 @@ impl Oracle {
             .conns
             .values_mut()
             .filter(|conn| conn.shard == here && conn.closed.is_none());
-        let wills: Vec<(String, Will)> = conns
-            .filter_map(|conn| Some((conn.client.clone(), conn.will.take()?)))
+        let wills: Vec<(String, Option<String>, Will)> = conns
+            .filter_map(|conn| Some((conn.client.clone(), conn.user.clone(), conn.will.take()?)))
             .collect();
-        for (client, will) in wills {
+        for (client, user, will) in wills {
             self.tally.wills += 1;
             // Those who should get it may be gone by then.
             self.vague = true;
-            if self.may_publish(&client, &will.topic, will.qos) {
+            let who = Who {
+                client: &client,
+                user: user.as_deref(),
+            };
+            if self.may_publish(who, &will.topic, will.qos) {
                 self.route(client, will);
             } else {
                 self.tally.forbidden += 1;
@@ -223,7 +228,7 @@ impl Oracle {
             return Ok(());
         }
         conn.closed = Some(cause);
-        let (will, session, client) = (conn.will.take(), conn.session, conn.client.clone());
+        let (will, session, client, user) = (conn.will.take(), conn.session, conn.client.clone(), conn.user.clone());
         let unanswered: Vec<u64> = conn.answers.suback.iter().map(|(.., asked)| *asked).collect();
         let Some(session) = session else { return Ok(()) };
         // What waits for the disk has its place in the window, whether it was sent or not.
@@ -250,7 +255,11 @@ impl Oracle {
             let mut left = Testament::default();
             // Without a disk an earlier packet may have ended it.
             if cause != Cause::Disconnect || (self.vague && self.without_disk.contains(&self.shard)) {
-                if self.may_publish(&client, &will.topic, will.qos) {
+                let who = Who {
+                    client: &client,
+                    user: user.as_deref(),
+                };
+                if self.may_publish(who, &will.topic, will.qos) {
                     self.tally.wills += 1;
                     left.published = self.route(client, will);
                 } else {

@@ -8,6 +8,8 @@ use std::rc::Rc;
 use burgee_codec::{QoS, Version};
 
 use super::history::History;
+use super::waits::Waits;
+use crate::law::Who;
 use crate::net::LinkId;
 
 /// A message's number, in the order in which the broker took them.
@@ -28,6 +30,7 @@ pub(super) enum Cause {
     TakenOver,
     KeepAlive,
     ConnectTimeout,
+    Kicked,
     Shutdown,
 }
 
@@ -81,6 +84,9 @@ pub(super) struct Conn {
     pub(super) version: Version,
     pub(super) session: Option<SessionNo>,
     pub(super) client: String,
+    /// Its client's, proven.
+    pub(super) user: Option<String>,
+    pub(super) waits: Waits,
     pub(super) will: Option<Will>,
     pub(super) keep_alive: u16,
     pub(super) last_packet: u64,
@@ -91,6 +97,14 @@ pub(super) struct Conn {
 }
 
 impl Conn {
+    /// Who it is, for rules.
+    pub(super) fn who(&self) -> Who<'_> {
+        Who {
+            client: &self.client,
+            user: self.user.as_deref(),
+        }
+    }
+
     pub(super) fn new(shard: u16, now: u64) -> Self {
         Self {
             shard,
@@ -98,6 +112,8 @@ impl Conn {
             version: Version::V311,
             session: None,
             client: String::new(),
+            user: None,
+            waits: Waits::default(),
             will: None,
             keep_alive: 0,
             last_packet: now,
@@ -114,6 +130,16 @@ impl Conn {
         } else {
             0
         }
+    }
+
+    /// When the broker has given it up at the latest.
+    pub(super) fn latest(&self, connect_timeout: u64) -> Option<u64> {
+        let due = self.due(connect_timeout)?;
+        Some(if self.session.is_none() {
+            due.max(self.waits.latest(connect_timeout))
+        } else {
+            due
+        })
     }
 
     /// When the broker has to give it up for silence.
@@ -276,6 +302,8 @@ pub(super) struct Given {
 #[derive(Debug, Default)]
 pub(super) struct Session {
     pub(super) client: String,
+    /// Whose it is.
+    pub(super) user: Option<String>,
     pub(super) clean: bool,
     /// Nobody knows before its client comes where it will be.
     pub(super) shard: Option<u16>,
@@ -294,4 +322,14 @@ pub(super) struct Session {
     /// The last message of each publisher, by class.
     pub(super) latest: BTreeMap<(String, (u8, bool)), MessageNo>,
     pub(super) kept: Kept,
+}
+
+impl Session {
+    /// Whose it is, for rules.
+    pub(super) fn who(&self) -> Who<'_> {
+        Who {
+            client: &self.client,
+            user: self.user.as_deref(),
+        }
+    }
 }

@@ -31,6 +31,7 @@ impl Shell {
         for (key, _) in &moved {
             turn.moves.extend(self.slots.get_mut(*key).map(|slot| slot.link));
         }
+        self.take_asks(turn, net);
         let paused = self
             .slots
             .iter()
@@ -70,6 +71,20 @@ impl Shell {
             self.close(key, mode, net);
         }
         Ok(leaving)
+    }
+
+    /// What the core asks of whoever judges logins, and whom it sent away.
+    fn take_asks(&mut self, turn: &mut Turn, net: &mut Net) {
+        for ask in std::mem::take(&mut self.effects.asks) {
+            turn.asks.extend(self.slots.get(ask.conn).map(|slot| slot.link));
+            if let Some(at) = self.desk.take(&ask, net.now) {
+                self.wake_at(at, net);
+            }
+        }
+        for dismissed in self.effects.dismissed.take().into_iter().flatten() {
+            turn.dismissed
+                .extend(self.slots.get(dismissed.conn).map(|slot| slot.link));
+        }
     }
 
     /// Hands what is to be kept to the disk, before this turn's mail and bytes go anywhere.

@@ -4,14 +4,14 @@
 //! a look at the effects; as in the real event loop they are carried out after the turn.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
-use burgee_core::Policy;
-use burgee_core::io::{ConnKey, End, Input, Inputs, ListenerNo, Parcel, ShardId};
+use burgee_core::io::{ConnKey, End, Input, Inputs, ListenerNo, Parcel, ShardId, Verdict};
 
+use super::Order;
 use super::slots::Slots;
 use crate::disk::News;
-use crate::oracle::Seen;
+use crate::house::listener_of;
+use crate::oracle::{Seen, Told};
 
 /// An input that is about to be handed out.
 #[derive(Debug)]
@@ -22,7 +22,8 @@ pub(super) enum Prepared {
     Room(ConnKey),
     Mail(ShardId, Parcel),
     News(News),
-    Law(usize, Arc<Policy>),
+    Order(usize, Order),
+    Verdict(ConnKey, Verdict),
     Shutdown,
 }
 
@@ -36,10 +37,12 @@ pub(super) struct Feed<'a> {
     pub(super) problem: Option<String>,
     scratch: Vec<u8>,
     lent: Option<ConnKey>,
+    /// Connections come in by two listeners.
+    two_doors: bool,
 }
 
 impl<'a> Feed<'a> {
-    pub(super) const fn new(slots: &'a mut Slots, prepared: VecDeque<Prepared>) -> Self {
+    pub(super) const fn new(slots: &'a mut Slots, prepared: VecDeque<Prepared>, two_doors: bool) -> Self {
         Self {
             slots,
             prepared,
@@ -47,6 +50,7 @@ impl<'a> Feed<'a> {
             problem: None,
             scratch: Vec::new(),
             lent: None,
+            two_doors,
         }
     }
 
@@ -76,10 +80,12 @@ impl Inputs for Feed<'_> {
         let link_of = |slots: &mut Slots, key| slots.get_mut(key).map_or(usize::MAX, |slot| slot.link);
         Some(match next {
             Prepared::Accepted(conn) => {
-                self.seen.push(Seen::Accepted(link_of(self.slots, conn)));
+                let link = link_of(self.slots, conn);
+                self.seen.push(Seen::Accepted(link));
+                let door = if self.two_doors { listener_of(link) } else { 0 };
                 Input::Accepted {
                     conn,
-                    listener: ListenerNo::default(),
+                    listener: ListenerNo(u16::try_from(door).unwrap_or(0)),
                     address: None,
                 }
             }
@@ -119,9 +125,19 @@ impl Inputs for Feed<'_> {
                 self.seen.push(Seen::StoreFailed);
                 Input::StoreFailed
             }
-            Prepared::Law(number, policy) => {
+            Prepared::Order(number, order) => {
                 self.seen.push(Seen::Law(number));
-                Input::Policy(policy)
+                match order {
+                    Order::Policy(policy) => Input::Policy(policy),
+                    Order::Reload(reload) => {
+                        self.seen.push(Seen::Edition(number));
+                        Input::Reload(reload)
+                    }
+                }
+            }
+            Prepared::Verdict(conn, verdict) => {
+                self.seen.push(Seen::Verdict(link_of(self.slots, conn), told(&verdict)));
+                Input::Verdict { conn, verdict }
             }
             Prepared::Shutdown => {
                 self.seen.push(Seen::Shutdown);
@@ -136,5 +152,13 @@ impl Inputs for Feed<'_> {
 
     fn may_have_more(&self, conn: ConnKey) -> bool {
         self.slots.get(conn).is_some_and(|slot| slot.unread)
+    }
+}
+
+/// The same for the oracle.
+fn told(verdict: &Verdict) -> Told {
+    match verdict {
+        Verdict::Admitted(admission) => Told::Admitted(admission.user.as_deref().map(str::to_owned)),
+        Verdict::Refused(code) => Told::Refused(*code),
     }
 }

@@ -3,6 +3,7 @@
 //! What must hold: it does what the doors of the core promise, and no more than they promise: inputs come in any
 //! order and number, writes are partial, wake-ups are late. Deliberately absent: knowledge of MQTT.
 
+mod desk;
 mod effects;
 mod feed;
 mod post;
@@ -11,7 +12,7 @@ mod slots;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use burgee_core::io::{ConnKey, Effects, End, ShardId};
+use burgee_core::io::{ConnKey, Effects, End, Reload, ShardId};
 use burgee_core::{Config, Counters, Policy, Shard, Shared};
 use burgee_protocol::Time;
 use burgee_store::{OwedRef, Recovered, SessionRecord};
@@ -21,12 +22,22 @@ use crate::net::{Event, Finish, LinkId, Net, Way};
 use crate::oracle::{Oracle, Seen, Turn, Verdict};
 use crate::rng::Rng;
 use crate::scenario::Scenario;
+use desk::Desk;
 use feed::{Feed, Prepared};
 pub use post::Post;
 use slots::Slots;
 
 /// Turns in a row that may be due at once before the shard counts as running in circles.
 const RESTLESS: u32 = 50_000;
+
+/// What is to hold from some time on.
+#[derive(Clone, Debug)]
+pub enum Order {
+    /// Other rules.
+    Policy(Arc<Policy>),
+    /// Other settings, and who has no place under them.
+    Reload(Arc<Reload>),
+}
 
 /// One shard and its event loop.
 #[derive(Debug)]
@@ -41,7 +52,8 @@ pub struct Shell {
     next_turn: Option<u64>,
     shutdown: bool,
     /// Laws that are to come into force, and when.
-    laws: VecDeque<(u64, usize, Arc<Policy>)>,
+    laws: VecDeque<(u64, usize, Order)>,
+    desk: Desk,
     /// What the disk says, and when it is heard.
     news: VecDeque<(u64, News)>,
     /// The core knows that the disk has failed.
@@ -93,6 +105,11 @@ impl Shell {
             next_turn: None,
             shutdown: false,
             laws: VecDeque::new(),
+            desk: Desk::new(
+                scenario.house.clone(),
+                scenario.busy_ms,
+                Rng::new(scenario.busy_ms ^ u64::from(id)),
+            ),
             news: VecDeque::new(),
             without_disk: false,
             dies: false,
@@ -127,8 +144,8 @@ impl Shell {
     }
 
     /// From `at` on another law is in force.
-    pub fn obey(&mut self, at: u64, number: usize, policy: Arc<Policy>, net: &mut Net) {
-        self.laws.push_back((at, number, policy));
+    pub fn obey(&mut self, at: u64, number: usize, order: Order, net: &mut Net) {
+        self.laws.push_back((at, number, order));
         self.wake_at(at, net);
     }
 
@@ -198,7 +215,8 @@ impl Shell {
         let prepared = self.prepare(net, post);
         let (now, count) = (net.now, prepared.len());
         self.effects.debug = net.trace.is_kept();
-        let mut feed = Feed::new(&mut self.slots, prepared);
+        let two_doors = self.desk.house().is_some();
+        let mut feed = Feed::new(&mut self.slots, prepared, two_doors);
         self.shard.turn(Time::from_millis(now), &mut feed, &mut self.effects);
         feed.settle(0, 0);
         let (inputs, problem) = (feed.seen, feed.problem);
@@ -231,9 +249,14 @@ impl Shell {
     fn prepare(&mut self, net: &mut Net, post: &mut Post) -> VecDeque<Prepared> {
         let mut prepared = Vec::new();
         while self.laws.front().is_some_and(|(at, ..)| *at <= net.now)
-            && let Some((_, number, policy)) = self.laws.pop_front()
+            && let Some((_, number, order)) = self.laws.pop_front()
         {
-            prepared.push(Prepared::Law(number, policy));
+            let reload = matches!(order, Order::Reload(_));
+            prepared.push(Prepared::Order(number, order));
+            if reload {
+                // Whoever orders a reload waits until it is carried out.
+                break;
+            }
         }
         if std::mem::take(&mut self.shutdown) {
             prepared.push(Prepared::Shutdown);
@@ -277,7 +300,11 @@ impl Shell {
         if behind && mail < prepared.len() {
             prepared.rotate_left(mail);
         }
-        prepared.into()
+        let mut prepared = VecDeque::from(prepared);
+        for (key, verdict) in self.desk.answers(net.now) {
+            prepared.push_front(Prepared::Verdict(key, verdict));
+        }
+        prepared
     }
 
     /// Takes what the disk has said, behind `count` other inputs. Says how much that is.
@@ -344,6 +371,9 @@ impl Shell {
             let at = *at;
             self.wake_at(at, net);
         }
+        if let Some(at) = self.desk.next() {
+            self.wake_at(at, net);
+        }
         if let Some((at, _)) = self.news.front() {
             let at = *at;
             self.wake_at(at, net);
@@ -393,6 +423,8 @@ fn tell(inputs: &[Seen]) -> String {
         | Seen::Shutdown
         | Seen::StoreFailed
         | Seen::Law(_)
+        | Seen::Edition(_)
+        | Seen::Verdict(..)
         | Seen::Other) => {
             format!("{other:?}")
         }
