@@ -44,8 +44,8 @@ struct Scripted {
     begun: Sender<()>,
     /// Its fate; once nobody is left to send one, all go well.
     fates: Receiver<Fate>,
-    /// Nothing is tended while somebody holds it.
-    tending: Arc<Mutex<()>>,
+    /// Nothing is tended while somebody holds it; what lies in it is how it ends.
+    tending: Arc<Mutex<Option<Failure>>>,
     reads_fail: bool,
 }
 
@@ -72,8 +72,7 @@ impl Store for Scripted {
     }
 
     fn tend(&mut self) -> Result<(), Failure> {
-        drop(self.tending.lock().unwrap());
-        Ok(())
+        self.tending.lock().unwrap().take().map_or(Ok(()), Err)
     }
 
     fn bodies(&mut self, messages: &[MessageNo], out: &mut Vec<(MessageNo, Body)>) -> Result<(), Failure> {
@@ -148,7 +147,7 @@ struct Bench {
     calls: Arc<Mutex<Vec<Call>>>,
     begun: Receiver<()>,
     fates: Sender<Fate>,
-    tending: Arc<Mutex<()>>,
+    tending: Arc<Mutex<Option<Failure>>>,
     shards: Vec<(Poll, Inbox)>,
     key: ReadKey,
 }
@@ -167,7 +166,7 @@ impl Bench {
             Doors::new(Vec::new(), usize::MAX, AcceptLimits::default()),
         ));
         let (calls, (begun, begins), (fates, fate)) = (Arc::default(), channel(), channel());
-        let tending = Arc::default();
+        let tending: Arc<Mutex<Option<Failure>>> = Arc::default();
         let store = Scripted {
             store: MemoryStore::new(),
             calls: Arc::clone(&calls),
@@ -313,6 +312,17 @@ fn nobody_waits_for_what_the_store_does_to_itself() {
     assert_eq!(bench.hear(0), "durable 1");
     drop(tending);
     assert_eq!(bench.end().iter().filter(|call| **call == Call::Commit).count(), 1);
+}
+
+#[test]
+fn a_store_that_cannot_look_after_itself_has_failed_behind_what_was_durable() {
+    let mut bench = Bench::new(1);
+    bench.fate(Fate::Go);
+    *bench.tending.lock().unwrap() = Some(Failure::new(Fault::Device, "the log cannot be copied"));
+    bench.hand_in(0, &[1]);
+    assert_eq!((&*bench.hear(0), &*bench.hear(0)), ("durable 1", "failed"));
+    bench.hand_in(0, &[2]);
+    assert_eq!(bench.end(), [Call::Submit(0, 1), Call::Commit]);
 }
 
 #[test]
