@@ -22,7 +22,9 @@ use crate::failure::say;
 /// Nothing is changed, and the broker may run meanwhile. Exit codes: 0 nothing is wrong, though there may be warnings; 1
 /// something is wrong; 2 the command line is wrong.
 ///
-/// With --running it is a probe for containers and monitoring: only the broker that has the data directory is asked.
+/// With --running it is a probe for containers and monitoring: only the broker that has the data directory is asked. Where
+/// --data or BURGEE_DATA names this directory, no settings are read, so that a broker that has refused a wrong settings file
+/// counts as the running broker that it is.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
     /// The settings file [default: as for serve]
@@ -35,6 +37,18 @@ pub(crate) struct Options {
     /// Only ask whether a broker runs with these settings, and whether all its threads go on
     #[arg(long)]
     running: bool,
+
+    /// Where the broker that is asked has its data [default: BURGEE_DATA; else as the settings say]
+    #[arg(long, value_name = "DIR", requires = "running", conflicts_with = "file")]
+    data: Option<PathBuf>,
+}
+
+impl Options {
+    /// The directory of the broker to ask, if it is known without the settings.
+    fn named(&self) -> Option<PathBuf> {
+        let environment = || std::env::var_os("BURGEE_DATA").filter(|value| !value.is_empty());
+        self.data.clone().or_else(|| environment().map(PathBuf::from))
+    }
 }
 
 /// How bad a finding is.
@@ -108,6 +122,11 @@ pub(crate) fn run(options: &Options) -> ExitCode {
 }
 
 fn findings(options: &Options) -> Vec<Finding> {
+    if options.running
+        && let Some(directory) = options.named()
+    {
+        return vec![running::ask(&directory)];
+    }
     let checked = match burgee_config::load(&crate::check::sources(options.file.clone())) {
         Ok(checked) => checked,
         Err(problems) => {
@@ -122,7 +141,7 @@ fn findings(options: &Options) -> Vec<Finding> {
         }
     };
     if options.running {
-        return vec![running::ask(&checked)];
+        return vec![running::ask_with(&checked)];
     }
     let mut findings = vec![settings(&checked)];
     let warnings = checked.warnings.iter();

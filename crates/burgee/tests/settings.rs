@@ -368,3 +368,37 @@ fn a_reload_that_is_asked_for_says_what_came_of_it() {
     ping(&mut stays);
     serving.log_until("everything is as it was");
 }
+
+#[test]
+fn a_broker_that_refused_a_bad_file_counts_as_running() {
+    let folder = Folder::new("probe");
+    let data = folder.0.join("data");
+    let good = format!("{ONE}[store]\ndirectory = {:?}\n", data.to_str().unwrap());
+    let file = folder.write("burgee.toml", &good);
+    let mut serving = Serving::start(&file);
+    serving.address();
+    let probe = |words: &[&str], named: Option<&Path>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_burgee"));
+        command
+            .args(["doctor", "--running"])
+            .args(words)
+            .env_remove("BURGEE_DATA");
+        command.envs(named.map(|named| ("BURGEE_DATA", named)));
+        said(&command.output().unwrap())
+    };
+    let (file, data) = (file.to_str().unwrap(), data.as_path());
+    let (code, out, _) = probe(&[file], None);
+    assert_eq!(code, Some(0), "{out}");
+    folder.write("burgee.toml", "nonsense = 1\n");
+    serving.reload();
+    serving.log_until("everything is as it was");
+    let (code, out, _) = probe(&["--data", data.to_str().unwrap()], None);
+    assert_eq!(code, Some(0), "{out}");
+    let (code, out, _) = probe(&[], Some(data));
+    assert_eq!(code, Some(0), "{out}");
+    // Without the directory only the file can say where to ask.
+    let (code, out, _) = probe(&[file], None);
+    assert_eq!(code, Some(1), "{out}");
+    let (code, out, _) = probe(&["--data", folder.0.to_str().unwrap()], Some(data));
+    assert!(code == Some(1) && out.contains("no broker runs on"), "{out}");
+}
