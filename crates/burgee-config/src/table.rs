@@ -227,7 +227,7 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
         "0s",
         "How long a message waits for a client; 0: for ever.",
     )
-    .more("Counted anew after a restart, in whole seconds. Then it is dropped (`dropped/expired`).")
+    .more("Then it is dropped (`dropped/expired`): not earlier, up to some seconds later. Counted anew after a restart.")
     .flag(Flag::Value("message-expiry")),
     Spec::new(
         "limits.max_packet",

@@ -13,6 +13,8 @@ use crate::sessions::SessionKey;
 pub(crate) struct Expiry {
     /// Sessions whose clients left, each once, by when to look at it.
     pub(crate) leaving: BTreeSet<(Time, SessionKey)>,
+    /// When the first turn was.
+    pub(crate) began: Option<Time>,
     /// The next sweep for old messages, and the session slot at which it begins.
     pub(crate) sweep: Option<Time>,
     pub(crate) at: usize,

@@ -11,6 +11,7 @@ use burgee_router::{Kept, RetainedCursor};
 use burgee_store::{MessageNo, OwedRef, SessionNo, SessionRecord, Stage, Subscription};
 
 use crate::close::is_once;
+use crate::expiry::FROM_BEFORE;
 use crate::filters::weight;
 use crate::io::{ConnKey, Effects};
 use crate::message::Message;
@@ -119,7 +120,7 @@ fn unfinished(owed: &[OwedRef]) -> Vec<Unfinished<Delivery>> {
             qos: owed.qos,
             retain: owed.retain,
             again: owed.qos == QoS::AtLeastOnce,
-            stamp: 0,
+            stamp: FROM_BEFORE,
         };
         match owed.delivery {
             Some((id, Stage::Released)) => Unfinished::Released(id, owed.message.0),

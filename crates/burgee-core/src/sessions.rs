@@ -52,7 +52,7 @@ pub(crate) struct Delivery {
     pub(crate) retain: bool,
     /// It comes from before a restart.
     pub(crate) again: bool,
-    /// What its age is counted from, in seconds.
+    /// What its age is counted from, in seconds; see `expiry`.
     pub(crate) stamp: u32,
 }
 

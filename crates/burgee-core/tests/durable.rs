@@ -535,6 +535,58 @@ fn sessions_and_messages_expire_where_the_operator_wants_that() {
 }
 
 #[test]
+fn no_message_expires_before_its_time_whenever_in_a_second_it_came() {
+    for (begun, limit) in [(1_900, 1_000), (1_001, 1_500), (2_000, 1_000), (0, 1), (1_999, 700)] {
+        let mut world = World::new(Config {
+            durable: true,
+            message_expiry_ms: limit,
+            ..Config::default()
+        });
+        let reader = subscribed(&mut world, "r", "#", 1);
+        world.end(reader, End::Broken);
+        let publisher = joined(&mut world, "p", CLEAN);
+        world.pass(begun);
+        world.send(publisher, &publish(0x32, "x", 1, b"1"));
+        world.pass(limit - 1);
+        assert_eq!(world.counters().dropped_expired, 0, "{limit} ms are not over");
+        // One second is lost with its stamp, and one until it is looked for.
+        world.pass(2_001);
+        assert_eq!(world.counters().dropped_expired, 1, "{limit} ms are over");
+    }
+}
+
+#[test]
+fn ages_begin_anew_with_the_first_turn_however_late_that_is() {
+    let mut world = World::new(Config {
+        durable: true,
+        session_expiry_ms: 20_000,
+        message_expiry_ms: 3_000,
+        ..Config::default()
+    });
+    let reader = subscribed(&mut world, "r", "#", 1);
+    world.end(reader, End::Broken);
+    let publisher = joined(&mut world, "p", CLEAN);
+    world.send(publisher, &publish(0x32, "x", 1, b"1"));
+    let mut world = world.crash(0);
+    // The store was read for so long.
+    world.pass(60_000);
+    world.pass(2_999);
+    assert_eq!(world.counters().dropped_expired, 0);
+    let reader = join(&mut world, "r", STAYS);
+    assert_eq!(
+        world.recv(reader),
+        [RESUMED.to_vec(), publish(0x3A, "x", 1, b"1")].concat()
+    );
+    let mut world = world.crash(0);
+    world.pass(60_000);
+    world.pass(19_999);
+    let counters = world.counters();
+    assert_eq!((counters.sessions_expired, counters.dropped_expired), (0, 1));
+    world.pass(1);
+    assert_eq!(world.counters().sessions_expired, 1);
+}
+
+#[test]
 fn pubcomp_waits_also_for_an_identifier_that_was_freed_on_an_earlier_connection() {
     let mut world = World::durable(1);
     let publisher = joined(&mut world, "p", STAYS);
