@@ -16,12 +16,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use burgee_auth::password::{Document, Hashed, Recipe, create_new};
 use burgee_auth::{HttpSettings, KeySource, MethodSettings, TokenSettings, WebSettings};
-use burgee_broker::{Anonymous, Broker, BrokerConfig, Listen, StartError};
+use burgee_broker::{Anonymous, Broker, BrokerConfig, Durability, Listen, StartError, SyncPolicy};
+use burgee_store_sqlite::import;
 use support::{Client, PATIENCE, connect_packet, connect_with_user};
 
 /// A complete broker without mail, and one whose clients live on different shards.
 const SHARDS: [u16; 2] = [1, 3];
 const WELCOME: [u8; 4] = [0x20, 2, 0, 0];
+const REJECTED: [u8; 4] = [0x20, 2, 0, 2];
 const UNAVAILABLE: [u8; 4] = [0x20, 2, 0, 3];
 const BAD_CREDENTIALS: [u8; 4] = [0x20, 2, 0, 4];
 const NOT_AUTHORIZED: [u8; 4] = [0x20, 2, 0, 5];
@@ -153,6 +155,104 @@ fn an_identifier_is_taken_over_by_its_user_and_only_once_that_is_known() {
         assert_eq!(answer(&mut second), WELCOME);
         assert_eq!(first.into_rest(), b"");
         second.ping();
+    }
+}
+
+/// What the client of a persistent session is told, with this name or without one. Let in, it leaves.
+fn comes_back(address: SocketAddr, client_id: &str, user: Option<&str>) -> [u8; 4] {
+    let mut client = Client::raw(address);
+    let packet = match user {
+        Some(user) => {
+            let mut packet = connect_with_user(client_id, user, Some(user.as_bytes()));
+            // Clean session 0.
+            packet[9] &= !2;
+            packet
+        }
+        None => connect_packet(client_id, false),
+    };
+    client.send(&packet);
+    let told = answer(&mut client);
+    if told[3] == 0 {
+        client.ping();
+    }
+    told
+}
+
+#[test]
+fn a_session_is_nobody_elses_after_a_restart_with_a_name_or_without() {
+    let folder = Folder::new("owners");
+    for shards in SHARDS {
+        let data = folder.0.join(format!("data-{shards}"));
+        let begin = || {
+            start(shards, folder.users(&["ann", "bob"], 64), |config| {
+                no_limit(config);
+                for listen in &mut config.listeners {
+                    listen.anonymous = Anonymous::Allowed;
+                }
+                config.durability = Durability::Kept {
+                    directory: data.clone(),
+                    sync: SyncPolicy::Write,
+                };
+            })
+        };
+        for round in 0..3_u8 {
+            let (broker, address) = begin();
+            let resumed = [0x20, 2, u8::from(round > 0), 0];
+            for (client_id, owner, others) in [
+                ("named", Some("ann"), [Some("bob"), None]),
+                ("nameless", None, [Some("ann"), Some("bob")]),
+            ] {
+                for other in others.iter().filter(|_| round > 0) {
+                    let told = comes_back(address, client_id, *other);
+                    assert_eq!(told, REJECTED, "{client_id} for {other:?} in round {round}");
+                }
+                assert_eq!(comes_back(address, client_id, owner), resumed, "{client_id}");
+            }
+            // Ended in order and not.
+            if round == 0 {
+                drop(broker);
+            } else {
+                assert!(broker.shutdown(PATIENCE));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_session_from_before_there_were_users_stays_with_the_first_that_comes() {
+    let folder = Folder::new("claims");
+    let data = folder.0.join("data");
+    let lines = concat!(
+        r#"{"burgee":{"format":1,"next_session":2,"next_message":1}}"#,
+        "\n",
+        r#"{"session":{"number":1,"client_id":"old","subscriptions":[],"received":[]}}"#,
+        "\n",
+        r#"{"end":{"sessions":1,"messages":0,"retained":0}}"#,
+        "\n"
+    );
+    import(&data, lines.as_bytes()).unwrap();
+    let begin = || {
+        start(3, folder.users(&["ann", "bob"], 64), |config| {
+            no_limit(config);
+            for listen in &mut config.listeners {
+                listen.anonymous = Anonymous::Allowed;
+            }
+            config.durability = Durability::Kept {
+                directory: data.clone(),
+                sync: SyncPolicy::Sync,
+            };
+        })
+    };
+    let (broker, address) = begin();
+    assert_eq!(comes_back(address, "old", Some("ann")), [0x20, 2, 1, 0]);
+    // What its CONNACK said holds, however it ends.
+    drop(broker);
+    for _ in 0..2 {
+        let (broker, address) = begin();
+        assert_eq!(comes_back(address, "old", Some("bob")), REJECTED);
+        assert_eq!(comes_back(address, "old", None), REJECTED);
+        assert_eq!(comes_back(address, "old", Some("ann")), [0x20, 2, 1, 0]);
+        assert!(broker.shutdown(PATIENCE));
     }
 }
 

@@ -32,6 +32,8 @@ impl Shard {
             Some(Verdict::Admitted(admission)) => {
                 let mut admission = admission.clone();
                 admission.address = admission.address.or(newcomer.address);
+                // To the store an empty name says that there is none.
+                admission.user = admission.user.filter(|user| !user.is_empty());
                 return Ok(admission);
             }
             Some(Verdict::Refused(refusal)) => {

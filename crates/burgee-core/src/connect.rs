@@ -107,8 +107,10 @@ impl Shard {
             // [MQTT-3.1.2-6] the old one would come back after a restart.
             !kept && !self.journal.is_in_doubt(self.trace_of(client_id))
         } else {
+            // Whom a session goes to could not be kept.
             let touched = known
                 .and_then(|key| self.sessions.get_mut(key))
+                .filter(|session| session.owner != Owner::Unclaimed)
                 .map(|session| session.touched);
             kept && connect.will.is_none() && touched.is_some_and(|batch| self.journal.is_durable(batch))
         }
@@ -163,6 +165,9 @@ impl Shard {
         self.restrictive |= access.is_some();
         let Admission { user, address, .. } = admission;
         let (session, resumed, mut need) = self.session_for((client_id, user.as_deref()), connect.clean_session, fx);
+        if resumed && let Some(claim) = self.claim(session, user.as_deref()) {
+            need = claim;
+        }
         if let Some(state) = self.sessions.get_mut(session) {
             state.conn = Some(conn);
             state.owner = Owner::User(user.clone());
@@ -253,6 +258,23 @@ impl Shard {
         }
     }
 
+    /// A session that was nobody's is this user's for good, or of those without a name. Returns the batch that makes it so.
+    fn claim(&mut self, key: SessionKey, user: Option<&str>) -> Option<u64> {
+        let kept = self.sessions.kept(key)?;
+        let unclaimed = self.sessions.get(key)?.owner == Owner::Unclaimed;
+        if !unclaimed || !self.journal.is_on() {
+            return None;
+        }
+        let claimed = Op::SessionClaimed {
+            session: kept,
+            user: user.unwrap_or_default().into(),
+        };
+        self.journal.note(claimed, self.now);
+        let batch = self.journal.needs();
+        self.touch(key, batch);
+        Some(batch)
+    }
+
     /// The will of a kept session outlives the broker, too.
     fn note_will(&mut self, session: SessionNo, will: &Will) -> u64 {
         let kept = burgee_store::Will {
@@ -296,7 +318,7 @@ impl Shard {
             let created = Op::SessionCreated {
                 session: SessionNo(number),
                 client_id: client_id.into(),
-                user: user.map(Into::into),
+                user: Some(user.unwrap_or_default().into()),
             };
             self.journal.note(created, self.now);
             need = self.journal.needs();

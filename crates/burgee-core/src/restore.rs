@@ -33,9 +33,7 @@ impl Shard {
             self.restore_subscription(key, kept, subscription);
         }
         if let Some(session) = self.sessions.get_mut(key) {
-            session.owner = record
-                .user
-                .map_or(Owner::Unclaimed, |user| Owner::User(Some(user.into())));
+            session.owner = Owner::from_store(record.user);
         }
         let window = self.config.window;
         if let Some(session) = self.sessions.get_mut(key)

@@ -126,7 +126,7 @@ impl Flow {
 /// Whose a session is.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Owner {
-    /// Nobody's yet: it comes from a store that does not say.
+    /// Nobody's yet: it comes from a store that does not say. The first who comes has it.
     Unclaimed,
     /// This user's; `None`: of those without a name.
     User(Option<Arc<str>>),
@@ -139,6 +139,13 @@ impl Owner {
             Self::Unclaimed => None,
             Self::User(user) => user.clone(),
         }
+    }
+
+    /// As the store has it: no user's name is empty, so that stands for those without one.
+    pub(crate) fn from_store(user: Option<Box<str>>) -> Self {
+        user.map_or(Self::Unclaimed, |user| {
+            Self::User((!user.is_empty()).then(|| user.into()))
+        })
     }
 
     /// Whether a client that came in as this user may go on with it, or end it.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use burgee_codec::{Version, Versions};
 use burgee_core::io::{Admission, End, Verdict};
 use burgee_core::{Config, ListenerPolicy, Policy};
+use burgee_store::{Batch, Fault, Op, SessionNo, Source, Store};
 use world::{Client, World, connect, publish, subscribe};
 
 const SESSION: u8 = 0;
@@ -179,6 +180,99 @@ fn a_session_belongs_to_the_user_that_began_it() {
     assert_eq!(world.counters().denied_identifiers, 8);
     let ada = enter(&mut world, "sensor", SESSION, "ada");
     assert_eq!(world.recv(ada), [0x20, 2, 1, 0]);
+}
+
+/// The same with a store. In it is a session that is nobody's yet, called `found`.
+fn world_with_a_store() -> World {
+    let world = world(1);
+    let mut world = World::new(Config {
+        durable: true,
+        ..world.config().clone()
+    });
+    let found = Op::SessionCreated {
+        session: SessionNo(900),
+        client_id: "found".into(),
+        user: None,
+    };
+    let batch = Batch {
+        source: Source(9),
+        number: 1,
+        ops: vec![found],
+    };
+    world.store.submit(batch).unwrap();
+    world.store.commit(&mut Vec::new()).unwrap();
+    world.crash(0)
+}
+
+/// Whom of ada, bob and somebody without a name this session lets in.
+fn heirs(world: &mut World, id: &str) -> Vec<&'static str> {
+    let mut heirs = Vec::new();
+    for user in ["bob", "", "ada"] {
+        let client = if user.is_empty() {
+            let client = world.open(0);
+            world.send(client, &connect(id, SESSION));
+            client
+        } else {
+            enter(world, id, SESSION, user)
+        };
+        let connack = world.recv(client);
+        if connack == [0x20, 2, 1, 0] {
+            heirs.push(user);
+            world.end(client, End::Broken);
+        } else {
+            assert_eq!(connack, [0x20, 2, 0, 2]);
+        }
+    }
+    heirs
+}
+
+#[test]
+fn after_a_restart_a_session_belongs_to_whom_it_belonged_to_with_a_name_or_without() {
+    let mut world = world_with_a_store();
+    enter(&mut world, "named", SESSION, "ada");
+    let nameless = world.open(0);
+    world.send(nameless, &connect("nameless", SESSION));
+    for _ in 0..2 {
+        world = world.crash(0);
+        assert_eq!(heirs(&mut world, "named"), ["ada"]);
+        assert_eq!(heirs(&mut world, "nameless"), [""]);
+    }
+}
+
+#[test]
+fn a_session_that_is_nobodys_is_for_good_whosever_comes_first() {
+    for first in ["ada", "bob", ""] {
+        let mut world = world_with_a_store();
+        world.wait_for_disk();
+        let heir = if first.is_empty() {
+            let heir = world.open(0);
+            world.send(heir, &connect("found", SESSION));
+            heir
+        } else {
+            enter(&mut world, "found", SESSION, first)
+        };
+        assert_eq!(world.recv(heir), [], "nobody would know it after a crash");
+        world.commit();
+        assert_eq!(world.recv(heir), [0x20, 2, 1, 0]);
+        for _ in 0..2 {
+            world = world.crash(0);
+            assert_eq!(heirs(&mut world, "found"), [first]);
+        }
+    }
+}
+
+#[test]
+fn a_session_that_is_nobodys_goes_to_nobody_while_that_cannot_be_kept() {
+    let mut world = world_with_a_store();
+    world.wait_for_disk();
+    let other = world.open(0);
+    world.send(other, &connect("other", SESSION));
+    world.store.fail_commit(0, Fault::Device);
+    world.commit();
+    assert!(world.is_closed(other));
+    let client = world.open_on(1, "192.0.2.1");
+    world.send(client, &connect_as("found", SESSION, "ada"));
+    assert_eq!(world.recv(client), [0x20, 2, 0, 3]);
 }
 
 #[test]

@@ -78,6 +78,8 @@ pub(crate) const META_READ: &str = "SELECT next_session, next_message, sessions,
 pub(crate) const META_WRITE: &str = "REPLACE INTO meta VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 pub(crate) const SESSION_ADD: &str = "INSERT INTO session VALUES (?, ?, ?, ?)";
+pub(crate) const SESSION_CLIENT: &str = "SELECT client_id FROM session WHERE no = ?";
+pub(crate) const SESSION_CLAIM: &str = "UPDATE session SET sum = ?2, user = ?3 WHERE no = ?1";
 pub(crate) const SESSION_REMOVE: &str = "DELETE FROM session WHERE no = ?";
 
 pub(crate) const SUB_QOS: &str = "SELECT qos FROM sub WHERE session = ? AND filter = ?";

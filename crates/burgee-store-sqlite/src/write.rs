@@ -40,6 +40,7 @@ impl Writer<'_> {
                 client_id,
                 user,
             } => self.create(session, &client_id, user.as_deref()),
+            Op::SessionClaimed { session, user } => self.claim(session, &user),
             Op::SessionDeleted { session } => self.delete(session),
             Op::Owed {
                 message,
@@ -109,6 +110,16 @@ impl Writer<'_> {
         totals.sessions += 1;
         totals.next_session = totals.next_session.max(session.0 + 1);
         Ok(())
+    }
+
+    fn claim(&mut self, session: SessionNo, user: &str) -> Result<(), Failure> {
+        let mut statement = self.conn.prepare_cached(schema::SESSION_CLIENT).doing(WRITING)?;
+        let mut rows = statement.query((int(session.0),)).doing(WRITING)?;
+        let Some(row) = rows.next().doing(WRITING)? else {
+            return Ok(());
+        };
+        let sum = session_sum(session.0, Cells::new("session", row).text(0)?, Some(user));
+        self.run(schema::SESSION_CLAIM, (int(session.0), sum, user)).map(drop)
     }
 
     fn delete(&mut self, session: SessionNo) -> Result<(), Failure> {

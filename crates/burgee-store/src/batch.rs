@@ -73,8 +73,15 @@ pub enum Op {
         session: SessionNo,
         /// Its client identifier.
         client_id: Box<str>,
-        /// The user that it belongs to, where users have names.
+        /// The user that it belongs to; an empty name: clients without one; none: whoever comes first.
         user: Option<Box<str>>,
+    },
+    /// A session belongs to this user from now on, or to clients without a name where that is empty. The last word counts.
+    SessionClaimed {
+        /// Its number.
+        session: SessionNo,
+        /// Whose it is.
+        user: Box<str>,
     },
     /// A session is gone with all that it held; its messages count as settled.
     SessionDeleted {
@@ -204,6 +211,7 @@ impl Op {
             Self::SessionCreated { client_id, user, .. } => {
                 client_id.len() + user.as_ref().map_or(0, |user| user.len())
             }
+            Self::SessionClaimed { user, .. } => user.len(),
             Self::Unsubscribed { filter, .. } => filter.as_str().len(),
             Self::Subscribed { filter, replay, .. } | Self::Replayed { filter, replay, .. } => {
                 filter.as_str().len() + replay.len()

@@ -24,8 +24,8 @@
 //!
 //! # What the caller owes
 //!
-//! - Two kinds of words, two writers. What is about **one session** ([`Op::SessionCreated`], [`Op::SessionDeleted`],
-//!   subscriptions, identifiers, wills, [`Op::Delivery`] and [`Op::Settled`]) is written by the source (a shard) that
+//! - Two kinds of words, two writers. What is about **one session** ([`Op::SessionCreated`],
+//!   [`Op::SessionClaimed`], [`Op::SessionDeleted`], subscriptions, identifiers, wills, [`Op::Delivery`] and [`Op::Settled`]) is written by the source (a shard) that
 //!   owns the session. [`Op::Owed`] is written by the source that took the message over, once, and names sessions of
 //!   any source.
 //! - A batch with [`Op::Owed`] is submitted before anybody else hears of the message. Batches become durable in the

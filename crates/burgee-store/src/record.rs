@@ -43,7 +43,7 @@ pub struct SessionRecord {
     pub session: SessionNo,
     /// Its client identifier.
     pub client_id: Box<str>,
-    /// The user that it belongs to.
+    /// The user that it belongs to; an empty name: clients without one; none: whoever comes first.
     pub user: Option<Box<str>>,
     /// Its subscriptions.
     pub subscriptions: Vec<Subscription>,

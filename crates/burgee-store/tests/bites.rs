@@ -36,6 +36,8 @@ enum Wrong {
     ForgetsHowFarAReplayIs,
     TakesEveryReplayForWhole,
     ForgetsTheUser,
+    ForgetsAClaim,
+    KeepsTheFirstClaim,
     DropsRetainFlags,
     SettlesOnlyForTheFirst,
     TakesTheHighestSettledForACursor,
@@ -82,6 +84,8 @@ const ALL: &[Wrong] = &[
     Wrong::ForgetsHowFarAReplayIs,
     Wrong::TakesEveryReplayForWhole,
     Wrong::ForgetsTheUser,
+    Wrong::ForgetsAClaim,
+    Wrong::KeepsTheFirstClaim,
     Wrong::DropsRetainFlags,
     Wrong::SettlesOnlyForTheFirst,
     Wrong::TakesTheHighestSettledForACursor,
@@ -249,6 +253,7 @@ impl Bent {
             Wrong::LosesTheLastOp if ops.len() > 3 => drop(ops.pop()),
             Wrong::ReversesABatch => ops.reverse(),
             Wrong::ForgetsThatAWillWasCleared => ops.retain(|op| !matches!(op, Op::WillCleared { .. })),
+            Wrong::ForgetsAClaim => ops.retain(|op| !matches!(op, Op::SessionClaimed { .. })),
             Wrong::ForgetsToFree => ops.retain(|op| !matches!(op, Op::Freed { .. })),
             Wrong::ForgetsToDelete => {
                 let created = ops.iter().any(|op| matches!(op, Op::SessionCreated { .. }));
@@ -311,6 +316,15 @@ impl Bent {
                 *replay = Replay::Whole;
             }
             Op::SessionCreated { user, .. } if self.wrong == Wrong::ForgetsTheUser => *user = None,
+            Op::SessionClaimed { session, user } if self.wrong == Wrong::KeepsTheFirstClaim => {
+                let mut one = Vec::new();
+                let before = SessionNo(session.0.saturating_sub(1));
+                let _ = self.live.sessions(before, Limit { items: 1, bytes: 0 }, &mut one);
+                let held = one.pop().filter(|held| held.session == *session);
+                if let Some(first) = held.and_then(|held| held.user) {
+                    *user = first;
+                }
+            }
             Op::SessionDeleted { session } => {
                 let mut one = Vec::new();
                 let before = SessionNo(session.0.saturating_sub(1));

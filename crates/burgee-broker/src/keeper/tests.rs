@@ -275,7 +275,7 @@ fn batch(shard: u16, number: u64) -> Batch {
         MessageNo(number * 100 + u64::from(shard)),
     );
     let created = Op::SessionCreated {
-        user: None,
+        user: Some(Box::default()),
         session,
         client_id: format!("client {shard}").into(),
     };

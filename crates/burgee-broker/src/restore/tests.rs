@@ -42,7 +42,7 @@ fn machines(count: ShardId) -> (Vec<Shard>, Arc<Shared>) {
 fn store() -> MemoryStore {
     let body = |topic: &str| Body::of(TopicName::parse(topic).unwrap(), b"x");
     let created = |number| Op::SessionCreated {
-        user: None,
+        user: Some(Box::default()),
         session: SessionNo(number),
         client_id: client_id(number).into(),
     };

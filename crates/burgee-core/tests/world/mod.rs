@@ -212,6 +212,11 @@ impl World {
         Self::on(store, Arc::new(config))
     }
 
+    /// Its settings.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// How many messages the store holds for sessions.
     pub(crate) fn owed(&mut self) -> usize {
         let all = Limit {

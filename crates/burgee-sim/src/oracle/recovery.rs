@@ -116,11 +116,24 @@ impl Oracle {
     }
 
     fn fits(&self, found: &FoundSession, number: SessionNo, known: u64) -> Verdict {
+        self.check_owner(&found.record, number)?;
         self.check_filters(&found.record, number, known)?;
         self.check_received(&found.record, number)?;
         self.check_will(&found.record, number, known)?;
         let mut debts = self.debts(number, known, &BTreeSet::new());
         self.recognise(found, &mut debts).map(drop)
+    }
+
+    fn check_owner(&self, record: &SessionRecord, number: SessionNo) -> Verdict {
+        let owner = self.sessions.get(number).and_then(|session| session.user.as_deref());
+        // A name that is empty stands for none; without a word about it, anybody might have the session.
+        if record.user.as_deref() == Some(owner.unwrap_or_default()) {
+            return Ok(());
+        }
+        Err(format!(
+            "the session of {:?} belongs to {:?} after the crash; it was that of {owner:?}",
+            record.client_id, record.user
+        ))
     }
 
     fn check_filters(&self, record: &SessionRecord, number: SessionNo, known: u64) -> Verdict {

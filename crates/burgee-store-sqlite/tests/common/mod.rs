@@ -242,7 +242,13 @@ impl Work {
             }
             23..=24 => ops.push(Op::Received { session, id }),
             25 => ops.push(Op::Freed { session, id }),
-            26 => self.subscribe(session, ops),
+            26 => {
+                self.subscribe(session, ops);
+                if number.is_multiple_of(2) {
+                    let user = format!("claimed {}", number % 3).into();
+                    ops.push(Op::SessionClaimed { session, user });
+                }
+            }
             27 => ops.push(Op::Unsubscribed {
                 session,
                 filter: TopicFilterBuf::parse(&format!("f/{}/#", self.below(5))).unwrap(),

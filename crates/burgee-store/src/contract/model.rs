@@ -72,7 +72,8 @@ impl Model {
                 self.is_news(topic.as_str(), *stamp);
             }
             Op::Owed { .. } | Op::Settled { .. } | Op::Delivery { .. } => self.apply_to_debts(op),
-            Op::Subscribed { .. }
+            Op::SessionClaimed { .. }
+            | Op::Subscribed { .. }
             | Op::Replayed { .. }
             | Op::Unsubscribed { .. }
             | Op::Received { .. }
@@ -141,6 +142,11 @@ impl Model {
     }
 
     fn apply_to_session(&mut self, op: &Op) {
+        if let Op::SessionClaimed { session, user } = op {
+            for held in self.sessions.iter_mut().filter(|(held, ..)| held == session) {
+                held.2 = Some(user.clone());
+            }
+        }
         if let Op::Subscribed { session, filter, .. } | Op::Unsubscribed { session, filter } = op {
             self.subscriptions
                 .retain(|(held, old, ..)| (held, old) != (session, filter));

@@ -36,6 +36,13 @@ pub(super) fn created_by(user: &str, session: u64, client_id: &str) -> Op {
     }
 }
 
+pub(super) fn claimed(session: u64, user: &str) -> Op {
+    Op::SessionClaimed {
+        session: SessionNo(session),
+        user: user.into(),
+    }
+}
+
 pub(super) const fn deleted(session: u64) -> Op {
     Op::SessionDeleted {
         session: SessionNo(session),

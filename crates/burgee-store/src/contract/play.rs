@@ -202,6 +202,7 @@ impl Play {
                 vec![ops::unretained_at(stamp, &topic_name(*topic), oldest)]
             }
             Act::Delete(client)
+            | Act::Claim(client, _)
             | Act::Subscribe(client, ..)
             | Act::Replay(client, ..)
             | Act::Unsubscribe(client, _)
@@ -228,6 +229,7 @@ impl Play {
             0 if nth % 2 == 0 => ops::subscribed(gone, "a/b", ops::ONE),
             0 => ops::replayed(gone, "a/b", Replay::Whole),
             1 => ops::unsubscribed(gone, "a/b"),
+            2 if nth % 2 == 0 => ops::claimed(gone, "late"),
             2 => ops::deleted(gone),
             3 => ops::settled(gone, gone),
             4 => ops::delivery(gone, gone, 1, Stage::Published),
@@ -271,6 +273,7 @@ fn of_session(model: &Model, session: u64, act: &Act) -> Option<Op> {
         debts.get(at).map(|debt| debt.message.0)
     };
     Some(match act {
+        Act::Claim(_, nth) => ops::claimed(session, &"xyz"[..usize::from(*nth)]),
         Act::Delete(_) => ops::deleted(session),
         Act::Subscribe(_, filter, bits, left) => {
             let qos = QoS::from_bits(*bits)?;

@@ -31,6 +31,8 @@ pub(super) enum Step {
 pub(super) enum Act {
     /// Its session begins, and an old one ends.
     Create(u8),
+    /// By the n-th of some users.
+    Claim(u8, u8),
     Delete(u8),
     /// Filter, QoS, what of the retained messages is to come.
     Subscribe(u8, u8, u8, u8),
@@ -97,7 +99,7 @@ fn step(rng: &mut Rng, kinds: Kinds) -> Step {
 
 fn act(rng: &mut Rng, source: u8) -> Act {
     let client = client(rng, source);
-    match rng.below(44) {
+    match rng.below(45) {
         0..=1 => Act::Create(client),
         2 => Act::Delete(client),
         3..=5 => Act::Subscribe(client, rng.below(4), rng.below(3), rng.below(3)),
@@ -112,6 +114,7 @@ fn act(rng: &mut Rng, source: u8) -> Act {
         34..=36 => Act::Retain(rng.below(5), rng.below(30), rng.below(LATE + 1)),
         37..=38 => Act::Unretain(rng.below(5), rng.below(LATE + 1)),
         39..=40 => Act::Replay(client, rng.below(4), rng.below(4)),
+        41 => Act::Claim(client, rng.below(3)),
         _ => Act::Late(rng.below(10), rng.below(20)),
     }
 }

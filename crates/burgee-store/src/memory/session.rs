@@ -45,6 +45,10 @@ impl Session {
         }
     }
 
+    pub(super) fn claim(&mut self, user: Box<str>) {
+        self.user = Some(user);
+    }
+
     pub(super) fn client_id(&self) -> &str {
         &self.client_id
     }

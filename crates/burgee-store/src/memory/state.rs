@@ -53,6 +53,7 @@ impl State {
                 self.by_client.insert(client_id.clone(), session);
                 self.sessions.insert(session, Session::new(client_id, user));
             }
+            Op::SessionClaimed { session, user } => self.change(session, |held| held.claim(user)),
             Op::SessionDeleted { session } => self.delete(session),
             Op::Owed {
                 message,

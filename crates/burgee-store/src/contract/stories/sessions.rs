@@ -3,8 +3,8 @@
 use super::super::ground::Ground;
 use super::super::image::Image;
 use super::super::ops::{
-    ONE, TWO, behind, created, created_by, deleted, delivery, filter, freed, id, owed, received, replayed, retained,
-    settled, subscribed, subscribed_with, unsubscribed, will, will_cleared, will_set,
+    ONE, TWO, behind, claimed, created, created_by, deleted, delivery, filter, freed, id, owed, received, replayed,
+    retained, settled, subscribed, subscribed_with, unsubscribed, will, will_cleared, will_set,
 };
 use super::super::told::{Told, same};
 use super::Story;
@@ -17,6 +17,10 @@ pub(super) const STORIES: &[Story] = &[
     (
         "a session belongs to a user, to one without a name, or to none",
         belongs_to_a_user,
+    ),
+    (
+        "whoever claims a session has it, with or without a name",
+        belongs_to_whoever_claims_it,
     ),
     (
         "of a subscription is known what is still to come of the retained messages",
@@ -79,6 +83,23 @@ fn belongs_to_a_user(ground: &mut Ground) -> Told {
         same("the user", &user.map(Into::into), &ground.living(number)?.user)?;
     }
     Ok(())
+}
+
+fn belongs_to_whoever_claims_it(ground: &mut Ground) -> Told {
+    ground.put(vec![
+        created(1, "a"),
+        created_by("carol", 2, "b"),
+        created(3, "c"),
+        claimed(3, "dave"),
+    ])?;
+    ground.put(vec![claimed(1, "carol"), claimed(2, ""), claimed(77, "x")])?;
+    for (number, user) in (1..).zip(["carol", "", "dave"]) {
+        same("the user", &Some(user.into()), &ground.living(number)?.user)?;
+    }
+    let claimed_twice = vec![claimed(1, "x"), claimed(1, "erin"), deleted(3), created(4, "c")];
+    ground.put(claimed_twice)?;
+    same("the user", &Some("erin".into()), &ground.living(1)?.user)?;
+    same("the heir's user", &None, &ground.living(4)?.user)
 }
 
 fn replays_are_kept(ground: &mut Ground) -> Told {
@@ -197,6 +218,7 @@ fn late_words_do_nothing(ground: &mut Ground) -> Told {
     let before = ground.image()?;
     for gone in [1, 77] {
         ground.put(vec![
+            claimed(gone, "x"),
             subscribed(gone, "a", ONE),
             unsubscribed(gone, "a"),
             settled(gone, 1),
