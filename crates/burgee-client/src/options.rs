@@ -205,6 +205,11 @@ impl Options {
     }
 
     /// `true`, the default: the session ends with the connection. `false`: server and client keep it.
+    ///
+    /// The client's half is lost with its process, unless it has an outbox. If the first connection then finds a session, what
+    /// the server may still hold of it is cleared away: the first QoS 2 message under an identifier waits until the server has
+    /// answered PUBREL for it, which it has to do for identifiers that it does not know as well. Otherwise the message could be
+    /// taken for one of the life before and be lost although it is acknowledged.
     #[must_use]
     pub const fn clean_session(mut self, clean: bool) -> Self {
         self.clean_session = clean;

@@ -33,6 +33,9 @@ const SCHEMA: &str = "
     PRAGMA user_version = 1;
 ";
 
+/// A row in it says that the server's session is not older than the file, so that it holds nothing that is not in here.
+const WHOLE: &str = "CREATE TABLE IF NOT EXISTS whole (mark INTEGER PRIMARY KEY)";
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Outbox {
@@ -111,6 +114,7 @@ fn open(path: &Path, client_id: &str) -> Result<(File, Kept), Box<dyn std::error
         )
         .into());
     }
+    transaction.execute_batch(WHOLE)?;
     let kept = read(&transaction)?;
     let next_sent = transaction.query_row("SELECT ifnull(max(sent), 0) + 1 FROM message", [], |row| row.get(0))?;
     transaction.commit()?;
@@ -147,6 +151,7 @@ fn read(transaction: &Transaction<'_>) -> Result<Kept, Box<dyn std::error::Error
         kept.next_number = kept.next_number.max(number);
     }
     kept.next_number += 1;
+    kept.is_whole = transaction.query_row("SELECT EXISTS (SELECT * FROM whole)", [], |row| row.get(0))?;
     let mut statement = transaction.prepare("SELECT id FROM held")?;
     let ids = statement.query_map([], |row| row.get::<_, u16>(0))?;
     for id in ids {
@@ -196,6 +201,7 @@ fn write(transaction: &Transaction<'_>, note: &Note, next_sent: &mut i64) -> rus
         Note::Held(id) => run("INSERT OR IGNORE INTO held VALUES (?1)", params![id.get()]),
         Note::Freed(id) => run("DELETE FROM held WHERE id = ?1", params![id.get()]),
         Note::Anew => {
+            run("INSERT OR IGNORE INTO whole VALUES (1)", &[])?;
             run("DELETE FROM held", &[])?;
             run("DELETE FROM message WHERE released = 1", &[])?;
             run("UPDATE message SET id = NULL, sent = NULL WHERE id IS NOT NULL", &[])

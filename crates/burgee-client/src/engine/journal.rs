@@ -35,6 +35,8 @@ pub(crate) struct Kept {
     pub(crate) held: Vec<PacketId>,
     /// A number above all that are in use.
     pub(crate) next_number: u64,
+    /// The server's session is not older than the outbox: it holds nothing of us that is not written down here.
+    pub(crate) is_whole: bool,
 }
 
 /// An unfinished message.

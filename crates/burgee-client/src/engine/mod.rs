@@ -8,6 +8,7 @@
 mod alive;
 mod deferred;
 mod journal;
+mod past;
 mod session;
 mod write;
 
@@ -24,7 +25,7 @@ use crate::message::Message;
 use alive::Alive;
 use deferred::Deferred;
 pub(crate) use deferred::Serial;
-#[cfg(feature = "outbox")]
+#[cfg(any(feature = "outbox", test))]
 pub(crate) use journal::Outgoing;
 pub(crate) use journal::{Kept, Note};
 pub(crate) use session::Session;
@@ -222,13 +223,16 @@ impl<T> Engine<T> {
         self.alive.spoke(now);
         // MQTT 3.1 cannot say whether there was a session, so there we take the server at its duty to keep it.
         let resumed = session_present || (self.settings.version == Version::V31 && !self.settings.clean_session);
-        if !resumed {
+        if resumed {
+            self.session.past.resumed();
+        } else {
             // [MQTT-3.2.2-2] the server has no session: ours begins anew as well.
             self.deferred.forget();
             match self.settings.when_lost {
                 WhenLost::ByKind | WhenLost::Anew => self.session.begin_anew()?,
                 WhenLost::GiveUp => self.session.clear(),
             }
+            self.session.past.is_ours();
         }
         self.events.push_back(Event::Connected { session_present });
         Ok(())
@@ -510,6 +514,11 @@ impl<T> Engine<T> {
     /// Writes what the window allows.
     fn pump(&mut self, now: Time) -> Result<(), Fault> {
         let version = self.settings.version;
+        if self.state == State::Open {
+            for id in self.session.asks() {
+                self.answer(Packet::PubRel(Ack::new(id)), now)?;
+            }
+        }
         while self.state == State::Open && self.outbox.len() < OUTBOX_LIMIT {
             let Some(send) = self.session.outgoing.next() else {
                 break;

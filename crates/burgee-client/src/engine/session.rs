@@ -11,6 +11,7 @@ use burgee_protocol::Fault;
 use burgee_protocol::session::{Deliverable, Incoming, Outgoing, Policy, QueueLimits, Send, Unfinished};
 
 use super::journal::{self, Journal, Kept, Note};
+use super::past::Past;
 use crate::message::Message;
 
 /// What waits for an answer of the server; `ticket` is whoever awaits it.
@@ -89,6 +90,7 @@ pub(crate) struct Session<T> {
     /// Tickets of QoS 2 messages between PUBREC and PUBCOMP.
     released: BTreeMap<PacketId, T>,
     window: u16,
+    pub(super) past: Past,
     pub(super) journal: Journal,
 }
 
@@ -100,6 +102,7 @@ impl<T> Session<T> {
             requests: BTreeMap::new(),
             released: BTreeMap::new(),
             window: window.max(1),
+            past: Past::default(),
             journal: Journal::default(),
         }
     }
@@ -138,11 +141,27 @@ impl<T> Session<T> {
     }
 
     pub(super) fn pubcomp(&mut self, id: PacketId) -> Result<Option<T>, Fault> {
+        if self.past.answered(id) {
+            // What stands behind it goes out in its turn.
+            self.outgoing.unseal(id);
+            return Ok(None);
+        }
         self.is_message(id)?;
         if let Some(number) = self.outgoing.pubcomp(id)? {
             self.journal.note(Note::Done { number });
         }
         Ok(self.released.remove(&id))
+    }
+
+    /// Identifiers that an earlier life may have left with the server, for which PUBREL has to go out before what waits for
+    /// them does.
+    pub(super) fn asks(&mut self) -> Vec<PacketId> {
+        let past = &mut self.past;
+        if matches!(past, Past::Strange(_)) {
+            self.outgoing
+                .fill(usize::MAX, |id, work| past.must_wait(id, work.qos()));
+        }
+        past.due(self.outgoing.in_flight())
     }
 
     /// A received QoS 2 message is the application's.
@@ -165,6 +184,14 @@ impl<T> Session<T> {
             ticket: ticket(),
             number,
         };
+        if kept.is_whole {
+            self.past.is_ours();
+        }
+        for (_, one) in &kept.unfinished {
+            if let journal::Outgoing::Sent(id, _) | journal::Outgoing::Released(id) = one {
+                self.past.knows(*id);
+            }
+        }
         let unfinished = kept.unfinished.into_iter().map(|(number, one)| match one {
             journal::Outgoing::Sent(id, message) => Unfinished::Sent(id, work(number, message)),
             journal::Outgoing::Released(id) => Unfinished::Released(id, number),
@@ -243,7 +270,14 @@ impl<T> Session<T> {
     /// messages between PUBREC and PUBCOMP are dropped: the server took them over, and nobody can say what became of them.
     pub(super) fn begin_anew(&mut self) -> Result<(), Fault> {
         self.journal.note(Note::Anew);
-        let mut old = self.replace().outgoing;
+        let Self {
+            outgoing: mut old,
+            past,
+            ..
+        } = self.replace();
+        for id in past.unanswered() {
+            old.unseal(id);
+        }
         old.disconnected();
         loop {
             let mut unacknowledged = Vec::new();

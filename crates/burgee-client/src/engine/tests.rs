@@ -1,5 +1,8 @@
 //! Stories of the engine in virtual time: what it writes, when it speaks, what survives a connection.
 
+mod past;
+
+use super::past::Past;
 use super::*;
 use crate::options::Options;
 use burgee_codec::TopicNameBuf;

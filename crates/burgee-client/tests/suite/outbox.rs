@@ -170,6 +170,30 @@ async fn messages_wait_on_disk_without_a_server_and_go_out_anew_without_a_sessio
 }
 
 #[tokio::test]
+async fn an_outbox_knows_over_restarts_whether_the_session_is_older() {
+    let directory = Directory::new("older");
+    let server = Server::start().await;
+    let options = server.quick().clean_session(false).outbox(directory.file());
+    let publish = async |client: &Client| drop(client.publish("t", "a").qos(QoS::ExactlyOnce).send().await.unwrap());
+    let mut client = Client::prepare(options.clone()).unwrap().start();
+    publish(&client).await;
+    // The first two find a session that is older than the file, the third finds none, so the fourth's is ours.
+    let older = ["62 02 00 01", "62 02 00 02"];
+    let new = ["34 06 00 01 74 00 01 61"];
+    for (connack, first) in [(RESUMED, &older[..]), (RESUMED, &older), (CONNACK, &new)] {
+        let mut peer = greet(&server, connack).await;
+        peer.expect(first).await;
+        drop(client);
+        peer.ended().await;
+        client = Client::prepare(options.clone()).unwrap().start();
+    }
+    let mut peer = greet(&server, RESUMED).await;
+    peer.expect(&["3C 06 00 01 74 00 01 61"]).await;
+    publish(&client).await;
+    peer.expect(&["34 06 00 01 74 00 02 61"]).await;
+}
+
+#[tokio::test]
 async fn an_outbox_has_one_owner() {
     let directory = Directory::new("owner");
     let server = Server::start().await;

@@ -166,6 +166,28 @@ async fn mqtt_4_1_0_1_session_state_is_kept() {
 }
 
 #[tokio::test]
+async fn a_start_without_the_session_frees_an_identifier_before_its_first_message() {
+    let server = Server::start().await;
+    let (client, _messages, mut peer) = {
+        let (client, peer, _) = server.answer(&kept(&server), RESUMED).await;
+        let (client, messages) = client.expect("connected");
+        (client, messages, peer)
+    };
+    let receipt = client.publish("t", *b"a", QoS::ExactlyOnce, false).await.unwrap();
+    // The server may hold 1 for a message of the life before: then it would take this one for the same.
+    peer.expect(&["62 02 00 01", "62 02 00 02"]).await;
+    drop(client.publish("t", *b"z", QoS::AtMostOnce, false).await.unwrap());
+    peer.expect(&["30 04 00 01 74 7A"]).await;
+    peer.send("70 02 00 01 70 02 00 02").await;
+    peer.expect(&["34 06 00 01 74 00 01 61"]).await;
+    peer.send("50 02 00 01").await;
+    peer.expect(&["62 02 00 01"]).await;
+    peer.send("70 02 00 01").await;
+    soon("PUBCOMP", receipt).await.unwrap();
+    leave(client.disconnect(), peer).await;
+}
+
+#[tokio::test]
 async fn mqtt_4_1_0_2_session_lasts_as_long_as_connection() {
     let server = Server::start().await;
     let (client, _messages, mut peer) = server.welcome(&server.options()).await;
