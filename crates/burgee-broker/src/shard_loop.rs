@@ -37,6 +37,9 @@ const WAITING_SOCKETS: usize = 64;
 /// Bytes received in one turn, before they are sent on: at most, and at least.
 const MOST: usize = 512 * 1024;
 const LEAST: usize = 64 * 1024;
+/// Turns behind which the keeper is left asleep because there is more to read: one receive may take only the larger part
+/// of what a client has sent, and two syncs cost more than the start of the first one gains.
+const GATHERING: u8 = 1;
 
 /// What takes turns: the core, or a stand-in in tests.
 pub(crate) trait Machine {
@@ -78,6 +81,8 @@ pub(crate) struct ShardLoop<M> {
     logins: LoginDesk,
     /// Where what is to be kept is handed in; none with durability `memory`.
     tray: Option<Arc<Tray>>,
+    /// So many turns have handed in without telling the keeper to begin.
+    gathering: u8,
     /// Mail was handed over that publishers were held back for: a turn lets them go on.
     mail_moved: bool,
     /// Who wants to know when the core has obeyed.
@@ -104,6 +109,7 @@ impl<M: Machine> ShardLoop<M> {
             log: EventLog::default(),
             logins: LoginDesk::default(),
             tray: None,
+            gathering: 0,
             mail_moved: false,
             obeyed: None,
             stopping: None,
@@ -187,6 +193,10 @@ impl<M: Machine> ShardLoop<M> {
         let timeout = self.timeout();
         // Only who said that it sleeps has to say that it is awake: that is a write which others may look at.
         let sleeps = timeout != Some(Duration::ZERO) && self.hub.may_sleep(self.id, self.stopping.is_some());
+        if sleeps {
+            // Whoever was to be read may be gone, and no turn have followed.
+            self.let_keeper_begin();
+        }
         let polled = self
             .poll
             .poll(events, if sleeps { timeout } else { Some(Duration::ZERO) });
@@ -233,9 +243,8 @@ impl<M: Machine> ShardLoop<M> {
         self.machine.turn(now, &mut inputs, effects);
         self.connections.heed_layers(now);
         // Before the mail of this turn leaves: what others settle must have been owed before.
-        if let Some(tray) = &self.tray {
-            tray.hand_in(self.id, &mut effects.batches, &mut effects.reads);
-        }
+        self.hand_over();
+        let effects = &mut self.effects;
         let Connections { table, troubles, .. } = &mut self.connections;
         if let (Some(dismissed), Some(done)) = (effects.dismissed.take(), self.obeyed.take()) {
             // Whoever asked may have gone away.
@@ -263,6 +272,28 @@ impl<M: Machine> ShardLoop<M> {
         }
         self.connections.carry_out(now, effects);
         self.connections.weigh_newcomers();
+    }
+
+    /// Gives the keeper what the turn left.
+    fn hand_over(&mut self) {
+        let Effects { batches, reads, .. } = &mut self.effects;
+        if let Some(tray) = &self.tray
+            && (!batches.is_empty() || !reads.is_empty())
+        {
+            tray.hand_in(self.id, batches, reads);
+            self.gathering += 1;
+        }
+        if self.gathering > GATHERING || !self.connections.reader.has_ready() {
+            self.let_keeper_begin();
+        }
+    }
+
+    fn let_keeper_begin(&mut self) {
+        if std::mem::take(&mut self.gathering) > 0
+            && let Some(tray) = &self.tray
+        {
+            tray.begin();
+        }
     }
 
     fn accept(&mut self, now: Time) {

@@ -190,6 +190,12 @@ impl Bench {
     }
 
     fn hand_in(&self, shard: u16, numbers: &[u64]) {
+        self.gather(shard, numbers);
+        self.keeper.tray().begin();
+    }
+
+    /// Hands in, and lets a keeper that sleeps sleep.
+    fn gather(&self, shard: u16, numbers: &[u64]) {
         let mut batches = numbers.iter().map(|number| batch(shard, *number)).collect();
         self.keeper.tray().hand_in(shard, &mut batches, &mut Vec::new());
         assert!(batches.is_empty());
@@ -201,6 +207,7 @@ impl Bench {
             messages: messages.iter().copied().map(MessageNo).collect(),
         };
         self.keeper.tray().hand_in(shard, &mut Vec::new(), &mut vec![read]);
+        self.keeper.tray().begin();
     }
 
     /// A commit has begun and waits for its fate.
@@ -300,6 +307,21 @@ fn a_lone_batch_is_committed_at_once_and_its_shard_is_woken() {
     assert_eq!(bench.hear(1), "durable 1");
     bench.hears_nothing(0);
     assert_eq!(bench.end(), [Call::Submit(1, 1), Call::Commit]);
+}
+
+#[test]
+fn what_is_gathered_before_the_keeper_shall_begin_is_one_commit() {
+    let mut bench = Bench::new(1);
+    bench.fate(Fate::Go);
+    while !bench.keeper.tray().keeper_sleeps() {
+        std::thread::yield_now();
+    }
+    bench.gather(0, &[1]);
+    bench.gather(0, &[2]);
+    assert!(bench.keeper.tray().keeper_sleeps(), "woken too early");
+    bench.keeper.tray().begin();
+    assert_eq!(bench.hear(0), "durable 2");
+    assert_eq!(bench.end(), [Call::Submit(0, 1), Call::Submit(0, 2), Call::Commit]);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The tray between the shards and the keeper: what was handed in and not taken yet, in order.
 //!
 //! What must hold: batches of all shards are in one order; handing in never waits for the store; the keeper is woken
-//! once, and only if it sleeps. How much lies here is bounded by the shards, each of which counts what it has under way.
+//! once, and only if it sleeps. Who says that more follows at once wakes it later, and never forgets to. How much lies here
+//! is bounded by the shards, each of which counts what it has under way.
 //! Deliberately absent: what becomes of it.
 
 use std::path::PathBuf;
@@ -68,11 +69,9 @@ pub(crate) struct Tray {
 }
 
 impl Tray {
-    /// Hands in what a shard's turn left; both lists are empty afterwards. The reads see all of the batches.
+    /// Hands in what a shard's turn left; both lists are empty afterwards. The reads see all of the batches. A keeper that
+    /// sleeps goes on doing so until it is told to begin.
     pub(crate) fn hand_in(&self, shard: ShardId, batches: &mut Vec<Batch>, reads: &mut Vec<Read>) {
-        if batches.is_empty() && reads.is_empty() {
-            return;
-        }
         let weight: usize = batches.iter().map(Batch::weight).sum();
         let mut state = self.state();
         if state.lost {
@@ -84,7 +83,11 @@ impl Tray {
         state.work.batches.append(batches);
         state.work.weight += weight;
         state.work.reads.extend(reads.drain(..).map(|read| (shard, read)));
-        self.wake(state);
+    }
+
+    /// What was handed in is all that is there for now.
+    pub(crate) fn begin(&self) {
+        self.wake(self.state());
     }
 
     /// Asks for a copy of everything; the answer comes when it is written. An end without an answer: it failed.
@@ -155,6 +158,12 @@ impl Tray {
                 return;
             }
         }
+    }
+
+    /// The keeper has taken all, and sleeps.
+    #[cfg(test)]
+    pub(crate) fn keeper_sleeps(&self) -> bool {
+        self.state().sleeps
     }
 
     /// Somebody's wish lies here.
