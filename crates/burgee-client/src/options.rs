@@ -12,7 +12,7 @@ use burgee_codec::{
 };
 
 use crate::care::{Care, QueueLimit};
-use crate::engine::{Settings, WhenLost};
+use crate::engine::{Settings, WhenLost, Window};
 use crate::error::Invalid;
 #[cfg(feature = "tls")]
 use crate::transport::Tls;
@@ -77,7 +77,7 @@ pub struct Options {
     will: Option<Will>,
     pub(crate) version: Version,
     max_packet_size: u32,
-    pub(crate) window: u16,
+    pub(crate) window: Window,
     pub(crate) backlog: usize,
     pub(crate) connect_timeout: Duration,
     pub(crate) care: Care,
@@ -97,7 +97,10 @@ impl Options {
             will: None,
             version: Version::V311,
             max_packet_size: MAX_REMAINING_LENGTH,
-            window: 100,
+            window: Window {
+                all: 100,
+                exactly_once: 20,
+            },
             backlog: 100,
             connect_timeout: Duration::from_secs(10),
             care: Care::default(),
@@ -258,11 +261,18 @@ impl Options {
         self
     }
 
-    /// How many messages and requests may be unacknowledged at once (at least 1, 100 by default); what comes on top waits
-    /// in [`publish`](crate::connection::Connection::publish).
+    /// How many messages and requests may be unacknowledged at once (at least 1); what comes on top waits in
+    /// [`publish`](crate::connection::Connection::publish).
+    ///
+    /// The default is 100, of which 20 may be messages of QoS 2: above that, Mosquitto 2.0 cuts the connection unless its
+    /// `max_inflight_messages` allows more. A number that is set here counts for all, messages of QoS 2 as well.
     #[must_use]
     pub const fn window(mut self, messages: u16) -> Self {
-        self.window = if messages == 0 { 1 } else { messages };
+        let messages = if messages == 0 { 1 } else { messages };
+        self.window = Window {
+            all: messages,
+            exactly_once: messages,
+        };
         self
     }
 

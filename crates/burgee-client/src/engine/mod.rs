@@ -28,8 +28,8 @@ pub(crate) use deferred::Serial;
 #[cfg(any(feature = "outbox", test))]
 pub(crate) use journal::Outgoing;
 pub(crate) use journal::{Kept, Note};
-pub(crate) use session::Session;
 use session::{Request, Work};
+pub(crate) use session::{Session, Window};
 use write::{unwritable, write_message, write_subscribe, write_unsubscribe};
 
 /// Above so many unsent bytes nothing more is taken: neither from the application nor from the server.
@@ -520,7 +520,8 @@ impl<T> Engine<T> {
             }
         }
         while self.state == State::Open && self.outbox.len() < OUTBOX_LIMIT {
-            let Some(send) = self.session.outgoing.next() else {
+            let most = self.session.most();
+            let Some(send) = self.session.outgoing.next_within(most) else {
                 break;
             };
             match send {

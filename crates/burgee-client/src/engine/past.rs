@@ -21,7 +21,7 @@ pub(super) enum Past {
     /// Only what this session knows of.
     Ours,
     /// The server had a session that we know nothing of.
-    Strange(Strange),
+    Strange(Box<Strange>),
 }
 
 /// What is known of the identifiers of a strange session.
@@ -45,7 +45,7 @@ impl Past {
     /// CONNACK says that the server has a session.
     pub(super) fn resumed(&mut self) {
         match self {
-            Self::Unknown => *self = Self::Strange(Strange::default()),
+            Self::Unknown => *self = Self::Strange(Box::default()),
             Self::Ours => {}
             Self::Strange(strange) => {
                 // Whatever was on its way may have been lost. To ask twice harms nobody: nothing was sent under it.
@@ -62,7 +62,7 @@ impl Past {
     /// The server may hold this identifier for a message that we know.
     pub(super) fn knows(&mut self, id: PacketId) {
         if matches!(self, Self::Unknown) {
-            *self = Self::Strange(Strange::default());
+            *self = Self::Strange(Box::default());
         }
         if let Self::Strange(strange) = self {
             strange.asked.insert(id);

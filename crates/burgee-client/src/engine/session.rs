@@ -72,6 +72,15 @@ const ALL: QueueLimits = QueueLimits {
     policy: Policy::DropNewest,
 };
 
+/// How much may be unacknowledged at once.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Window {
+    /// Messages and requests, at least 1.
+    pub(crate) all: u16,
+    /// Messages of QoS 2 among them, at least 1.
+    pub(crate) exactly_once: u16,
+}
+
 /// A request that is written and not answered.
 #[derive(Copy, Clone, Debug)]
 pub(super) enum Request {
@@ -89,19 +98,22 @@ pub(crate) struct Session<T> {
     pub(super) requests: BTreeMap<PacketId, Request>,
     /// Tickets of QoS 2 messages between PUBREC and PUBCOMP.
     released: BTreeMap<PacketId, T>,
-    window: u16,
+    window: Window,
+    /// Unfinished messages of QoS 2, in flight or not.
+    exactly_once: usize,
     pub(super) past: Past,
     pub(super) journal: Journal,
 }
 
 impl<T> Session<T> {
-    pub(crate) fn new(window: u16) -> Self {
+    pub(crate) fn new(window: Window) -> Self {
         Self {
-            outgoing: Outgoing::new(window),
+            outgoing: Outgoing::new(window.all),
             incoming: Incoming::default(),
             requests: BTreeMap::new(),
             released: BTreeMap::new(),
-            window: window.max(1),
+            window,
+            exactly_once: 0,
             past: Past::default(),
             journal: Journal::default(),
         }
@@ -114,10 +126,20 @@ impl<T> Session<T> {
 
     /// Whether new work would go out at once.
     pub(super) fn has_room(&self) -> bool {
-        self.outgoing.queue().is_empty() && self.outgoing.in_flight() < usize::from(self.window)
+        self.outgoing.queue().is_empty()
+            && self.outgoing.in_flight() < usize::from(self.window.all)
+            && self.exactly_once < usize::from(self.window.exactly_once)
+    }
+
+    /// No more than so many may be in flight. Above the narrower window nothing is asked of the queue's order: QoS 1 waits
+    /// with QoS 2.
+    pub(super) fn most(&self) -> usize {
+        let most = usize::from(self.window.exactly_once);
+        if self.exactly_once > most { most } else { usize::MAX }
     }
 
     pub(super) fn push(&mut self, work: Work<T>) {
+        self.exactly_once += usize::from(work.qos() == QoS::ExactlyOnce);
         let dropped = self.outgoing.push(work, &ALL);
         debug_assert!(dropped.is_none(), "no limit, nothing dropped");
     }
@@ -148,6 +170,7 @@ impl<T> Session<T> {
         }
         self.is_message(id)?;
         if let Some(number) = self.outgoing.pubcomp(id)? {
+            self.exactly_once = self.exactly_once.saturating_sub(1);
             self.journal.note(Note::Done { number });
         }
         Ok(self.released.remove(&id))
@@ -156,10 +179,10 @@ impl<T> Session<T> {
     /// Identifiers that an earlier life may have left with the server, for which PUBREL has to go out before what waits for
     /// them does.
     pub(super) fn asks(&mut self) -> Vec<PacketId> {
+        let most = self.most();
         let past = &mut self.past;
         if matches!(past, Past::Strange(_)) {
-            self.outgoing
-                .fill(usize::MAX, |id, work| past.must_wait(id, work.qos()));
+            self.outgoing.fill(most, |id, work| past.must_wait(id, work.qos()));
         }
         past.due(self.outgoing.in_flight())
     }
@@ -191,6 +214,12 @@ impl<T> Session<T> {
             if let journal::Outgoing::Sent(id, _) | journal::Outgoing::Released(id) = one {
                 self.past.knows(*id);
             }
+            self.exactly_once += usize::from(match one {
+                journal::Outgoing::Sent(_, message) | journal::Outgoing::Waiting(message) => {
+                    message.qos == QoS::ExactlyOnce
+                }
+                journal::Outgoing::Released(_) => true,
+            });
         }
         let unfinished = kept.unfinished.into_iter().map(|(number, one)| match one {
             journal::Outgoing::Sent(id, message) => Unfinished::Sent(id, work(number, message)),

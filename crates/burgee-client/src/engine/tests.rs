@@ -256,6 +256,44 @@ fn a_full_window_takes_no_more() {
 }
 
 #[test]
+fn by_default_no_more_messages_of_qos_2_are_unfinished_than_mosquitto_allows() {
+    let mut engine = open(&options().clean_session(false), CONNACK);
+    for ticket in 1..=20 {
+        assert!(engine.has_room());
+        publish(&mut engine, ticket, QoS::ExactlyOnce);
+    }
+    assert!(!engine.has_room());
+    // Whoever pushes all the same, as the end of a connection does with what it had accepted, has it wait.
+    publish(&mut engine, 21, QoS::ExactlyOnce);
+    assert_eq!(heads(&written(&mut engine)).len(), 20);
+    receive(&mut engine, &[0x50, 2, 0, 1]);
+    assert_eq!(heads(&written(&mut engine)), [(0x62, 1)]);
+    receive(&mut engine, &[0x70, 2, 0, 1]);
+    assert_eq!(heads(&written(&mut engine)), [(0x34, 21)]);
+    engine.lost();
+    reconnect(&mut engine, CONNACK);
+    assert_eq!(
+        heads(&written(&mut engine)).len(),
+        20,
+        "also of a session that begins anew"
+    );
+    assert!(!engine.has_room());
+    for id in 1..=5 {
+        receive(&mut engine, &[0x50, 2, 0, id, 0x70, 2, 0, id]);
+    }
+    for ticket in 22..=50 {
+        publish(&mut engine, ticket, QoS::AtLeastOnce);
+    }
+    written(&mut engine);
+    assert!(engine.has_room(), "those of QoS 1 have the whole window");
+    let mut engine = open(&options().window(30), CONNACK);
+    for ticket in 1..=30 {
+        assert!(engine.has_room(), "a number that was set counts for all");
+        publish(&mut engine, ticket, QoS::ExactlyOnce);
+    }
+}
+
+#[test]
 fn an_outbox_that_nobody_reads_takes_no_more() {
     let mut engine = open(&options(), CONNACK);
     engine
