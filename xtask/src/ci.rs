@@ -75,6 +75,7 @@ const STEPS: &[Step] = &[
     ),
     script("conformance", &["scripts/conformance", "--check"]),
     script("interop", &["scripts/interop"]),
+    script("client-interop", &["scripts/client-interop"]),
     script("import", &["scripts/import"]),
     script("crash", &["scripts/crash", "10"]),
     script("sync-order", &["scripts/sync-order"]),
@@ -134,7 +135,7 @@ pub(crate) fn command(root: &Path, arguments: &[String]) -> Result<(), String> {
         [] => STEPS,
         ["--list"] => {
             for step in STEPS {
-                println!("{:<12} {}", step.name, step.words());
+                println!("{:<14} {}", step.name, step.words());
             }
             return Ok(());
         }
@@ -172,10 +173,10 @@ fn run(root: &Path, steps: &[Step]) -> Result<(), String> {
     }
     println!();
     for (name, took) in &times {
-        println!("{name:<12} {:>7.1} s", took.as_secs_f64());
+        println!("{name:<14} {:>7.1} s", took.as_secs_f64());
     }
     let all: Duration = times.iter().map(|(_, took)| *took).sum();
-    println!("{:<12} {:>7.1} s", "all", all.as_secs_f64());
+    println!("{:<14} {:>7.1} s", "all", all.as_secs_f64());
     Ok(())
 }
 
