@@ -88,6 +88,8 @@ impl Registry {
         // Never less than what another stream on the same filter was promised.
         wish.qos = if wish.streams > 1 { wish.qos.max(qos) } else { qos };
         wish.waiting.extend(answer.map(|answer| (key, answer)));
+        // Whoever gave it up need not wait any longer: it stays, for somebody else. No UNSUBACK may ever come.
+        wish.leaving.drain(..).for_each(self::answer);
         set(wish, Known::Due, &mut self.due);
         self.streams.insert(key, Stream { filter, queue });
     }
@@ -331,6 +333,20 @@ mod tests {
         registry.answered(&["a".to_owned()], &[0]);
         registry.connected(false);
         assert_eq!(asked(&mut registry), ["+a"]);
+    }
+
+    #[test]
+    fn who_gives_up_a_filter_that_is_wanted_again_does_not_wait() {
+        let mut registry = Registry::default();
+        registry.add(1, filter("a"), queue(), None);
+        assert_eq!(asked(&mut registry), ["+a"]);
+        registry.answered(&["a".to_owned()], &[1]);
+        let (told, mut left) = oneshot::channel();
+        registry.remove(1, Some(told));
+        assert!(left.try_recv().is_err(), "the server has not let go of it");
+        registry.add(2, filter("a"), queue(), None);
+        assert_eq!(asked(&mut registry), ["+a"], "UNSUBSCRIBE never leaves");
+        assert_eq!(left.try_recv(), Ok(()));
     }
 
     #[test]
