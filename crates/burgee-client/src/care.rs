@@ -50,6 +50,9 @@ pub(crate) struct Care {
     pub(crate) republish: bool,
     #[cfg(feature = "outbox")]
     pub(crate) outbox: Option<PathBuf>,
+    /// The simulator has it, and an outbox if this says so.
+    #[cfg(feature = "simulation")]
+    pub(crate) simulated: Option<bool>,
 }
 
 impl Default for Care {
@@ -63,6 +66,8 @@ impl Default for Care {
             republish: true,
             #[cfg(feature = "outbox")]
             outbox: None,
+            #[cfg(feature = "simulation")]
+            simulated: None,
         }
     }
 }
@@ -77,6 +82,20 @@ impl Care {
         if self.outbox.is_some() {
             return true;
         }
+        #[cfg(feature = "simulation")]
+        if let Some(true) = self.simulated {
+            return true;
+        }
         false
+    }
+
+    /// For how long a stream may keep acknowledgements to itself while messages are there.
+    pub(crate) const fn patience(&self) -> Duration {
+        // It is measured by a real clock, which a simulation has not.
+        #[cfg(feature = "simulation")]
+        if self.simulated.is_some() {
+            return Duration::MAX;
+        }
+        Duration::from_millis(5)
     }
 }

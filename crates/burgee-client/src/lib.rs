@@ -44,6 +44,9 @@ mod url;
 pub use burgee_codec::{InvalidTopic, QoS, TopicFilter, TopicName, TopicNameBuf, Version};
 pub use burgee_protocol::Fault;
 pub use care::{Overflow, QueueLimit};
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub use client::simulation;
 pub use client::{
     Client, Event, Events, Payload, Prepared, Publish, Receipt, Received, State, Subscribe, Subscription,
 };

@@ -49,15 +49,59 @@ async fn push<W: AsyncWrite + Unpin>(writer: &mut W, slices: &[IoSlice<'_>]) -> 
     }
 }
 
+/// What came and is not used up.
+#[derive(Debug, Default)]
+pub(crate) struct Input {
+    pub(crate) bytes: Vec<u8>,
+    /// So many of them are used up.
+    used: usize,
+}
+
+impl Input {
+    /// Hands one packet to the engine; `false` if none is complete.
+    pub(crate) fn digest<T>(&mut self, engine: &mut Engine<T>, now: Time) -> Result<bool, Fault> {
+        let unused = self.bytes.get(self.used..).unwrap_or_default();
+        let taken = if unused.is_empty() {
+            None
+        } else {
+            engine.receive(unused, now)?
+        };
+        self.used += taken.unwrap_or(0);
+        if taken.is_none() && self.used > 0 {
+            self.bytes.drain(..self.used);
+            self.used = 0;
+        }
+        Ok(taken.is_some())
+    }
+
+    /// Bytes that no packet was made of yet.
+    #[cfg(feature = "simulation")]
+    pub(crate) const fn undigested(&self) -> usize {
+        self.bytes.len() - self.used
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.used = 0;
+    }
+}
+
+/// CONNACK, if this is it: whether the server had a session.
+pub(crate) const fn welcome<T>(event: &Event<T>) -> Option<Result<bool, ConnectError>> {
+    match event {
+        Event::Connected { session_present } => Some(Ok(*session_present)),
+        Event::Refused(code) => Some(Err(ConnectError::Refused(Refused(*code)))),
+        Event::Message(..) | Event::Done { .. } => None,
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Link<R, W, T> {
     reader: R,
     writer: W,
     pub(crate) engine: Engine<T>,
-    input: Vec<u8>,
-    /// So many bytes of `input` are used up.
-    used: usize,
+    input: Input,
     clock: Clock,
     /// The writer may hold bytes back, and may do so now.
     holds_back: bool,
@@ -71,8 +115,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin, T> Link<R, W, T> {
             reader,
             writer,
             engine,
-            input: Vec::new(),
-            used: 0,
+            input: Input::default(),
             clock: Clock(Instant::now()),
             holds_back,
             unflushed: false,
@@ -95,10 +138,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin, T> Link<R, W, T> {
         self.engine.connected(self.now());
         loop {
             while self.digest().map_err(violation)? {
-                match self.engine.next_event() {
-                    Some(Event::Connected { session_present }) => return Ok(session_present),
-                    Some(Event::Refused(code)) => return Err(ConnectError::Refused(Refused(code))),
-                    Some(Event::Message(..) | Event::Done { .. }) | None => {}
+                if let Some(answer) = self.engine.next_event().as_ref().and_then(welcome) {
+                    return answer;
                 }
             }
             self.turn(true).await.map_err(ConnectError::Lost)?;
@@ -107,18 +148,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin, T> Link<R, W, T> {
 
     /// Hands one packet to the engine; `false` if none is complete.
     pub(crate) fn digest(&mut self) -> Result<bool, Fault> {
-        let unused = self.input.get(self.used..).unwrap_or_default();
-        let taken = if unused.is_empty() {
-            None
-        } else {
-            self.engine.receive(unused, self.clock.now())?
-        };
-        self.used += taken.unwrap_or(0);
-        if taken.is_none() && self.used > 0 {
-            self.input.drain(..self.used);
-            self.used = 0;
-        }
-        Ok(taken.is_some())
+        self.input.digest(&mut self.engine, self.clock.now())
     }
 
     /// Waits until bytes came (only if `listening`), bytes went, or a deadline of the engine passed.
@@ -141,9 +171,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin, T> Link<R, W, T> {
         }
         let slices = slices.get(..count).unwrap_or_default();
         // Never the length that a packet announces: only what has come decides how much memory is taken.
-        input.reserve(if listening { CHUNK } else { 0 });
+        input.bytes.reserve(if listening { CHUNK } else { 0 });
         tokio::select! {
-            read = reader.read_buf(input), if listening => match read? {
+            read = reader.read_buf(&mut input.bytes), if listening => match read? {
                 0 => Err(End::ClosedByServer),
                 _ => Ok(()),
             },
@@ -177,8 +207,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin, T> Link<R, W, T> {
         self.writer.shutdown().await?;
         loop {
             self.input.clear();
-            self.used = 0;
-            if self.reader.read_buf(&mut self.input).await? == 0 {
+            if self.reader.read_buf(&mut self.input.bytes).await? == 0 {
                 return Ok(());
             }
         }

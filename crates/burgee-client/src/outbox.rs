@@ -208,3 +208,6 @@ fn write(transaction: &Transaction<'_>, note: &Note, next_sent: &mut i64) -> rus
         }
     }
 }
+
+#[cfg(all(test, feature = "simulation"))]
+mod alike;

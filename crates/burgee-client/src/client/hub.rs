@@ -18,7 +18,7 @@ use super::queue::{Ack, Notices, Queue};
 use super::registry::{Registry, Request};
 use super::{Command, Ending, Event, State};
 use crate::care::{Overflow, QueueLimit};
-use crate::engine::{self, Engine, Note, Serial};
+use crate::engine::{self, Engine, Kept, Note, Serial};
 use crate::error::{End, Error};
 use crate::message::Message;
 use crate::options::Options;
@@ -56,6 +56,24 @@ pub(super) struct Wires {
     pub(super) notices: Arc<Notices>,
 }
 
+/// Where messages are that must not be lost.
+#[derive(Debug)]
+enum Shelf {
+    /// In memory alone.
+    Nowhere,
+    #[cfg_attr(not(feature = "outbox"), allow(dead_code, reason = "there is none in this build"))]
+    Outbox(Outbox),
+    /// In an outbox that somebody else has.
+    #[cfg(feature = "simulation")]
+    Elsewhere,
+}
+
+impl Shelf {
+    const fn is_memory(&self) -> bool {
+        matches!(self, Self::Nowhere)
+    }
+}
+
 #[derive(Debug)]
 struct Pending {
     message: Message,
@@ -75,7 +93,7 @@ pub(super) struct Hub {
     notes: Vec<Note>,
     /// Who hears when the notes are on disk.
     stored: Vec<oneshot::Sender<()>>,
-    outbox: Option<Outbox>,
+    shelf: Shelf,
     next_number: u64,
     pub(super) online: bool,
     commands_open: bool,
@@ -98,7 +116,7 @@ impl Hub {
             acks: Vec::new(),
             notes: Vec::new(),
             stored: Vec::new(),
-            outbox: None,
+            shelf: Shelf::Nowhere,
             next_number: 1,
             online: false,
             commands_open: true,
@@ -116,11 +134,22 @@ impl Hub {
         mut engine: Engine<Ticket>,
     ) -> Result<Engine<Ticket>, Arc<str>> {
         if let Some((outbox, kept)) = Outbox::open(options).await? {
-            self.next_number = kept.next_number;
-            engine.restore(kept, || Ticket::Restored);
-            self.outbox = Some(outbox);
+            self.restore(kept, &mut engine);
+            self.shelf = Shelf::Outbox(outbox);
         }
         Ok(engine)
+    }
+
+    /// Somebody else has the outbox, which holds this.
+    #[cfg(feature = "simulation")]
+    pub(super) fn go_on_with(&mut self, kept: Kept, engine: &mut Engine<Ticket>) {
+        self.restore(kept, engine);
+        self.shelf = Shelf::Elsewhere;
+    }
+
+    fn restore(&mut self, kept: Kept, engine: &mut Engine<Ticket>) {
+        self.next_number = kept.next_number;
+        engine.restore(kept, || Ticket::Restored);
     }
 
     /// Waits until somebody says something, and takes it in. `Err`: the client has to end.
@@ -135,31 +164,74 @@ impl Hub {
             ..
         } = &mut self.wires;
         tokio::select! {
-            command = commands.recv(), if accepting => if let Some(command) = command {
-                self.obey(command);
-                self.obey_more();
-            } else {
-                self.commands_open = false;
-                if self.quit_by.is_none() {
-                    return Err(End::Abandoned);
-                }
-            },
+            command = commands.recv(), if accepting => self.take(command)?,
             () = notices.wake.notified() => {}
-            Some(within) = quit.recv(), if self.quit_by.is_none() => {
-                commands.close();
-                let now = Instant::now();
-                self.quit_by = now.checked_add(within).or_else(|| now.checked_add(FAR));
-            }
+            Some(within) = quit.recv(), if self.quit_by.is_none() => self.quit_within(within, Instant::now()),
             () = sleep_until(self.quit_by.unwrap_or_else(Instant::now)), if self.quit_by.is_some() => {
                 return Err(End::Disconnected);
             }
         }
+        self.take_notices();
+        Ok(())
+    }
+
+    /// The same without a wait: says whether there was something to hear.
+    #[cfg(feature = "simulation")]
+    pub(super) fn listen(&mut self, now: Instant) -> Result<bool, End> {
+        use std::pin::pin;
+        use std::task::{Context, Waker};
+        use tokio::sync::mpsc::error::TryRecvError;
+        let mut heard = false;
+        if self.commands_open && self.has_room() {
+            let command = match self.wires.commands.try_recv() {
+                Ok(command) => Some(Some(command)),
+                Err(TryRecvError::Disconnected) => Some(None),
+                Err(TryRecvError::Empty) => None,
+            };
+            if let Some(command) = command {
+                self.take(command)?;
+                heard = true;
+            }
+        }
+        if self.quit_by.is_none()
+            && let Ok(within) = self.wires.quit.try_recv()
+        {
+            self.quit_within(within, now);
+            heard = true;
+        }
+        if self.quit_by.is_some_and(|by| by <= now) {
+            return Err(End::Disconnected);
+        }
+        let mut context = Context::from_waker(Waker::noop());
+        heard |= pin!(self.wires.notices.wake.notified()).poll(&mut context).is_ready();
+        self.take_notices();
+        Ok(heard)
+    }
+
+    fn take(&mut self, command: Option<Command>) -> Result<(), End> {
+        if let Some(command) = command {
+            self.obey(command);
+            self.obey_more();
+        } else {
+            self.commands_open = false;
+            if self.quit_by.is_none() {
+                return Err(End::Abandoned);
+            }
+        }
+        Ok(())
+    }
+
+    fn quit_within(&mut self, within: Duration, now: Instant) {
+        self.wires.commands.close();
+        self.quit_by = now.checked_add(within).or_else(|| now.checked_add(FAR));
+    }
+
+    fn take_notices(&mut self) {
         let told = self.wires.notices.take();
         self.acks.extend(told.acks);
         for key in told.gone {
             self.registry.remove(key, None);
         }
-        Ok(())
     }
 
     fn obey_more(&mut self) {
@@ -171,7 +243,7 @@ impl Hub {
     }
 
     fn has_room(&self) -> bool {
-        let (messages, bytes) = if self.online && self.outbox.is_none() {
+        let (messages, bytes) = if self.online && self.shelf.is_memory() {
             ONLINE
         } else {
             (self.limit.messages, self.limit.bytes)
@@ -222,7 +294,7 @@ impl Hub {
             }
         }
         let mut number = 0;
-        if self.outbox.is_some() && message.qos > QoS::AtMostOnce {
+        if !self.shelf.is_memory() && message.qos > QoS::AtMostOnce {
             number = self.next_number;
             self.next_number += 1;
             self.notes.push(Note::Accepted {
@@ -278,25 +350,35 @@ impl Hub {
         engine.acknowledge(self.acks.drain(..), Time::ZERO)
     }
 
-    /// Puts on disk what has to be there before anything else is written to the server.
-    pub(super) async fn commit(&mut self, engine: &mut Engine<Ticket>) -> Result<(), End> {
+    /// Takes over what the engine wants on disk.
+    pub(super) fn collect(&mut self, engine: &mut Engine<Ticket>) {
         self.notes.append(&mut engine.notes());
-        self.commit_own().await
     }
 
-    /// The same while the engine is away, connecting.
-    pub(super) async fn commit_own(&mut self) -> Result<(), End> {
-        if let Some(outbox) = &self.outbox
+    /// Puts on disk what has to be there before anything else is written to the server.
+    pub(super) async fn commit(&mut self) -> Result<(), End> {
+        if let Shelf::Outbox(outbox) = &self.shelf
             && !self.notes.is_empty()
         {
             let notes = std::mem::take(&mut self.notes);
             outbox.commit(notes).await.map_err(End::OutboxFailed)?;
         }
+        self.committed();
+        Ok(())
+    }
+
+    /// What is to be put on disk, for somebody else's.
+    #[cfg(feature = "simulation")]
+    pub(super) fn take_notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// It is on disk: those who waited for that hear of it.
+    pub(super) fn committed(&mut self) {
         for stored in self.stored.drain(..) {
             // Who asked may have gone.
             stored.send(()).ok();
         }
-        Ok(())
     }
 
     /// Something happened in the engine.
@@ -341,7 +423,7 @@ impl Hub {
     }
 
     /// Whether the connection may be read; if not, and somebody waits for an answer, when it will be all the same.
-    pub(super) fn may_read(&mut self, unfinished: usize) -> (bool, Option<Instant>) {
+    pub(super) fn may_read(&mut self, unfinished: usize, now: Instant) -> (bool, Option<Instant>) {
         if !self.full.is_empty() {
             self.full.retain(|queue| queue.blocks());
         }
@@ -350,10 +432,15 @@ impl Hub {
             self.pressed = false;
             return (true, None);
         }
-        let now = Instant::now();
         let due = *self.full_since.get_or_insert(now) + PATIENCE;
         self.pressed = unfinished > 0 && due <= now;
         (self.pressed, (unfinished > 0).then_some(due))
+    }
+
+    /// When the end has to be reached.
+    #[cfg(feature = "simulation")]
+    pub(super) const fn quit_by(&self) -> Option<Instant> {
+        self.quit_by
     }
 
     pub(super) const fn is_quitting(&self) -> bool {
@@ -380,7 +467,7 @@ impl Hub {
     }
 
     /// The end: everybody who waits hears of it.
-    pub(super) fn finish(mut self, end: End, unfinished: usize) {
+    pub(super) fn finish(&mut self, end: End, unfinished: usize) {
         self.wires.commands.close();
         let unfinished = unfinished + self.waiting.len() + self.wires.commands.len();
         self.set(State::Closed(end.clone()));

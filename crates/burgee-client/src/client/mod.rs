@@ -4,11 +4,14 @@
 //! from any task. Deliberately absent: decisions. Those about the protocol are the engine's, those about the connection the
 //! task's.
 
+mod course;
 mod hub;
 mod prepared;
 mod publish;
 mod queue;
 mod registry;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod state;
 mod subscription;
 mod task;
@@ -97,6 +100,8 @@ pub struct Client {
     version: Version,
     manual_ack: bool,
     has_outbox: bool,
+    /// For how long a stream may keep acknowledgements to itself while messages are there.
+    patience: Duration,
 }
 
 impl Client {

@@ -64,6 +64,7 @@ impl Prepared {
             version: options.version,
             manual_ack: options.care.manual_ack,
             has_outbox: options.care.has_outbox(),
+            patience: options.care.patience(),
         };
         let wires = Wires {
             commands: take_commands,
@@ -107,6 +108,12 @@ impl Prepared {
         let (key, filter, queue) = subscription.entry();
         self.hub.registry.add(key, (filter, qos), queue, None);
         Ok(subscription)
+    }
+
+    /// What a simulation goes on with.
+    #[cfg(feature = "simulation")]
+    pub(super) fn into_parts(self) -> (Client, Hub, Engine<super::hub::Ticket>, Options) {
+        (self.client, self.hub, self.engine, self.options)
     }
 
     /// Connects and waits for the server's answer.

@@ -30,8 +30,6 @@ use crate::message::Message;
 pub(super) const CAPACITY: usize = 100;
 /// Acknowledgements are told to the task in heaps of so many, as long as more messages are there,
 const HEAP: usize = 16;
-/// and not later than this.
-const PATIENCE: Duration = Duration::from_millis(5);
 
 /// A subscription that is being put together. Awaited, it gives the [`Subscription`] once the server has granted it.
 ///
@@ -217,6 +215,8 @@ pub struct Subscription {
     /// What it is done with, and the task has not heard of.
     done: Vec<Serial>,
     told: Instant,
+    /// The task hears of it not later than this.
+    patience: Duration,
 }
 
 impl Subscription {
@@ -236,6 +236,7 @@ impl Subscription {
             current: Ack::None,
             done: Vec::new(),
             told: Instant::now(),
+            patience: client.patience,
         }
     }
 
@@ -320,7 +321,7 @@ impl Subscription {
 
     fn take(&mut self) -> Option<Received> {
         let (message, ack, was_last) = self.queue.pop(&self.notices)?;
-        if !self.done.is_empty() && (was_last || self.done.len() >= HEAP || self.told.elapsed() > PATIENCE) {
+        if !self.done.is_empty() && (was_last || self.done.len() >= HEAP || self.told.elapsed() > self.patience) {
             self.tell();
         }
         let (ack, notices) = if self.manual {

@@ -27,7 +27,7 @@ pub(crate) enum Note {
 }
 
 /// What an outbox holds.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Eq, PartialEq)]
 pub(crate) struct Kept {
     /// In the order of first sending, and of acceptance.
     pub(crate) unfinished: Vec<(u64, Outgoing)>,
@@ -40,8 +40,11 @@ pub(crate) struct Kept {
 }
 
 /// An unfinished message.
-#[derive(Debug)]
-#[cfg_attr(not(feature = "outbox"), allow(dead_code, reason = "only an outbox keeps any"))]
+#[derive(Debug, Eq, PartialEq)]
+#[cfg_attr(
+    not(any(feature = "outbox", feature = "simulation")),
+    allow(dead_code, reason = "only an outbox keeps any")
+)]
 pub(crate) enum Outgoing {
     /// It was sent, or could have been.
     Sent(PacketId, Message),

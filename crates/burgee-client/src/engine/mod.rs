@@ -25,7 +25,7 @@ use crate::message::Message;
 use alive::Alive;
 use deferred::Deferred;
 pub(crate) use deferred::Serial;
-#[cfg(any(feature = "outbox", test))]
+#[cfg(any(feature = "outbox", feature = "simulation", test))]
 pub(crate) use journal::Outgoing;
 pub(crate) use journal::{Kept, Note};
 use session::{Request, Work};
