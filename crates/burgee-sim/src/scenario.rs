@@ -23,6 +23,8 @@ pub struct Scenario {
     pub net: NetSettings,
     /// Clients.
     pub devices: usize,
+    /// Programs that use the library.
+    pub libraries: usize,
     /// How long clients do things, in milliseconds.
     pub busy_ms: u64,
     /// Time between two things that one client does, at most, in milliseconds.
@@ -71,6 +73,8 @@ const LAWFUL: u64 = 60;
 const RATED: u64 = 40;
 /// Worlds with users, in percent of those that can have some.
 const HOUSED: u64 = 40;
+/// Worlds with programs that use the library, in percent of those that can have some.
+const LIBRARIES: u64 = 60;
 /// Durable worlds, in percent.
 const DURABLE: u64 = 50;
 
@@ -93,6 +97,7 @@ impl Scenario {
                 buffer: *rng.pick(&[300, 2_000, 65_536, 65_536]),
             },
             devices,
+            libraries: 0,
             busy_ms,
             pace_ms: *rng.pick(&[60, 200, 200, 600]),
             ample,
@@ -186,6 +191,19 @@ impl Scenario {
         self.house = Some(Arc::new(house));
         if let Some(config) = self.edition(0) {
             self.config = config;
+        }
+        self
+    }
+
+    /// Gives the world programs that use the library, or not. `rng` is a chance of its own. Where messages may be dropped, or
+    /// forbidden, or go to another member, applications cannot tell what they are owed; without its disk a broker refuses
+    /// subscriptions, and a stream that is refused ends.
+    #[must_use]
+    pub fn with_libraries(mut self, rng: &mut Rng) -> Self {
+        let fails = self.disk.as_ref().is_some_and(|disk| disk.fails.is_some());
+        let strict = self.ample && !self.shared && !fails && self.laws.is_empty() && self.house.is_none();
+        if strict && rng.percent(LIBRARIES) {
+            self.libraries = *rng.pick(&[1, 2, 2, 3]);
         }
         self
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use burgee_core::io::Reload;
 use burgee_core::{Config, Counters, Shared};
 
-use crate::actor::{Device, Hooligans};
+use crate::actor::{Affairs, Device, Hooligans, Library};
 use crate::disk::Disk;
 use crate::net::{Event, LinkId, Net, Way};
 use crate::oracle::{Oracle, Rules, Tally, Verdict};
@@ -62,6 +62,7 @@ pub fn run(seed: u64, told: bool) -> Story {
     let scenario = Scenario::draw(&mut rng).with_disk(&mut Rng::new(!seed));
     let scenario = scenario.with_laws(&mut Rng::new(seed ^ 0x1A3D));
     let scenario = scenario.with_house(&mut Rng::new(seed ^ 0x0D00_4B00));
+    let scenario = scenario.with_libraries(&mut Rng::new(seed ^ 0x0011_B0A5));
     tell(World::new((seed, told), scenario, rng), seed)
 }
 
@@ -136,9 +137,11 @@ struct World {
     post: Post,
     shells: Vec<Shell>,
     devices: Vec<Device>,
+    libraries: Vec<Library>,
+    affairs: Affairs,
     hooligans: Hooligans,
     oracle: Oracle,
-    /// Which device opened a link.
+    /// Which client opened a link.
     owners: Vec<Option<usize>>,
 }
 
@@ -153,6 +156,10 @@ impl World {
             .collect();
         let devices = (0..scenario.devices)
             .map(|number| Device::new(number, &scenario, &mut rng))
+            .collect();
+        let mut own = Rng::new(seed ^ 0x11B);
+        let libraries = (0..scenario.libraries)
+            .map(|number| Library::new(number, &scenario, &mut own))
             .collect();
         let victims = if scenario.robs() { scenario.devices } else { 0 };
         let mut hooligans = Hooligans::new(scenario.hooligans, scenario.pace_ms, victims, config.shards, &mut rng);
@@ -206,6 +213,8 @@ impl World {
             post,
             shells,
             devices,
+            libraries,
+            affairs: Affairs::default(),
             hooligans,
             oracle: Oracle::new(rules, laws, house),
             owners: Vec::new(),
@@ -220,6 +229,9 @@ impl World {
         for device in &mut self.devices {
             device.plan(&mut self.net);
         }
+        for library in &mut self.libraries {
+            library.plan(&mut self.net);
+        }
         self.hooligans.plan(&mut self.net);
         self.run_until(self.scenario.busy_ms)?;
         self.become_calm();
@@ -227,9 +239,22 @@ impl World {
         let counters = self.counters();
         self.oracle.tally.slowed += counters.slowed;
         self.oracle.judge(&counters)?;
+        self.judge_libraries()?;
         self.audit()?;
         self.watch()?;
         self.end()
+    }
+
+    /// What applications were promised has come.
+    fn judge_libraries(&mut self) -> Verdict {
+        for library in &self.libraries {
+            library.judge(&self.affairs, &self.oracle)?;
+            let seldom = library.seldom();
+            self.oracle.tally.handed += seldom.handed;
+            self.oracle.tally.taken += seldom.taken;
+            self.oracle.tally.deaths += seldom.deaths;
+        }
+        Ok(())
     }
 
     /// When other rules or other settings come into force, and which.
@@ -267,9 +292,14 @@ impl World {
             .trace
             .say(self.net.now, [9; 3], || "world  becomes calm".to_owned());
         self.hooligans.go(&mut self.net);
-        let current: Vec<Option<LinkId>> = self.devices.iter().map(Device::link).collect();
+        let links = self.devices.iter().map(Device::link);
+        let links = links.chain(self.libraries.iter().map(Library::link));
+        let current: Vec<Option<LinkId>> = links.collect();
         for device in &mut self.devices {
             device.calm_down(&mut self.net);
+        }
+        for library in &mut self.libraries {
+            library.calm_down(&mut self.net);
         }
         // Whatever connection nobody cares for any more ends now.
         for link in 0..self.net.links() {
@@ -287,7 +317,7 @@ impl World {
         let mut quiet = 0;
         while self.net.now < deadline && quiet < 4 {
             self.run_until(self.net.now + 500)?;
-            let done = self.devices.iter().all(Device::is_done);
+            let done = self.devices.iter().all(Device::is_done) && self.libraries.iter().all(Library::is_done);
             let mail = self.shells.iter_mut().all(Shell::is_quiet) && self.post.is_quiet();
             let rest = mail && self.oracle.unfinished().is_none() && self.is_settled();
             let commits = self.disk.as_ref().map_or(0, Disk::commits);
@@ -303,6 +333,8 @@ impl World {
             .iter()
             .find(|device| !device.is_done())
             .map(Device::describe);
+        let lost = self.libraries.iter().find(|library| !library.is_done());
+        let stuck = stuck.or_else(|| lost.map(Library::describe));
         Err(format!(
             "the world does not come to rest: {stuck:?}, {:?}",
             self.oracle.unfinished()
@@ -324,7 +356,7 @@ impl World {
         let before: Vec<u64> = self.shells.iter().map(|shell| shell.turns).collect();
         self.run_until(self.net.now + WATCH_MS)?;
         // Ten looks at the wheel a second at most, a few turns for each PINGREQ, and the $SYS rounds.
-        let most = WATCH_MS / 100 * 2 + WATCH_MS / 100 * self.devices.len() as u64 + 300;
+        let most = WATCH_MS / 100 * 2 + WATCH_MS / 100 * (self.devices.len() + self.libraries.len()) as u64 + 300;
         let sys = if self.scenario.config.sys_interval_ms > 0 {
             WATCH_MS / 2
         } else {
@@ -347,10 +379,14 @@ impl World {
             for device in &mut self.devices {
                 device.hang_up(&mut self.net);
             }
+            for library in &mut self.libraries {
+                library.hang_up(&mut self.net, &mut self.affairs);
+            }
             return self.run_until(self.net.now + 2_000);
         }
         // Nobody is accepted any more.
         self.devices.iter_mut().for_each(Device::retire);
+        self.libraries.iter_mut().for_each(Library::retire);
         for shell in &mut self.shells {
             shell.shut_down(&mut self.net);
         }
@@ -406,7 +442,7 @@ impl World {
             }
             Event::Wake(number) => {
                 let Some(device) = self.devices.get_mut(number) else {
-                    return Ok(());
+                    return self.wake_library(number);
                 };
                 if let Some(link) = device.wake(&mut self.net)? {
                     self.opened(link, Some(number));
@@ -419,6 +455,16 @@ impl World {
                     self.hooligans.plan(&mut self.net);
                 }
             }
+        }
+        Ok(())
+    }
+
+    fn wake_library(&mut self, number: usize) -> Verdict {
+        let place = number.checked_sub(self.devices.len());
+        if let Some(library) = place.and_then(|place| self.libraries.get_mut(place))
+            && let Some(link) = library.wake(&mut self.net, &mut self.affairs)?
+        {
+            self.opened(link, Some(number));
         }
         Ok(())
     }
@@ -473,12 +519,18 @@ impl World {
             }
             return Ok(());
         }
-        let owner = self
-            .owners
-            .get(link)
-            .copied()
-            .flatten()
-            .and_then(|number| self.devices.get_mut(number));
+        let owner = self.owners.get(link).copied().flatten();
+        let place = owner.and_then(|number| number.checked_sub(self.devices.len()));
+        let library = place.and_then(|place| self.libraries.get_mut(place));
+        if let Some(library) = library.filter(|library| library.link() == Some(link)) {
+            let opened = library.work(&mut self.net, &mut self.affairs)?;
+            library.plan(&mut self.net);
+            if let Some(link) = opened {
+                self.opened(link, owner);
+            }
+            return Ok(());
+        }
+        let owner = owner.and_then(|number| self.devices.get_mut(number));
         if let Some(device) = owner.filter(|device| device.link() == Some(link)) {
             device.read(&mut self.net)?;
             device.plan(&mut self.net);

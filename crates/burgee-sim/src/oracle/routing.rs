@@ -321,7 +321,7 @@ fn granted(session: &Session, topic: &str) -> Option<QoS> {
 }
 
 /// Section 4.7, level by level. Not the codec's: the broker uses that one.
-pub(super) fn matches(filter: &str, topic: &str) -> bool {
+pub(crate) fn matches(filter: &str, topic: &str) -> bool {
     // [MQTT-4.7.2-1]
     if topic.starts_with('$') && !filter.starts_with('$') {
         return false;
