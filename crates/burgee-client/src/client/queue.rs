@@ -220,6 +220,11 @@ impl Queue {
         serials
     }
 
+    /// Nothing is put in any more.
+    pub(super) fn is_closed(&self) -> bool {
+        lock(&self.waiting).closed
+    }
+
     pub(super) fn dropped(&self) -> u64 {
         lock(&self.waiting).dropped
     }

@@ -76,6 +76,10 @@ impl Registry {
         queue: Arc<Queue>,
         answer: Option<Granted>,
     ) {
+        if queue.is_closed() {
+            // It was dropped while it waited to be heard of, and that was heard first: nobody would ever give it up.
+            return;
+        }
         self.remembered.clear();
         let wish = self.wishes.entry(filter.as_str().to_owned()).or_insert(Wish {
             known: Known::Granted,
@@ -347,6 +351,15 @@ mod tests {
         registry.add(2, filter("a"), queue(), None);
         assert_eq!(asked(&mut registry), ["+a"], "UNSUBSCRIBE never leaves");
         assert_eq!(left.try_recv(), Ok(()));
+    }
+
+    #[test]
+    fn a_stream_that_is_gone_before_it_was_heard_of_is_not_asked_for() {
+        let (mut registry, gone) = (Registry::default(), queue());
+        assert!(gone.abandon().is_empty());
+        registry.remove(1, None);
+        registry.add(1, filter("a"), gone, None);
+        assert_eq!(asked(&mut registry), Vec::<String>::new());
     }
 
     #[test]
