@@ -314,7 +314,7 @@ fn what_is_gathered_before_the_keeper_shall_begin_is_one_commit() {
     let mut bench = Bench::new(1);
     bench.fate(Fate::Go);
     while !bench.keeper.tray().keeper_sleeps() {
-        std::thread::yield_now();
+        thread::yield_now();
     }
     bench.gather(0, &[1]);
     bench.gather(0, &[2]);
