@@ -291,6 +291,11 @@ impl<T> Session<T> {
         while let Some((id, _)) = self.requests.pop_first() {
             self.outgoing.puback(id)?;
         }
+        // Also those that had to wait and were never written: they are asked for again, or not wanted any more.
+        drop(
+            self.outgoing
+                .sift(usize::MAX, |work| !matches!(work, Work::Publish { .. })),
+        );
         self.outgoing.disconnected();
         Ok(())
     }

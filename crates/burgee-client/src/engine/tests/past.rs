@@ -97,6 +97,28 @@ fn a_question_that_the_cut_took_along_is_asked_again() {
 }
 
 #[test]
+fn a_request_that_waited_goes_with_its_connection() {
+    let mut engine = open(&kept(), RESUMED);
+    publish(&mut engine, 1, QoS::ExactlyOnce);
+    let filter = || TopicFilterBuf::parse("f").expect("valid");
+    engine
+        .subscribe(vec![(filter(), QoS::ExactlyOnce)], 2, at(0))
+        .expect("writable");
+    engine.unsubscribe(vec![filter()], 3, at(0)).expect("writable");
+    assert!(heads(&written(&mut engine)).iter().all(|(head, _)| *head == 0x62));
+    engine.lost();
+    reconnect(&mut engine, RESUMED);
+    receive(&mut engine, &[0x70, 2, 0, 1]);
+    let heads = heads(&written(&mut engine));
+    assert_eq!(heads.last(), Some(&(0x34, 1)));
+    assert!(
+        heads.iter().all(|(head, _)| *head != 0x82 && *head != 0xA2),
+        "{heads:?}"
+    );
+    assert_eq!(engine.unfinished(), 1, "whoever wants it asks again");
+}
+
+#[test]
 fn a_server_that_has_lost_the_session_has_let_go_of_all() {
     let mut engine = open(&kept(), RESUMED);
     for (ticket, qos) in [(1, QoS::ExactlyOnce), (2, QoS::AtLeastOnce), (3, QoS::ExactlyOnce)] {
