@@ -611,6 +611,9 @@ mod tests {
             |tally: &Tally| tally.refused,
             |tally: &Tally| tally.crashes,
             |tally: &Tally| tally.recovered_messages,
+            |tally: &Tally| tally.handed,
+            |tally: &Tally| tally.taken,
+            |tally: &Tally| tally.deaths,
         ] {
             assert!(sum(count) > 0);
         }

@@ -104,12 +104,10 @@ pub(super) struct Door {
     finished: BTreeSet<Vec<u8>>,
     /// When the last connection ended.
     ended: Option<u64>,
-    /// Without an outbox a crash forgets identifiers that the server still waits for. See `crash`.
-    orphans: BTreeSet<u16>,
+    /// The server has a session of which this run knows nothing: it may have anything released.
+    strange: bool,
     /// Messages between PUBREC and PUBCOMP whose session is lost.
     unknown: BTreeSet<Vec<u8>>,
-    /// Messages that may have been taken for those.
-    pub(super) swallowed: BTreeSet<Vec<u8>>,
     last_out: u64,
 }
 
@@ -118,6 +116,8 @@ impl Door {
         Self {
             clean,
             outbox,
+            // The first CONNECT may arrive, and its CONNACK not.
+            strange: !clean,
             ..Self::default()
         }
     }
@@ -203,13 +203,8 @@ impl Door {
                 done(held.number)
             });
         } else {
-            // The server may still wait for the end of these, and take a new message for one of them: MQTT 3.1.1 has
-            // nothing against it, but a message is lost. Identifiers have to begin elsewhere.
-            let open = self.flights.drain(..).filter(|flight| flight.qos == QoS::ExactlyOnce);
-            let open: Vec<u16> = open.map(|flight| flight.id).collect();
-            if !self.clean {
-                self.orphans.extend(open);
-            }
+            self.flights.clear();
+            self.strange = !self.clean;
             again.extend(std::mem::take(&mut self.held).into_values().map(|held| held.payload));
         }
         self.causes.clear();
@@ -274,7 +269,6 @@ impl Door {
                 }
             }
             Packet::PubComp(ack) => {
-                self.orphans.remove(&ack.packet_id.get());
                 self.finish(ack.packet_id.get(), QoS::ExactlyOnce);
             }
             Packet::PubRel(ack) => {
@@ -319,7 +313,7 @@ impl Door {
         self.flights.clear();
         self.held.clear();
         self.filters.clear();
-        self.orphans.clear();
+        self.strange = false;
     }
 
     fn finish(&mut self, id: u16, qos: QoS) {
@@ -483,9 +477,6 @@ impl Door {
             if let Some(waiting) = waiting.filter(|_| !publish.dup) {
                 return Err(format!("a new message before {waiting} is sent again"));
             }
-            if self.orphans.contains(&id) && publish.qos == QoS::ExactlyOnce {
-                self.swallowed.insert(publish.payload.to_vec());
-            }
             self.flights.push(Flight {
                 id,
                 payload: publish.payload.to_vec(),
@@ -525,8 +516,9 @@ impl Door {
                 return Err("PUBRELs out of the order of the PUBRECs".to_owned());
             }
         }
-        let Some(flight) = self.flights.iter_mut().find(|flight| flight.id == id) else {
-            let known = asked.is_some() || self.outbox;
+        let ours = |flight: &&mut Flight| flight.id == id && flight.qos == QoS::ExactlyOnce;
+        let Some(flight) = self.flights.iter_mut().find(ours) else {
+            let known = asked.is_some() || self.outbox || self.strange;
             return if known {
                 Ok(())
             } else {

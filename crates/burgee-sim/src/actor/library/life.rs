@@ -38,8 +38,8 @@ impl Library {
                 let count = self.rng.range(2, 12);
                 self.publish(count);
             }
-            70..80 => self.subscribe(),
-            80..88 => self.give_up(),
+            70..80 => self.subscribe(net),
+            80..88 => self.give_up(net),
             88..90 => self.end(),
             _ => {}
         }
@@ -88,7 +88,7 @@ impl Library {
         }
     }
 
-    fn subscribe(&mut self) {
+    fn subscribe(&mut self, net: &mut Net) {
         let Some(program) = &mut self.program else { return };
         if program.streams.all.len() > 8 {
             return;
@@ -96,10 +96,27 @@ impl Library {
         let filter = habits::filter(&mut self.rng, false);
         let qos = habits::qos(&mut self.rng, 2);
         self.door.wants(filter);
+        net.trace.say(net.now, [13, self.number as u64, 3], || {
+            format!("{} wants {filter:?} with {qos:?}", self.name)
+        });
         program.subscribe(filter, qos, self.manner.capacity);
+        self.fickle = self.rng.percent(20);
     }
 
-    fn give_up(&mut self) {
+    /// It has asked for a stream, and does not want to wait for the answer.
+    pub(super) fn change_its_mind(&mut self, net: &mut Net) {
+        if std::mem::take(&mut self.fickle)
+            && let Some(program) = &mut self.program
+            && let Some(key) = program.streams.all.last().map(|stream| stream.key)
+        {
+            let stream = program.give_up(key, false);
+            net.trace.say(net.now, [13, self.number as u64, 5], || {
+                format!("{} does not wait for {stream:?}", self.name)
+            });
+        }
+    }
+
+    fn give_up(&mut self, net: &mut Net) {
         let Some(program) = &mut self.program else { return };
         let mut keys: Vec<u64> = Vec::new();
         for stream in program.streams.all.iter().filter(|stream| !stream.stays) {
@@ -110,7 +127,10 @@ impl Library {
         }
         let key = *self.rng.pick(&keys);
         let waits = self.rng.percent(50);
-        drop(program.give_up(key, waits));
+        let stream = program.give_up(key, waits);
+        net.trace.say(net.now, [13, self.number as u64, 4], || {
+            format!("{} gives up {stream:?}", self.name)
+        });
     }
 
     fn end(&mut self) {

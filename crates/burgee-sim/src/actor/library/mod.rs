@@ -12,7 +12,7 @@ mod streams;
 use std::collections::BTreeSet;
 
 use burgee_client::simulation::{Need, Outbox, Wire};
-use burgee_client::{Options, QoS};
+use burgee_client::{Options, QoS, QueueLimit};
 
 use super::habits;
 use crate::net::{Event, LinkId, Net, Way};
@@ -35,6 +35,8 @@ struct Manner {
     manual: bool,
     keep_alive: u16,
     window: u16,
+    /// Messages that wait in its client, at most.
+    queue: usize,
     /// Reads its streams so slowly, at most, in milliseconds.
     slow: u64,
     /// Messages that its streams hold.
@@ -58,6 +60,7 @@ impl Manner {
             manual: rng.percent(25),
             keep_alive: *rng.pick(&[0, 1, 3, 10]),
             window: *rng.pick(&[1, 2, 8, 100, 100]),
+            queue: *rng.pick(&[2, 1_000, 1_000]),
             slow: *rng.pick(&[0, 0, 50, 1_500]),
             capacity: *rng.pick(&[1, 3, 100, 100]),
             backoff: *rng.pick(&[(20, 200), (100, 1_000), (500, 4_000)]),
@@ -76,6 +79,10 @@ impl Manner {
             .keep_alive(self.keep_alive)
             .window(self.window)
             .manual_ack(self.manual)
+            .queue(QueueLimit {
+                messages: self.queue,
+                ..QueueLimit::default()
+            })
             .backoff(millis(self.backoff.0), millis(self.backoff.1))
             .connect_timeout(millis(self.connect_timeout))
     }
@@ -122,6 +129,8 @@ pub struct Library {
     serving_since: Option<u64>,
     calm: bool,
     retired: bool,
+    /// Its last stream is given up as soon as it is asked for.
+    fickle: bool,
     seldom: Seldom,
 }
 
@@ -194,6 +203,7 @@ impl Library {
             serving_since: None,
             calm: false,
             retired: false,
+            fickle: false,
             seldom: Seldom::default(),
             manner,
             rng,
@@ -245,7 +255,11 @@ impl Library {
             let pause = self.rng.range(1, self.pace * 2);
             self.next_action = self.next_action.max(net.now + if self.calm { 200 } else { pause });
         }
-        let opened = self.work(net, affairs)?;
+        let mut opened = self.work(net, affairs)?;
+        if self.fickle {
+            self.change_its_mind(net);
+            opened = self.work(net, affairs)?.or(opened);
+        }
         self.plan(net);
         Ok(opened)
     }

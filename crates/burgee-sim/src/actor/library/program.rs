@@ -231,9 +231,8 @@ impl Program {
                     ));
                 }
                 Ok(()) => {
-                    let swallowed = door.swallowed.contains(&note.payload);
                     if let Some(sent) = affairs.get_mut(&note.payload) {
-                        sent.sure |= !swallowed;
+                        sent.sure = true;
                     }
                 }
                 Err(Error::SessionLost) if door.may_lose(&note.payload) => {}
