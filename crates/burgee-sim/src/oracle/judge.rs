@@ -6,7 +6,7 @@ use burgee_codec::QoS;
 use burgee_core::Counters;
 
 use super::groups::Member;
-use super::state::{Session, SessionNo};
+use super::state::{Given, Session, SessionNo, Wanted};
 use super::{Oracle, Verdict};
 
 /// What is missing.
@@ -76,15 +76,21 @@ impl Oracle {
             }
             missing.count(owed.qos, || self.describe(owed.message, number));
         }
+        // Copies that were counted for a replay which may have been lost with its connection: if one of them is what another
+        // replay misses, it was that one's.
+        let spare = |given: &&Given| given.conn != link && self.least(&given.wanted, given.granted) == QoS::AtMostOnce;
+        let mut spare: Vec<&Given> = session.given.iter().filter(spare).collect();
         for replay in &session.replays {
             for (topic, wanted) in &replay.wanted {
-                let best = wanted
-                    .any_of
-                    .iter()
-                    .map(|number| self.message(*number).qos.min(replay.granted))
-                    .min();
-                let qos = best.unwrap_or(QoS::AtMostOnce);
+                let qos = self.least(wanted, replay.granted);
+                let other = |given: &&Given| {
+                    let (payload, sent) = &given.copy;
+                    given.topic == *topic && self.may_be(wanted, replay.granted, (payload, *sent))
+                };
                 if wanted.optional || (qos == QoS::AtMostOnce && replay.conn != link) {
+                    missing.perhaps += 1;
+                } else if let Some(place) = spare.iter().position(other) {
+                    spare.remove(place);
                     missing.perhaps += 1;
                 } else {
                     let filter = &replay.filter;
@@ -95,6 +101,17 @@ impl Oracle {
             }
         }
         Ok(())
+    }
+
+    /// The least QoS with which one of these may come.
+    fn least(&self, wanted: &Wanted, granted: QoS) -> QoS {
+        let all = wanted.any_of.iter().map(|number| self.message(*number).qos);
+        all.map(|qos| qos.min(granted)).min().unwrap_or_default()
+    }
+
+    fn may_be(&self, wanted: &Wanted, granted: QoS, (payload, qos): (&[u8], QoS)) -> bool {
+        let mut all = wanted.any_of.iter().map(|number| self.message(*number));
+        all.any(|held| *held.payload == *payload && held.qos.min(granted) == qos)
     }
 
     fn missing_of_groups(&self, missing: &mut Missing) {

@@ -323,9 +323,7 @@ impl Oracle {
         let need = |replay: &Replay| {
             let wanted = replay.wanted.get(topic)?;
             let fits = wanted.any_of.iter().any(|message| fits(message, replay.granted));
-            // With QoS 0 an earlier connection's may have gone with it, and this connection's may not.
-            let stale = publish.qos == QoS::AtMostOnce && replay.conn != link;
-            fits.then_some((early(replay), stale, wanted.optional))
+            fits.then_some((early(replay), wanted.optional))
         };
         let neediest = session
             .replays

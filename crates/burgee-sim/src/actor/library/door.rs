@@ -440,12 +440,14 @@ impl Door {
 
     /// The server is asked for what it does not have, and for nothing else.
     fn asks_for(&mut self, filter: &str) -> Result<(), String> {
-        let left = self.causes.entry(filter.to_owned()).or_default();
-        let had = *left > 0;
-        *left = left.saturating_sub(1);
-        if self.filters.insert(filter.to_owned(), Known::Asked) == Some(Known::Granted) && !had {
-            return Err(format!("the server has {filter:?}, and nobody wants it anew"));
+        if self.filters.insert(filter.to_owned(), Known::Asked) != Some(Known::Granted) {
+            return Ok(());
         }
+        // Not needed for the server, but for somebody who waits for its answer, or for what it has retained.
+        let Some(left) = self.causes.get_mut(filter).filter(|left| **left > 0) else {
+            return Err(format!("the server has {filter:?}, and nobody wants it anew"));
+        };
+        *left -= 1;
         Ok(())
     }
 
