@@ -90,6 +90,10 @@ impl Care {
     }
 
     /// For how long a stream may keep acknowledgements to itself while messages are there.
+    #[cfg_attr(
+        not(feature = "simulation"),
+        allow(clippy::unused_self, reason = "only a simulation says otherwise")
+    )]
     pub(crate) const fn patience(&self) -> Duration {
         // It is measured by a real clock, which a simulation has not.
         #[cfg(feature = "simulation")]
