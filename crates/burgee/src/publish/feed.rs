@@ -1,9 +1,8 @@
 //! A feed: message after message for as long as lines come, over one connection after the other.
 //!
-//! What must hold: what is not acknowledged when a connection is lost is published again on the next one, in order, so that
-//! a feed outlives a restart of the server; what waits is bounded by the window. It gives up rather than use an identifier
-//! that the server may still hold for another message. Deliberately absent: messages of QoS 0 that were on their way;
-//! nobody knows of them.
+//! What must hold: what is not acknowledged when a connection is lost goes out again on the next one, in order, so that a feed
+//! outlives a restart of the server: as it was where the session is kept, published anew where it is not. What waits is
+//! bounded by the window. Deliberately absent: messages of QoS 0 that were on their way; nobody knows of them.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -11,8 +10,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use burgee_client::connection::{Connection as Client, Receipt};
+use burgee_client::connection::{Connection as Client, Messages, Receipt, Session};
 use burgee_client::{End, Error, Options as ClientOptions, QoS};
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::connect::again::{Waits, is_passing};
@@ -33,9 +33,9 @@ pub(super) struct Feed {
     client: Client,
     trace: Trace,
     quiet: bool,
-    /// The server keeps the session, and with it the identifiers of QoS 2 that are under way.
-    kept: bool,
-    /// What is not known to be acknowledged. A receipt is gone once it has said that it will never be.
+    /// What the connection leaves of a session that is kept.
+    kept: Option<JoinHandle<Option<Session>>>,
+    /// Without a kept session: what is not known to be acknowledged. A receipt is gone once it has said that it will never be.
     waiting: VecDeque<(Parcel, Option<Receipt>)>,
     waits: Waits,
     pub(super) sent: u64,
@@ -48,13 +48,15 @@ impl Feed {
         trace: Trace,
         (quiet, kept): (bool, bool),
     ) -> Result<Self, Failure> {
-        let client = connect(&options, &trace).await?;
+        trace.connecting();
+        let (client, messages) = Client::connect(&options).await?;
+        trace.connected(0);
         Ok(Self {
             options,
             client,
             trace,
             quiet,
-            kept,
+            kept: kept.then(|| keep(messages)),
             waiting: VecDeque::new(),
             waits: Waits::new(),
             sent: 0,
@@ -84,7 +86,7 @@ impl Feed {
         let payload = Arc::clone(&parcel.payload);
         let receipt = self.client.publish(&parcel.topic, payload, qos, retain).await?;
         self.sent += 1;
-        if qos > QoS::AtMostOnce {
+        if qos > QoS::AtMostOnce && self.kept.is_none() {
             self.forget_acknowledged();
             self.waiting.push_back((parcel, Some(receipt)));
         }
@@ -120,17 +122,42 @@ impl Feed {
         });
     }
 
-    /// Connects again, for as long as that may help, and publishes again what was not acknowledged.
-    pub(super) async fn again(&mut self, mut end: End) -> Result<(), Failure> {
+    /// Connects again, for as long as that may help, and sends again what was not acknowledged.
+    pub(super) async fn again(&mut self, end: End) -> Result<(), Failure> {
+        match self.kept.take() {
+            Some(left) => self.resume(left, end).await,
+            None => self.anew(end).await,
+        }
+    }
+
+    /// The library goes on with the session that the connection left.
+    async fn resume(&mut self, left: JoinHandle<Option<Session>>, end: End) -> Result<(), Failure> {
+        let Some(mut session) = left.await.ok().flatten() else {
+            return Err(end.into());
+        };
+        self.wait_after(&end.to_string()).await;
+        loop {
+            self.waits.attempt();
+            self.trace.connecting();
+            match Client::resume(&self.options, session).await {
+                Ok((client, messages)) => {
+                    self.trace.connected(0);
+                    self.client = client;
+                    self.kept = Some(keep(messages));
+                    return Ok(());
+                }
+                Err(failed) if is_passing(&failed.error) => {
+                    session = failed.session;
+                    self.wait_after(&failed.error.to_string()).await;
+                }
+                Err(failed) => return Err(failed.error.into()),
+            }
+        }
+    }
+
+    async fn anew(&mut self, mut end: End) -> Result<(), Failure> {
         loop {
             self.forget_all_acknowledged();
-            let under_way = self.waiting.iter().any(|(parcel, _)| parcel.how.0 == QoS::ExactlyOnce);
-            if self.kept && under_way {
-                // A new message with the identifier of an old one would be taken for its repetition, and be lost.
-                return Err(Failure::lost(format!(
-                    "{end}, with messages of QoS 2 under way in a session that the server keeps; without -c the feed goes on"
-                )));
-            }
             self.wait_after(&end.to_string()).await;
             self.client = loop {
                 self.waits.attempt();
@@ -188,6 +215,11 @@ impl Feed {
             }
         }
     }
+}
+
+/// What the session is when its connection has ended. Messages that it brings are acknowledged and forgotten.
+fn keep(messages: Messages) -> JoinHandle<Option<Session>> {
+    tokio::spawn(async move { messages.finish().await.1 })
 }
 
 /// A connection whose messages, of a kept session, are acknowledged and forgotten.

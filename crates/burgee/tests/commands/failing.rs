@@ -116,17 +116,41 @@ fn a_feed_of_lines_outlives_its_connection() {
 }
 
 #[test]
-fn a_feed_does_not_reuse_identifiers_that_a_kept_session_may_hold() {
+fn a_feed_with_a_kept_session_goes_on_where_it_was() {
     let server = Scripted::start();
     let mut running = server.command("pub", &["-t", "t", "-l", "-q", "2", "-c", "-i", "c"]);
     let mut peer = server.accept(CONNACK);
-    running.feed(b"1\n");
+    running.feed(b"1\n2\n");
     peer.expect(b"\x34\x06\0\x01t\0\x011");
+    peer.expect(b"\x34\x06\0\x01t\0\x022");
     peer.send(&[0x50, 2, 0, 1]);
     peer.expect(&[0x62, 2, 0, 1]);
     drop(peer);
-    running.says("without -c");
-    assert_eq!(running.end().code, Some(7));
+    running.says("trying again in 1 s");
+    // What an old subscription brings is taken, and holds nothing up.
+    let mut peer = server.accept(&[0x20, 2, 1, 0]);
+    peer.expect(&[0x62, 2, 0, 1]);
+    peer.expect(b"\x3C\x06\0\x01t\0\x022");
+    for _ in 0..200 {
+        peer.send(b"\x32\x06\0\x01o\0\x09x");
+        peer.expect(&[0x40, 2, 0, 9]);
+    }
+    peer.send(&[0x70, 2, 0, 1, 0x50, 2, 0, 2]);
+    peer.expect(&[0x62, 2, 0, 2]);
+    running.feed(b"3\n");
+    peer.expect(b"\x34\x06\0\x01t\0\x033");
+    // All lines are read, and it is cut once more: what it waits for comes on the next connection, which lost the session.
+    running.close_input();
+    drop(peer);
+    running.says("trying again in 2 s");
+    let mut peer = server.accept(CONNACK);
+    peer.expect(b"\x34\x06\0\x01t\0\x013");
+    peer.send(&[0x50, 2, 0, 1]);
+    peer.expect(&[0x62, 2, 0, 1]);
+    peer.send(&[0x70, 2, 0, 1]);
+    peer.expect(&[0xE0, 0]);
+    drop(peer);
+    assert_eq!(running.end().code, Some(0));
 }
 
 #[test]
