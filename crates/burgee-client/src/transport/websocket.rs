@@ -379,4 +379,25 @@ mod tests {
             .collect();
         assert_eq!(plain, b"packet");
     }
+
+    #[tokio::test]
+    async fn masks_differ_from_frame_to_frame_and_from_stream_to_stream() {
+        let mut streams = Vec::new();
+        for _ in 0..2 {
+            let (near, mut far) = tokio::io::duplex(1024);
+            let mut stream = WebSocketStream::new(near, Vec::new());
+            let mut masks = Vec::new();
+            for _ in 0..8 {
+                stream.write_all(b"x").await.expect("written");
+                stream.flush().await.expect("flushed");
+                let mut frame = [0; 7];
+                far.read_exact(&mut frame).await.expect("a frame");
+                masks.push(frame[2..6].to_vec());
+            }
+            streams.push(masks);
+        }
+        // All of eight alike by chance: once in 2 to the power of 224.
+        assert!(streams.iter().all(|masks| masks.iter().any(|mask| *mask != masks[0])));
+        assert_ne!(streams[0], streams[1], "nobody can know them beforehand");
+    }
 }

@@ -1,5 +1,7 @@
 //! The client that looks after its connection, over more than one: D41 and D42, what is sent again and what is asked again.
 
+use std::time::Duration;
+
 use super::client::subscribe;
 use super::support::{CONNACK, RESUMED, Server, soon};
 use burgee_client::{Client, ConnectError, End, Error, Event, Options, QoS, State};
@@ -268,4 +270,31 @@ async fn disconnect_drains_over_a_new_connection() {
         .await
         .unwrap();
     soon("the end", client.disconnect()).await.unwrap();
+}
+
+#[tokio::test]
+async fn waits_grow_to_a_limit_and_are_random() {
+    // Nobody listens there any more.
+    let port = Server::start().await.port();
+    let options = Options::new("127.0.0.1", port)
+        .backoff(Duration::from_millis(1), Duration::from_millis(16))
+        .attempts(9);
+    let client = Client::prepare(options).unwrap().start();
+    let mut state = client.state();
+    let mut waits = Vec::new();
+    // One thread: the client's task goes no further before this has looked.
+    while soon("a change", state.changed()).await.is_ok() {
+        match &*state.borrow_and_update() {
+            State::Waiting { wait, .. } => waits.push(*wait),
+            State::Closed(_) => break,
+            _ => {}
+        }
+    }
+    assert_eq!(waits.len(), 8);
+    let whole: Vec<_> = [1, 2, 4, 8, 16, 16, 16, 16].map(Duration::from_millis).into();
+    for (wait, whole) in waits.iter().zip(&whole) {
+        assert!(*wait > *whole / 2 && wait <= whole, "{waits:?}");
+    }
+    // Nothing taken off eight times by chance: once in 2 to the power of 64.
+    assert_ne!(waits, whole, "a thousand clients would come at once");
 }
