@@ -243,10 +243,12 @@ impl<T> Engine<T> {
             FromServer::Publish(ref publish) => return self.publish_came(publish, now),
             FromServer::PubAck(id) => (self.session.puback(id)?, Vec::new()),
             FromServer::PubRec(id) => {
-                self.session.pubrec(id)?;
                 // [MQTT-4.3.3-1] [MQTT-4.6.0-4] PUBREL at once, so in the order of the PUBRECs; also for an identifier
                 // that we do not know: the server would wait for ever.
-                return self.answer(Packet::PubRel(Ack::new(id)), now);
+                if self.session.pubrec(id)? {
+                    self.answer(Packet::PubRel(Ack::new(id)), now)?;
+                }
+                return Ok(());
             }
             FromServer::PubRel(id) => {
                 self.session.release(id);

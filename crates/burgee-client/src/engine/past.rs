@@ -94,6 +94,18 @@ impl Past {
         core::mem::take(&mut strange.due)
     }
 
+    /// PUBREC came: whether it is about a message of the life before, and none of ours. Our question is the answer to it, so
+    /// PUBREL goes out once.
+    pub(super) fn is_meant(&mut self, id: PacketId) -> bool {
+        match self {
+            Self::Strange(strange) if !strange.clear.has(id) => {
+                strange.ask(id);
+                true
+            }
+            Self::Unknown | Self::Ours | Self::Strange(_) => false,
+        }
+    }
+
     /// PUBCOMP came: whether it answers our question, and no message.
     pub(super) fn answered(&mut self, id: PacketId) -> bool {
         let Self::Strange(strange) = self else { return false };

@@ -153,13 +153,17 @@ impl<T> Session<T> {
         Ok(done.map(Work::into_ticket))
     }
 
-    pub(super) fn pubrec(&mut self, id: PacketId) -> Result<(), Fault> {
+    /// PUBREC came: whether PUBREL is to be written at once.
+    pub(super) fn pubrec(&mut self, id: PacketId) -> Result<bool, Fault> {
+        if self.past.is_meant(id) {
+            return Ok(false);
+        }
         self.is_message(id)?;
         if let Some(work) = self.outgoing.pubrec(id)? {
             self.journal.note(Note::Released { number: work.number() });
             self.released.insert(id, work.into_ticket());
         }
-        Ok(())
+        Ok(true)
     }
 
     pub(super) fn pubcomp(&mut self, id: PacketId) -> Result<Option<T>, Fault> {
@@ -211,15 +215,19 @@ impl<T> Session<T> {
             self.past.is_ours();
         }
         for (_, one) in &kept.unfinished {
-            if let journal::Outgoing::Sent(id, _) | journal::Outgoing::Released(id) = one {
-                self.past.knows(*id);
-            }
-            self.exactly_once += usize::from(match one {
+            let exactly_once = match one {
                 journal::Outgoing::Sent(_, message) | journal::Outgoing::Waiting(message) => {
                     message.qos == QoS::ExactlyOnce
                 }
                 journal::Outgoing::Released(_) => true,
-            });
+            };
+            // Under the identifier of a message of QoS 1 the server may hold one of QoS 2 that we do not know.
+            if let journal::Outgoing::Sent(id, _) | journal::Outgoing::Released(id) = one
+                && exactly_once
+            {
+                self.past.knows(*id);
+            }
+            self.exactly_once += usize::from(exactly_once);
         }
         let unfinished = kept.unfinished.into_iter().map(|(number, one)| match one {
             journal::Outgoing::Sent(id, message) => Unfinished::Sent(id, work(number, message)),

@@ -220,3 +220,23 @@ fn each_identifier_is_asked_for_once_and_then_nothing_is() {
     assert_eq!((asked, waited), (65_535, 1));
     assert!(matches!(past, Past::Ours), "all are known");
 }
+
+#[test]
+fn a_pubrec_of_the_life_before_is_no_answer_to_what_was_never_written() {
+    let mut engine = open(&kept().window(2), RESUMED);
+    publish(&mut engine, 1, QoS::ExactlyOnce);
+    written(&mut engine);
+    // Some servers repeat PUBREC: under the identifier that waits, under one ahead, and under one that nobody wants yet.
+    receive(
+        &mut engine,
+        &[0x50, 2, 0, 1, 0x50, 2, 0, 2, 0x50, 2, 0, 9, 0x50, 2, 0, 9],
+    );
+    assert_eq!(heads(&written(&mut engine)), [(0x62, 9)], "each is asked for once");
+    assert_eq!(engine.unfinished(), 1, "nothing was taken over");
+    receive(&mut engine, &[0x70, 2, 0, 1, 0x70, 2, 0, 2, 0x70, 2, 0, 9]);
+    assert_eq!(heads(&written(&mut engine)), [(0x34, 1)]);
+    assert_eq!(done(&mut engine), []);
+    receive(&mut engine, &[0x50, 2, 0, 1, 0x70, 2, 0, 1]);
+    assert_eq!(heads(&written(&mut engine)).first(), Some(&(0x62, 1)));
+    assert_eq!(done(&mut engine), [1]);
+}
