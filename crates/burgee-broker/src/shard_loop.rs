@@ -37,9 +37,32 @@ const WAITING_SOCKETS: usize = 64;
 /// Bytes received in one turn, before they are sent on: at most, and at least.
 const MOST: usize = 512 * 1024;
 const LEAST: usize = 64 * 1024;
-/// Turns behind which the keeper is left asleep because there is more to read: one receive may take only the larger part
-/// of what a client has sent, and two syncs cost more than the start of the first one gains.
-const GATHERING: u8 = 1;
+
+/// Whether the keeper shall begin, or stay asleep for one turn more because there is more to read: one receive may take only
+/// the larger part of what a client has sent, and two syncs cost more than the start of the first one gains.
+#[derive(Debug, Default)]
+struct Gathering {
+    /// Something was handed in since the keeper was told to begin.
+    something: bool,
+    /// A turn has passed since.
+    late: bool,
+}
+
+impl Gathering {
+    /// A turn is over: whether the keeper shall begin now.
+    fn turn(&mut self, handed_in: bool, more_to_read: bool) -> bool {
+        // Counted whatever the turn brought: who sends without end what needs no store must hold nobody up.
+        self.late = self.something;
+        self.something |= handed_in;
+        (self.late || !more_to_read) && self.end()
+    }
+
+    /// No turn may follow: whether the keeper shall begin now.
+    fn end(&mut self) -> bool {
+        self.late = false;
+        std::mem::take(&mut self.something)
+    }
+}
 
 /// What takes turns: the core, or a stand-in in tests.
 pub(crate) trait Machine {
@@ -81,8 +104,7 @@ pub(crate) struct ShardLoop<M> {
     logins: LoginDesk,
     /// Where what is to be kept is handed in; none with durability `memory`.
     tray: Option<Arc<Tray>>,
-    /// So many turns have handed in without telling the keeper to begin.
-    gathering: u8,
+    gathering: Gathering,
     /// Mail was handed over that publishers were held back for: a turn lets them go on.
     mail_moved: bool,
     /// Who wants to know when the core has obeyed.
@@ -109,7 +131,7 @@ impl<M: Machine> ShardLoop<M> {
             log: EventLog::default(),
             logins: LoginDesk::default(),
             tray: None,
-            gathering: 0,
+            gathering: Gathering::default(),
             mail_moved: false,
             obeyed: None,
             stopping: None,
@@ -193,9 +215,12 @@ impl<M: Machine> ShardLoop<M> {
         let timeout = self.timeout();
         // Only who said that it sleeps has to say that it is awake: that is a write which others may look at.
         let sleeps = timeout != Some(Duration::ZERO) && self.hub.may_sleep(self.id, self.stopping.is_some());
-        if sleeps {
-            // Whoever was to be read may be gone, and no turn have followed.
-            self.let_keeper_begin();
+        // Whoever was to be read may be gone, and no turn have followed.
+        if sleeps
+            && self.gathering.end()
+            && let Some(tray) = &self.tray
+        {
+            tray.begin();
         }
         let polled = self
             .poll
@@ -276,22 +301,13 @@ impl<M: Machine> ShardLoop<M> {
 
     /// Gives the keeper what the turn left.
     fn hand_over(&mut self) {
+        let Some(tray) = &self.tray else { return };
         let Effects { batches, reads, .. } = &mut self.effects;
-        if let Some(tray) = &self.tray
-            && (!batches.is_empty() || !reads.is_empty())
-        {
+        let something = !batches.is_empty() || !reads.is_empty();
+        if something {
             tray.hand_in(self.id, batches, reads);
-            self.gathering += 1;
         }
-        if self.gathering > GATHERING || !self.connections.reader.has_ready() {
-            self.let_keeper_begin();
-        }
-    }
-
-    fn let_keeper_begin(&mut self) {
-        if std::mem::take(&mut self.gathering) > 0
-            && let Some(tray) = &self.tray
-        {
+        if self.gathering.turn(something, self.connections.reader.has_ready()) {
             tray.begin();
         }
     }
@@ -374,5 +390,26 @@ fn farewell(table: &Table, dismissed: Dismissed) -> Farewell {
         peer: table.get(dismissed.conn).map(|conn| conn.peer.to_string()),
         client_id: dismissed.client_id,
         why: dismissed.why,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Gathering;
+
+    #[test]
+    fn the_keeper_sleeps_for_one_turn_more_at_most() {
+        let mut gathering = Gathering::default();
+        assert!(!gathering.turn(false, false), "there is nothing");
+        assert!(gathering.turn(true, false), "nothing more is to be read");
+        assert!(!gathering.turn(false, false), "it was told");
+        assert!(!gathering.turn(true, true) && gathering.turn(true, true));
+        assert!(
+            !gathering.turn(true, true) && gathering.turn(false, true),
+            "what came since needs no store"
+        );
+        assert!(!gathering.turn(true, true) && gathering.end() && !gathering.end());
+        assert!(!gathering.turn(false, true), "a fresh count");
+        assert!(!gathering.turn(true, true) && gathering.turn(true, false));
     }
 }
