@@ -9,6 +9,7 @@ use std::sync::Arc;
 use burgee_codec::{Connect, Version, Versions, code};
 
 use crate::conns::{Hold, State};
+use crate::expire::LATER_MS;
 use crate::io::{Admission, Ask, CloseMode, ConnKey, Effects, Reason, Verdict};
 use crate::policy::{ListenerNo, Policy};
 use crate::state::{Next, Shard};
@@ -71,11 +72,14 @@ impl Shard {
 
     /// The answer to an ask: the CONNECT comes again.
     pub(crate) fn verdict(&mut self, conn: ConnKey, verdict: Verdict, fx: &mut Effects) {
+        let now = self.now;
         if let Some(state) = self.conns.get_mut(conn)
             && state.hold == Hold::Verdict
             && let State::Awaiting(newcomer) = &mut state.state
         {
             newcomer.verdict = Some(verdict);
+            // Its CONNECT comes again in the next turn, and its time must not end in this one.
+            newcomer.due = newcomer.due.max(now.plus_millis(LATER_MS));
             self.unhold(conn, Hold::Verdict, fx);
         }
     }

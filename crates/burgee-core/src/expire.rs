@@ -9,7 +9,7 @@ use crate::io::{CloseMode, ConnKey, Effects, Inputs, Reason};
 use crate::state::Shard;
 
 /// When to look again at a client whose bytes we have not read, in milliseconds.
-const LATER_MS: u64 = 100;
+pub(crate) const LATER_MS: u64 = 100;
 
 impl Shard {
     pub(crate) fn expire(&mut self, inputs: &impl Inputs, fx: &mut Effects) {

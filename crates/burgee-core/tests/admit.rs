@@ -132,6 +132,21 @@ fn a_verdict_that_never_comes_ends_the_connection() {
 }
 
 #[test]
+fn a_verdict_in_the_last_moment_lets_in() {
+    let mut world = world(1);
+    let client = world.open_on(1, "");
+    world.send(client, &connect_as("sensor", CLEAN, "ada"));
+    world.pass(9_999);
+    let (_, ask) = world.asks.pop().unwrap();
+    world.answer_unheard(&ask, admitted(Some("ada")));
+    // Its time is over in the turn that hears it.
+    world.pass(1);
+    assert_eq!(world.recv(client), WELCOME);
+    world.pass(1_000);
+    assert_eq!(world.counters().timeouts, 0);
+}
+
+#[test]
 fn a_verdict_for_somebody_who_left_finds_nobody_else() {
     let mut world = world(1);
     let gone = world.open_on(1, "");

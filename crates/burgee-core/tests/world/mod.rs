@@ -328,10 +328,15 @@ impl World {
 
     /// Answers what was asked about a connection.
     pub(crate) fn answer(&mut self, ask: &Ask, verdict: Verdict) {
+        self.answer_unheard(ask, verdict);
+        self.run();
+    }
+
+    /// The same, but it is told with what comes next.
+    pub(crate) fn answer_unheard(&mut self, ask: &Ask, verdict: Verdict) {
         // Who is gone is told as well: it must find nothing.
         let home = (0..self.shards.len()).find(|at| self.by_key.contains_key(&(*at, ask.conn)));
         self.queues[home.unwrap_or(0)].push_back(Event::Verdict(ask.conn, verdict));
-        self.run();
     }
 
     /// Another policy holds from now on.
