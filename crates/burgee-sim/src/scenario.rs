@@ -75,6 +75,8 @@ const RATED: u64 = 40;
 const HOUSED: u64 = 40;
 /// Worlds with programs that use the library, in percent of those that can have some.
 const LIBRARIES: u64 = 60;
+/// Worlds where sessions, or messages, expire, in percent of those where they can.
+const AGEING: u64 = 45;
 /// Durable worlds, in percent.
 const DURABLE: u64 = 50;
 
@@ -204,6 +206,24 @@ impl Scenario {
         let strict = self.ample && !self.shared && !fails && self.laws.is_empty() && self.house.is_none();
         if strict && rng.percent(LIBRARIES) {
             self.libraries = *rng.pick(&[1, 2, 2, 3]);
+        }
+        self
+    }
+
+    /// Lets sessions and messages expire, or not. `rng` is a chance of its own. After a failure of the disk nothing is given
+    /// up; a client of MQTT 3.1 cannot learn that its session is gone; whose message of a group is missing cannot be told, nor
+    /// can applications tell what they are owed.
+    #[must_use]
+    pub fn with_expiry(mut self, rng: &mut Rng) -> Self {
+        if self.disk.as_ref().is_some_and(|disk| disk.fails.is_some()) || self.libraries > 0 {
+            return self;
+        }
+        let limits = [150, 700, 1_000, 2_500, 6_000];
+        if rng.percent(AGEING) && self.old_clients == 0 {
+            self.config.session_expiry_ms = *rng.pick(&limits);
+        }
+        if rng.percent(AGEING) && !self.shared {
+            self.config.message_expiry_ms = *rng.pick(&limits);
         }
         self
     }

@@ -63,6 +63,7 @@ pub fn run(seed: u64, told: bool) -> Story {
     let scenario = scenario.with_laws(&mut Rng::new(seed ^ 0x1A3D));
     let scenario = scenario.with_house(&mut Rng::new(seed ^ 0x0D00_4B00));
     let scenario = scenario.with_libraries(&mut Rng::new(seed ^ 0x0011_B0A5));
+    let scenario = scenario.with_expiry(&mut Rng::new(seed ^ 0xA6E5));
     tell(World::new((seed, told), scenario, rng), seed)
 }
 
@@ -77,6 +78,32 @@ pub fn run_small(seed: u64, told: bool, crash: Option<Crash>) -> Story {
         world.rng = Rng::new(world.rng.draw() ^ (step * 2 + u64::from(within)));
     }
     tell(world, seed)
+}
+
+/// What the oracle has to know about a world.
+fn rules(scenario: &Scenario, config: &Config) -> Rules {
+    Rules {
+        window: usize::from(config.window),
+        connect_timeout: config.connect_timeout_ms,
+        max_packet: config.max_packet_bytes,
+        max_connect: config.max_connect_bytes,
+        max_retained: config.max_retained,
+        ample: scenario.ample,
+        // Where the window is never full, the broker reads the retained messages at once.
+        prompt_replay: config.retained_slice > 1000
+            && scenario.ample
+            && config.window >= 100
+            && !scenario.shared
+            && scenario.disk.is_none(),
+        no_delay: scenario.no_delay(),
+        shared: scenario.shared,
+        lateness: scenario.lateness + 5,
+        durable: scenario.disk.is_some(),
+        rate: scenario.rate,
+        session_expiry: config.session_expiry_ms,
+        message_expiry: config.message_expiry_ms,
+        mail_ms: scenario.mail_ms,
+    }
 }
 
 fn tell(mut world: World, seed: u64) -> Story {
@@ -166,25 +193,7 @@ impl World {
         if let Some(house) = &scenario.house {
             hooligans.impersonate(house.users.clone());
         }
-        let rules = Rules {
-            window: usize::from(config.window),
-            connect_timeout: config.connect_timeout_ms,
-            max_packet: config.max_packet_bytes,
-            max_connect: config.max_connect_bytes,
-            max_retained: config.max_retained,
-            ample: scenario.ample,
-            // Where the window is never full, the broker reads the retained messages at once.
-            prompt_replay: config.retained_slice > 1000
-                && scenario.ample
-                && config.window >= 100
-                && !scenario.shared
-                && scenario.disk.is_none(),
-            no_delay: scenario.no_delay(),
-            shared: scenario.shared,
-            lateness: scenario.lateness + 5,
-            durable: scenario.disk.is_some(),
-            rate: scenario.rate,
-        };
+        let rules = rules(&scenario, &config);
         let house = scenario.house.clone();
         let laws = scenario.laws.iter().map(|(_, law)| law.clone()).collect();
         let post = Post::new(config.shards, scenario.mail_ms, scenario.mail_slot);
@@ -614,6 +623,8 @@ mod tests {
             |tally: &Tally| tally.handed,
             |tally: &Tally| tally.taken,
             |tally: &Tally| tally.deaths,
+            |tally: &Tally| tally.expired_sessions,
+            |tally: &Tally| tally.expired_messages,
         ] {
             assert!(sum(count) > 0);
         }

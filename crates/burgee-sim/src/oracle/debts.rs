@@ -71,7 +71,8 @@ impl Oracle {
         };
         let strict = self.rules.ample && !self.rules.shared;
         let mut debts = Vec::new();
-        for owed in session.owed.iter().filter(|owed| owed.qos > QoS::AtMostOnce) {
+        let mut owed = session.owed.iter().filter(|owed| owed.qos > QoS::AtMostOnce);
+        while let Some(owed) = owed.find(|owed| !self.has_surely_expired(session, owed, known)) {
             let message = self.message(owed.message);
             debts.push(Debt {
                 message: Some(owed.message),
@@ -80,8 +81,8 @@ impl Oracle {
                 qos: owed.qos,
                 retain: false,
                 delivery: None,
-                must: strict && !owed.optional && (message.sure || owed.restored),
-                whole: strict && !owed.optional,
+                must: strict && !owed.optional && !owed.old && (message.sure || owed.restored),
+                whole: strict && !owed.optional && !owed.old,
                 seen: owed.seen,
                 alike: owed.alike,
                 found: false,

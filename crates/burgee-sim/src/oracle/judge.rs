@@ -53,6 +53,7 @@ impl Oracle {
             ));
         }
         self.check_door(counters)?;
+        self.check_expired(counters.dropped_expired)?;
         self.check_drops(counters, &missing)?;
         self.check_counts(counters)
     }
@@ -70,7 +71,7 @@ impl Oracle {
         }
         for owed in &session.owed {
             let gone = owed.qos == QoS::AtMostOnce && owed.conn != Some(link);
-            if owed.optional || gone {
+            if owed.optional || owed.old || gone {
                 missing.perhaps += 1;
                 continue;
             }

@@ -4,6 +4,7 @@
 //! bytes it wants to send. So there are few windows of uncertainty; where one is left, both outcomes are allowed.
 //! What must hold: it shares nothing with the broker but the codec. Deliberately absent: how a broker does it.
 
+mod age;
 mod debts;
 mod door;
 mod found;
@@ -38,6 +39,7 @@ use crate::net::LinkId;
 const ON_ITS_WAY: u16 = u16::MAX;
 /// Answers to what came before DISCONNECT are waited for so long, in milliseconds.
 const LINGERS_MS: u64 = 6_000;
+use age::Ages;
 use door::Door;
 pub use found::{Found, FoundSession};
 use groups::Groups;
@@ -102,6 +104,8 @@ pub struct Turn {
     pub dismissed: Vec<LinkId>,
     /// Connections that the shard did not want to read before this turn.
     pub paused: Vec<LinkId>,
+    /// Sessions and messages that the shard has given up for their age since it started.
+    pub given_up: (u64, u64),
 }
 
 /// What the oracle has to know about the world.
@@ -132,6 +136,12 @@ pub struct Rules {
     pub durable: bool,
     /// How fast each connection may publish, but for the world's last law.
     pub rate: Option<Rate>,
+    /// How long a session outlives its connection, in milliseconds; 0: for ever.
+    pub session_expiry: u64,
+    /// How long a message waits for a client, in milliseconds; 0: for ever.
+    pub message_expiry: u64,
+    /// Time that mail takes, at most, in milliseconds.
+    pub mail_ms: u64,
 }
 
 /// See the module.
@@ -141,6 +151,7 @@ pub struct Oracle {
     rules: Rules,
     laws: Laws,
     pace: Pace,
+    ages: Ages,
     door: Door,
     now: u64,
     shard: u16,
@@ -233,6 +244,10 @@ pub struct Tally {
     pub taken: u64,
     /// Programs with the library that died.
     pub deaths: u64,
+    /// Sessions whose clients stayed away for too long.
+    pub expired_sessions: u64,
+    /// Messages that waited for too long.
+    pub expired_messages: u64,
 }
 
 impl Tally {
@@ -258,6 +273,8 @@ impl Tally {
         self.handed += other.handed;
         self.taken += other.taken;
         self.deaths += other.deaths;
+        self.expired_sessions += other.expired_sessions;
+        self.expired_messages += other.expired_messages;
     }
 }
 
@@ -269,6 +286,7 @@ impl Oracle {
             pace: Pace::new(rules.rate),
             rules,
             laws: Laws::new(laws),
+            ages: Ages::default(),
             door: Door::new(house),
             now: 0,
             shard: 0,
@@ -317,6 +335,7 @@ impl Oracle {
         if self.closing.len() != turn.closes.len() {
             return Err("a connection is closed twice".to_owned());
         }
+        self.grow_older();
         self.open_testaments();
         for (place, input) in turn.inputs.iter().enumerate() {
             self.take(input, turn, place)?;
@@ -326,6 +345,7 @@ impl Oracle {
         self.check_silence(turn)?;
         self.check_closed()?;
         self.check_leavers()?;
+        self.check_ages(turn)?;
         for link in &turn.moves {
             if let Some(conn) = self.conns.get_mut(link) {
                 conn.shard = ON_ITS_WAY;

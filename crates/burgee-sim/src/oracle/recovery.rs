@@ -93,7 +93,8 @@ impl Oracle {
             let client = &*session.record.client_id;
             let mut problem = format!("a session of {client:?} is there after the crash, and must not be");
             let candidates = self.sessions.iter().enumerate().rev().filter(|(number, held)| {
-                held.client == client && !held.clean && !held.kept.ended && !numbers.contains(number)
+                let over = held.kept.ended || held.expired.is_some_and(|at| at < known);
+                held.client == client && !held.clean && !over && !numbers.contains(number)
             });
             let mut chosen = None;
             for (place, (number, _)) in candidates.enumerate() {
@@ -327,6 +328,7 @@ impl Oracle {
     /// Connections are gone, and with them all sessions that were not kept.
     fn begin_anew(&mut self) {
         self.crashed = true;
+        self.forget_ages();
         self.conns.clear();
         self.closing.clear();
         self.must_close.clear();
@@ -392,14 +394,11 @@ impl Oracle {
                 self.groups.owe(first, number, vec![member], false);
             } else if let Some(number) = number {
                 owed.push(Owed {
-                    message: number,
-                    qos: message.qos,
-                    conn: None,
-                    optional: false,
                     perhaps_written: true,
                     restored: true,
                     seen: !unclear && debt.is_some_and(|debt| debt.seen),
                     alike: unclear,
+                    ..Owed::new(number, message.qos, None)
                 });
             }
         }
@@ -415,6 +414,7 @@ impl Oracle {
         let session = self.session(known.number);
         (session.owed, session.flights, session.replays) = (owed, flights, replays);
         (session.dead, session.shard) = (false, Some(found.home));
+        (session.left, session.expired) = (None, None);
         session.latest.clear();
         session.given.clear();
         let filters = || {
@@ -497,6 +497,7 @@ fn restored_replay(found: &OwedMessage, any_of: Vec<MessageNo>) -> Replay {
         wanted: [(found.body.topic().as_str().to_owned(), wanted)].into(),
         conn: RESTORED,
         question: 0,
+        asked: 0,
         open: false,
     }
 }

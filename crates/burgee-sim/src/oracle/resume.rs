@@ -93,6 +93,7 @@ impl Oracle {
             wanted: wanted.collect(),
             conn: RESTORED,
             question: 0,
+            asked: 0,
             open: true,
         })
     }

@@ -70,14 +70,8 @@ impl Oracle {
                 || self.vague
                 || (qos == QoS::AtMostOnce && awaited(place));
             session.owed.push(Owed {
-                message: number,
-                qos,
-                conn,
                 optional,
-                perhaps_written: false,
-                restored: false,
-                seen: false,
-                alike: false,
+                ..Owed::new(number, qos, conn)
             });
         }
         self.messages.push(message);
@@ -180,13 +174,14 @@ impl Oracle {
                 )
             })
             .collect();
-        let filter = filter.as_str().to_owned();
+        let (filter, asked) = (filter.as_str().to_owned(), self.now);
         self.session(session).replays.push(Replay {
             filter,
             granted,
             wanted,
             conn: link,
             question,
+            asked,
             open: true,
         });
     }
@@ -234,8 +229,9 @@ impl Oracle {
         // What waits for the disk has its place in the window, whether it was sent or not.
         let hidden = self.busy_turn || self.rules.durable;
         let durable = self.rules.durable;
+        let now = self.now;
         let held = self.session(session);
-        held.conn = None;
+        (held.conn, held.left) = (None, Some(now));
         // A subscription that was not answered may never have been made.
         for replay in held
             .replays
@@ -277,6 +273,7 @@ impl Oracle {
 
     /// A session is gone, and with it all that it was owed.
     pub(super) fn destroy(&mut self, session: SessionNo) {
+        self.bury_old(session);
         let held = self.session(session);
         held.dead = true;
         let replays = held.replays.iter().map(|replay| replay.wanted.len());

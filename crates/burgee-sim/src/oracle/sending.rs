@@ -191,21 +191,36 @@ impl Oracle {
         let sure = |owed: &Owed| fits(owed) && (owed.qos > QoS::AtMostOnce || owed.conn == Some(link));
         // What a law forbade meanwhile may be gone.
         let must = |owed: &Owed| sure(owed) && !(owed.optional && (lawful || owed.qos == QoS::AtMostOnce));
+        // Of two that look alike one may have expired: which one that was cannot be told.
+        let one_is_old = candidates.len() > 1 && owed.iter().any(|owed| owed.old && fits(owed));
+        let of_any = |fact: fn(&Owed) -> bool| one_is_old && owed.iter().any(|owed| fits(owed) && fact(owed));
+        let (may_repeat, restored) = (of_any(|owed| owed.perhaps_written), of_any(|owed| owed.restored));
         // What comes back from the disk has DUP set, or looks new.
-        let place = owed.iter().position(|owed| publish.dup && owed.restored && fits(owed));
-        let place = place.or_else(|| owed.iter().position(|owed| owed.message >= latest && must(owed)));
-        let place = place.or_else(|| owed.iter().position(|owed| owed.message >= latest && sure(owed)));
-        let place = place.or_else(|| owed.iter().position(|owed| owed.message >= latest && fits(owed)));
-        if let Some(place) = place.or_else(|| owed.iter().position(fits)) {
+        let ways: [&dyn Fn(&Owed) -> bool; 5] = [
+            &|owed| publish.dup && owed.restored && fits(owed),
+            &|owed| owed.message >= latest && must(owed),
+            &|owed| owed.message >= latest && sure(owed),
+            &|owed| owed.message >= latest && fits(owed),
+            &fits,
+        ];
+        let mut young = ways
+            .iter()
+            .map(|way| owed.iter().position(|owed| !owed.old && way(owed)));
+        let young = young.find_map(|place| place);
+        let place = young.or_else(|| ways.iter().find_map(|way| owed.iter().position(way)));
+        if let Some(place) = place {
             let owed = owed.remove(place);
+            if candidates.len() == 1 {
+                self.check_age(&owed)?;
+            }
             // A late copy for an earlier connection may look like one for this; then its place cannot be told.
             let late = candidates.len() > 1 && (lawful || (owed.qos == QoS::AtMostOnce && !self.rules.no_delay));
-            if !late && !owed.alike {
+            if !late && !one_is_old && !owed.alike {
                 self.check_order(link, number, owed.message, publish.qos)?;
             }
             return Ok(Settled {
-                may_repeat: owed.perhaps_written,
-                restored: owed.restored,
+                may_repeat: may_repeat || owed.perhaps_written,
+                restored: restored || owed.restored,
                 seen: owed.seen && candidates.len() == 1,
                 message: Some(owed.message).filter(|_| candidates.len() == 1 && !owed.alike),
             });

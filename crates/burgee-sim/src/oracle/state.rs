@@ -193,6 +193,30 @@ pub(super) struct Owed {
     pub(super) seen: bool,
     /// Which of several that look alike it is cannot be told.
     pub(super) alike: bool,
+    /// It may have expired.
+    pub(super) old: bool,
+}
+
+impl Owed {
+    /// A copy that nothing is known of yet.
+    pub(super) const fn new(message: MessageNo, qos: QoS, conn: Option<LinkId>) -> Self {
+        Self {
+            message,
+            qos,
+            conn,
+            optional: false,
+            perhaps_written: false,
+            restored: false,
+            seen: false,
+            alike: false,
+            old: false,
+        }
+    }
+
+    /// QoS 0 does not wait.
+    pub(super) fn may_expire(&self) -> bool {
+        self.qos > QoS::AtMostOnce
+    }
 }
 
 /// A message of QoS 1 or 2 that was sent and is not finished.
@@ -235,6 +259,8 @@ pub(super) struct Replay {
     pub(super) conn: LinkId,
     /// The number of its SUBSCRIBE.
     pub(super) question: u64,
+    /// When that came.
+    pub(super) asked: u64,
     /// The broker may still be reading the retained messages.
     pub(super) open: bool,
 }
@@ -309,6 +335,10 @@ pub(super) struct Session {
     pub(super) shard: Option<u16>,
     pub(super) conn: Option<LinkId>,
     pub(super) dead: bool,
+    /// When its last connection ended; `None`: it has had none since the broker started.
+    pub(super) left: Option<u64>,
+    /// When its client had stayed away for too long.
+    pub(super) expired: Option<u64>,
     pub(super) filters: BTreeMap<String, QoS>,
     /// It has ever subscribed to something in `$SYS`.
     pub(super) asked_for_sys: bool,

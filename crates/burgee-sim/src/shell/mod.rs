@@ -226,10 +226,12 @@ impl Shell {
         net.trace.say(now, [2, u64::from(self.id), count as u64], || {
             format!("shard {} {}", self.id, tell(&inputs))
         });
+        let counters = self.shard.counters();
         let mut turn = Turn {
             shard: self.id,
             now,
             inputs,
+            given_up: (counters.sessions_expired, counters.dropped_expired),
             ..Turn::default()
         };
         self.hand_over(disk.as_mut(), net)?;
