@@ -197,7 +197,7 @@ impl Shard {
             limits,
             pressure,
         };
-        pump(flow, line, &mut self.counters, fx);
+        pump(flow, (line, kept.is_kept()), &mut self.counters, fx);
         if self.journal.is_on() && flow.asked.is_empty() && flow.outgoing.next_is_away() {
             let takes = fx
                 .outboxes
@@ -322,8 +322,9 @@ fn send_at_once(
     })
 }
 
-/// Writes from the window and the queue while the client keeps taking.
-fn pump(flow: &mut Flow, line: Line, counters: &mut Counters, fx: &mut Effects) {
+/// Writes from the window and the queue while the client keeps taking. From the queue of a kept session nothing is taken
+/// here: it gets its identifier where that is noted, or a restart would not know it.
+fn pump(flow: &mut Flow, (line, kept): (Line, bool), counters: &mut Counters, fx: &mut Effects) {
     if !flow.outgoing.has_next() {
         return;
     }
@@ -332,8 +333,9 @@ fn pump(flow: &mut Flow, line: Line, counters: &mut Counters, fx: &mut Effects) 
     };
     while !outbox.is_above(line.limits.0, line.limits.1) {
         let before = outbox.len();
-        let weight = flow.outgoing.queue().front().map_or(0, Deliverable::weight);
-        match flow.outgoing.next_within(line.pressure.most_in_flight(weight)) {
+        let waits = flow.outgoing.queue().front().filter(|_| !kept);
+        let most = waits.map_or(0, |delivery| line.pressure.most_in_flight(delivery.weight()));
+        match flow.outgoing.next_within(most) {
             None => {
                 flow.full = false;
                 return;

@@ -10,7 +10,7 @@ mod world;
 
 use burgee_core::Config;
 use burgee_core::io::End;
-use burgee_store::Store;
+use burgee_store::{Op, Store};
 use world::{Client, World, connect, publish, subscribe};
 
 const CLEAN: u8 = 2;
@@ -135,4 +135,39 @@ fn at_the_limit_nobody_new_is_let_in_and_there_is_room_again_once_somebody_reads
     world.send(later, &connect("later", CLEAN));
     assert_eq!(world.recv(later), [0x20, 2, 0, 0]);
     assert_eq!(world.counters().held_bytes, 0);
+}
+
+#[test]
+fn near_the_limit_a_qos_2_message_waits_for_its_identifier_too() {
+    let mut world = limited(1);
+    let kept = world.open(0);
+    world.send(kept, &connect("kept", 0));
+    world.send(kept, &subscribe("k", 2));
+    world.end(kept, End::Broken);
+    let slow = reader(&mut world, "slow", CLEAN, 1);
+    world.set_reads(slow, false);
+    let publisher = world.open(0);
+    world.send(publisher, &connect("p", CLEAN));
+    // One that is alone in a small window, and one of which many would have room in it.
+    world.send(publisher, &publish(0x32, "k", 1, &[7; 9_000]));
+    world.send(publisher, &publish(0x34, "k", 2, b"light"));
+    world.recv(publisher);
+    flood(&mut world, publisher, (1, 1_000), &[]);
+    let held = usize::try_from(world.counters().memory_held).unwrap();
+    assert!(held >= LIMIT - LIMIT / 8, "{held}: the limit is near");
+    let kept = world.open(0);
+    world.send(kept, &connect("kept", 0));
+    world.wait_for_disk();
+    let mut got = world.recv(kept);
+    for _ in 0..10 {
+        world.send(kept, &[0x40, 2, 0, 1]);
+        world.commit();
+        got.extend(world.recv(kept));
+    }
+    assert!(got.windows(5).any(|part| part == b"light"));
+    let noted = |op: &Op| matches!(op, Op::Delivery { id, .. } if id.get() == 2);
+    assert!(
+        world.ops.iter().any(noted),
+        "after a crash nobody would know its identifier"
+    );
 }
