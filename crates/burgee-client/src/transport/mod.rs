@@ -97,6 +97,10 @@ impl Way {
     }
 
     /// Whether more than bytes on a socket is wanted.
+    #[cfg_attr(
+        not(any(feature = "tls", feature = "websocket")),
+        expect(clippy::unused_self, reason = "without these features there is nothing to look at")
+    )]
     const fn is_layered(&self) -> bool {
         #[cfg(feature = "tls")]
         if self.tls.is_some() {

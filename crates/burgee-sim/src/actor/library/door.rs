@@ -81,6 +81,10 @@ struct Held {
 
 /// See the module.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what is known of a session are facts of yes and no"
+)]
 pub(super) struct Door {
     clean: bool,
     outbox: bool,
