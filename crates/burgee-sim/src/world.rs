@@ -72,6 +72,7 @@ pub fn run(seed: u64, told: bool) -> Story {
 pub fn run_small(seed: u64, told: bool, crash: Option<Crash>) -> Story {
     let mut rng = Rng::new(seed);
     let scenario = Scenario::draw(&mut rng).with_disk(&mut Rng::new(!seed)).made_small();
+    let scenario = scenario.with_libraries(&mut Rng::new(seed ^ 0x0011_B0A5));
     let mut world = World::new((seed, told), scenario, rng);
     if let Some(Crash { step, within }) = crash {
         world.crash_at = crash;

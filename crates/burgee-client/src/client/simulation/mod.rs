@@ -222,6 +222,20 @@ impl Machine {
         self.course.hub.committed();
     }
 
+    /// What it wanted on disk could not be put there.
+    pub fn failed_to_commit(&mut self, what: &str) {
+        self.committing = false;
+        let end = End::OutboxFailed(what.into());
+        let stop = if matches!(self.place, Place::Serving) {
+            self.lost(&end).err()
+        } else {
+            Some(Stop(end, self.line.engine.unfinished()))
+        };
+        if let Some(stop) = stop {
+            self.stop(stop);
+        }
+    }
+
     /// When it goes on although nothing happens.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {

@@ -46,6 +46,8 @@ struct Manner {
     connect_timeout: u64,
     /// A commit of its outbox takes so long, at most, in milliseconds.
     commit_ms: u64,
+    /// Commits fail, in percent.
+    fails: u64,
     /// It dies, in percent of what it does.
     dies: u64,
     habits: habits::Habits,
@@ -66,6 +68,7 @@ impl Manner {
             backoff: *rng.pick(&[(20, 200), (100, 1_000), (500, 4_000)]),
             connect_timeout: *rng.pick(&[1_500, 6_000]),
             commit_ms: *rng.pick(&[0, 2, 10, 60]),
+            fails: 0,
             dies: *rng.pick(&[0, 0, 2, 6]),
             habits: habits::Habits::draw(rng, scenario),
         }
@@ -174,7 +177,10 @@ impl Library {
     #[must_use]
     pub fn new(number: usize, scenario: &Scenario, rng: &mut Rng) -> Self {
         let mut rng = rng.fork();
-        let manner = Manner::draw(&mut rng, scenario);
+        let mut manner = Manner::draw(&mut rng, scenario);
+        // A chance of its own: the others' worlds are what they were.
+        let mut apart = Rng::new(scenario.busy_ms ^ number as u64);
+        manner.fails = *apart.pick(&[0, 0, 0, 1]);
         let lasting = (0..rng.size(0, 3))
             .map(|_| {
                 let filter = habits::filter(&mut rng, false);
@@ -283,10 +289,10 @@ impl Library {
             if let Some((due, notes)) = program.committing.take() {
                 if due > net.now {
                     program.committing = Some((due, notes));
-                } else {
-                    if let Some(outbox) = &mut self.outbox {
-                        outbox.put(&notes)?;
-                    }
+                } else if self.manner.fails > 0 && !self.calm && self.rng.percent(self.manner.fails) {
+                    program.machine.failed_to_commit("the disk is full");
+                } else if let Some(outbox) = &mut self.outbox {
+                    outbox.put(&notes)?;
                     program.machine.committed();
                 }
             }
