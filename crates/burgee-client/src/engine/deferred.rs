@@ -4,9 +4,11 @@
 //! in which the application is done; a QoS 2 message that it still works on is not given to it again
 //! [MQTT-4.3.3-2]. Deliberately absent: QoS 0, which nobody acknowledges.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use burgee_codec::{PacketId, QoS};
+
+use super::sorted::Sorted;
 
 /// The number of a message that is to be acknowledged; 0: none is.
 pub(crate) type Serial = u64;
@@ -26,8 +28,8 @@ pub(super) struct Deferred {
     /// What came on the present connection and is not acknowledged, in order.
     unacked: VecDeque<Unacked>,
     /// QoS 2 messages that the application works on, on whatever connection they came.
-    held: BTreeMap<Serial, PacketId>,
-    by_id: BTreeMap<PacketId, Serial>,
+    held: Sorted<Serial, PacketId>,
+    by_id: Sorted<PacketId, Serial>,
 }
 
 impl Deferred {
@@ -45,7 +47,7 @@ impl Deferred {
 
     /// A QoS 2 message came again: `true` if the application still works on it.
     pub(super) fn came_again(&mut self, id: PacketId) -> bool {
-        let Some(&serial) = self.by_id.get(&id) else {
+        let Some(&serial) = self.by_id.get(id) else {
             return false;
         };
         self.push(serial, id, QoS::ExactlyOnce, false);
@@ -70,8 +72,8 @@ impl Deferred {
                 return None;
             }
         }
-        let id = self.held.remove(&serial)?;
-        self.by_id.remove(&id);
+        let id = self.held.remove(serial)?;
+        self.by_id.remove(id);
         Some(id)
     }
 

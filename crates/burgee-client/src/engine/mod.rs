@@ -10,6 +10,7 @@ mod deferred;
 mod journal;
 mod past;
 mod session;
+mod sorted;
 mod write;
 
 use std::collections::VecDeque;

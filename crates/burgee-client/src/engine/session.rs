@@ -12,6 +12,7 @@ use burgee_protocol::session::{Deliverable, Incoming, Outgoing, Policy, QueueLim
 
 use super::journal::{self, Journal, Kept, Note};
 use super::past::Past;
+use super::sorted::Sorted;
 use crate::message::Message;
 
 /// What waits for an answer of the server; `ticket` is whoever awaits it.
@@ -97,7 +98,7 @@ pub(crate) struct Session<T> {
     /// Which identifiers belong to requests: their answers are of another type than a message's.
     pub(super) requests: BTreeMap<PacketId, Request>,
     /// Tickets of QoS 2 messages between PUBREC and PUBCOMP.
-    released: BTreeMap<PacketId, T>,
+    released: Sorted<PacketId, T>,
     window: Window,
     /// Unfinished messages of QoS 2, in flight or not.
     exactly_once: usize,
@@ -111,7 +112,7 @@ impl<T> Session<T> {
             outgoing: Outgoing::new(window.all),
             incoming: Incoming::default(),
             requests: BTreeMap::new(),
-            released: BTreeMap::new(),
+            released: Sorted::default(),
             window,
             exactly_once: 0,
             past: Past::default(),
@@ -177,7 +178,7 @@ impl<T> Session<T> {
             self.exactly_once = self.exactly_once.saturating_sub(1);
             self.journal.note(Note::Done { number });
         }
-        Ok(self.released.remove(&id))
+        Ok(self.released.remove(id))
     }
 
     /// Identifiers that an earlier life may have left with the server, for which PUBREL has to go out before what waits for
