@@ -11,7 +11,7 @@ use super::format::{Field, Format, Piece, Width};
 use super::{NotJson, Received, json};
 
 impl Format {
-    /// Adds a message. Fails when `%J` meets a payload that is no JSON; what stood before it is written.
+    /// Adds a message. Fails when `%J` meets a payload that is no JSON; what stands around it is written.
     pub(super) fn fill(
         &self,
         received: &Received<'_>,
@@ -19,14 +19,15 @@ impl Format {
         spread: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), NotJson> {
+        let mut all = Ok(());
         for piece in &self.0 {
             match piece {
                 Piece::Literal(bytes) => out.extend_from_slice(bytes),
                 Piece::Time(letter) => date.letter(*letter, out),
-                Piece::Field(field, width) => fill_field(*field, *width, (received, date), spread, out)?,
+                Piece::Field(field, width) => all = fill_field(*field, *width, (received, date), spread, out).and(all),
             }
         }
-        Ok(())
+        all
     }
 }
 

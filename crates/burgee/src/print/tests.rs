@@ -91,7 +91,7 @@ fn json_with_a_quoted_payload_and_with_one_as_it_is() {
     );
     let plain = printed(&style(Some("%J"), false), b" { \"a\" : 1.50 } ");
     assert_eq!(plain, format!("{head}16,\"mid\":0,\"payload\":{{\"a\":1.50}}}}\n"));
-    assert_eq!(printed(&style(Some("[%J]"), false), b"nope"), "[\nnot JSON");
+    assert_eq!(printed(&style(Some("[%J]"), false), b"nope"), "[]\nnot JSON");
     let spread = Style {
         pretty: true,
         ..style(Some("%J"), false)

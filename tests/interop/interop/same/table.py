@@ -335,6 +335,7 @@ PRINTING = (
         *(sub("-C", "1", "-F", one) for one in ("%y", "%", "%5", "abc\\", "\\q", "@", "%@", "", "%t%")),
         sub("-C", "1", "-F", "%J", topic="same/r/json"),
         sub("-C", "1", "-F", "%J"),
+        sub("-C", "1", "-F", "%t %J %J %q|"),
         sub("-C", "1", "-v", "-N", "-F", "%t"),
         sub("-q", "1", "-C", "1", "-F", "%q %m", topic="same/{id}", then=LIVE),
         rr("-F", "%t %p", "-m", "x"),
