@@ -40,8 +40,9 @@ pub(super) enum Ticket {
     /// Nobody any more: it comes from before a restart.
     #[cfg_attr(not(feature = "outbox"), allow(dead_code, reason = "only an outbox restores"))]
     Restored,
-    Subscribe(Vec<String>),
-    Unsubscribe(Vec<String>),
+    /// The number of the request, and its filters.
+    Subscribe(u64, Vec<String>),
+    Unsubscribe(u64, Vec<String>),
 }
 
 /// The task's ends of all channels.
@@ -322,13 +323,13 @@ impl Hub {
         engine.acknowledge(self.acks.drain(..), now)?;
         while self.registry.has_request() && engine.has_room() {
             match self.registry.next_request() {
-                Some(Request::Subscribe(filters)) => {
+                Some(Request::Subscribe(number, filters)) => {
                     let names = names(filters.iter().map(|(filter, _)| filter));
-                    engine.subscribe(filters, Ticket::Subscribe(names), now)?;
+                    engine.subscribe(filters, Ticket::Subscribe(number, names), now)?;
                 }
-                Some(Request::Unsubscribe(filters)) => {
+                Some(Request::Unsubscribe(number, filters)) => {
                     let names = names(filters.iter());
-                    engine.unsubscribe(filters, Ticket::Unsubscribe(names), now)?;
+                    engine.unsubscribe(filters, Ticket::Unsubscribe(number, names), now)?;
                 }
                 None => break,
             }
@@ -389,12 +390,12 @@ impl Hub {
                 // Nobody has to wait for a receipt.
                 Ticket::Publish(answer) => drop(answer.send(Ok(()))),
                 Ticket::Restored => {}
-                Ticket::Subscribe(filters) => {
-                    for filter in self.registry.answered(&filters, &codes) {
+                Ticket::Subscribe(number, filters) => {
+                    for filter in self.registry.answered(number, &filters, &codes) {
                         self.tell(Event::SubscriptionRefused(filter));
                     }
                 }
-                Ticket::Unsubscribe(filters) => self.registry.left(&filters),
+                Ticket::Unsubscribe(number, filters) => self.registry.left(number, &filters),
             },
             engine::Event::Connected { .. } | engine::Event::Refused(_) => {}
         }

@@ -44,17 +44,19 @@ enum Known {
 #[derive(Debug)]
 struct Wish {
     known: Known,
+    /// The request that asked for it last: only its answer counts.
+    asked: u64,
     qos: QoS,
     streams: usize,
     waiting: Vec<(Key, Granted)>,
     leaving: Vec<oneshot::Sender<()>>,
 }
 
-/// What to ask the server for.
+/// What to ask the server for, and the number of the request.
 #[derive(Debug)]
 pub(super) enum Request {
-    Subscribe(Vec<(TopicFilterBuf, QoS)>),
-    Unsubscribe(Vec<TopicFilterBuf>),
+    Subscribe(u64, Vec<(TopicFilterBuf, QoS)>),
+    Unsubscribe(u64, Vec<TopicFilterBuf>),
 }
 
 /// See the module.
@@ -65,6 +67,8 @@ pub(super) struct Registry {
     remembered: HashMap<Box<str>, Arc<[Arc<Queue>]>>,
     /// How many wishes are due.
     due: usize,
+    /// Requests so far.
+    requests: u64,
 }
 
 impl Registry {
@@ -83,6 +87,7 @@ impl Registry {
         self.remembered.clear();
         let wish = self.wishes.entry(filter.as_str().to_owned()).or_insert(Wish {
             known: Known::Granted,
+            asked: 0,
             qos,
             streams: 0,
             waiting: Vec::new(),
@@ -148,11 +153,13 @@ impl Registry {
         if self.due == 0 {
             return None;
         }
-        let due = &mut self.due;
+        self.requests += 1;
+        let (due, number) = (&mut self.due, self.requests);
         let mut take = |from: Known, to: Known| -> Vec<(TopicFilterBuf, QoS)> {
             let wishes = self.wishes.iter_mut().filter(|(_, wish)| wish.known == from);
             let taken = wishes.take(BATCH).filter_map(|(raw, wish)| {
                 set(wish, to, due);
+                wish.asked = number;
                 Some((TopicFilterBuf::parse(raw).ok()?, wish.qos))
             });
             taken.collect()
@@ -160,22 +167,21 @@ impl Registry {
         // In this order: who gives a filter up and takes another one may not have both for a moment.
         let gone = take(Known::LeaveDue, Known::Leaving);
         if !gone.is_empty() {
-            return Some(Request::Unsubscribe(
-                gone.into_iter().map(|(filter, _)| filter).collect(),
-            ));
+            let gone = gone.into_iter().map(|(filter, _)| filter);
+            return Some(Request::Unsubscribe(number, gone.collect()));
         }
         let wanted = take(Known::Due, Known::Asked);
-        (!wanted.is_empty()).then_some(Request::Subscribe(wanted))
+        (!wanted.is_empty()).then_some(Request::Subscribe(number, wanted))
     }
 
-    /// SUBACK: one code for each filter. Gives the filters that were refused.
-    pub(super) fn answered(&mut self, filters: &[String], codes: &[u8]) -> Vec<String> {
+    /// SUBACK for the request of this number: one code for each filter. Gives the filters that were refused.
+    pub(super) fn answered(&mut self, number: u64, filters: &[String], codes: &[u8]) -> Vec<String> {
         let mut refused = Vec::new();
         for (filter, code) in filters.iter().zip(codes) {
             let Some(wish) = self.wishes.get_mut(filter) else {
                 continue;
             };
-            if wish.known != Known::Asked {
+            if wish.known != Known::Asked || wish.asked != number {
                 // Asked again, or given up, in the meantime: the next answer counts.
                 continue;
             }
@@ -209,14 +215,14 @@ impl Registry {
         });
     }
 
-    /// UNSUBACK for these.
-    pub(super) fn left(&mut self, filters: &[String]) {
+    /// UNSUBACK for the request of this number.
+    pub(super) fn left(&mut self, number: u64, filters: &[String]) {
         for filter in filters {
-            if let Some(wish) = self.wishes.get_mut(filter) {
+            // Wanted again, or given up once more, in the meantime: that has its own answer.
+            let over = |wish: &&mut Wish| wish.known == Known::Leaving && wish.asked == number;
+            if let Some(wish) = self.wishes.get_mut(filter).filter(over) {
                 wish.leaving.drain(..).for_each(answer);
-                if wish.known == Known::Leaving {
-                    self.wishes.remove(filter);
-                }
+                self.wishes.remove(filter);
             }
         }
     }
@@ -288,10 +294,10 @@ mod tests {
         let mut all = Vec::new();
         while let Some(request) = registry.next_request() {
             match request {
-                Request::Subscribe(filters) => {
+                Request::Subscribe(_, filters) => {
                     all.extend(filters.iter().map(|(filter, _)| format!("+{}", filter.as_str())));
                 }
-                Request::Unsubscribe(filters) => {
+                Request::Unsubscribe(_, filters) => {
                     all.extend(filters.iter().map(|filter| format!("-{}", filter.as_str())));
                 }
             }
@@ -305,7 +311,7 @@ mod tests {
         registry.add(1, filter("a"), queue(), None);
         registry.add(2, filter("b/#"), queue(), None);
         assert_eq!(asked(&mut registry), ["+a", "+b/#"]);
-        registry.answered(&["a".to_owned()], &[1]);
+        registry.answered(registry.requests, &["a".to_owned()], &[1]);
         registry.connected(true);
         assert_eq!(asked(&mut registry), ["+b/#"], "it has a, and may have missed b/#");
         registry.connected(false);
@@ -324,7 +330,7 @@ mod tests {
         registry.add(1, filter("a"), queue(), None);
         registry.add(2, filter("a"), queue(), None);
         assert_eq!(asked(&mut registry), ["+a"]);
-        registry.answered(&["a".to_owned()], &[1]);
+        registry.answered(registry.requests, &["a".to_owned()], &[1]);
         registry.remove(1, None);
         assert_eq!(asked(&mut registry), Vec::<String>::new());
         assert_eq!(registry.route(TopicName::parse("a").expect("valid")).len(), 1);
@@ -333,8 +339,8 @@ mod tests {
         // Wanted again before the answer.
         registry.add(3, filter("a"), queue(), None);
         assert_eq!(asked(&mut registry), ["+a"]);
-        registry.left(&["a".to_owned()]);
-        registry.answered(&["a".to_owned()], &[0]);
+        registry.left(registry.requests - 1, &["a".to_owned()]);
+        registry.answered(registry.requests, &["a".to_owned()], &[0]);
         registry.connected(false);
         assert_eq!(asked(&mut registry), ["+a"]);
     }
@@ -344,7 +350,7 @@ mod tests {
         let mut registry = Registry::default();
         registry.add(1, filter("a"), queue(), None);
         assert_eq!(asked(&mut registry), ["+a"]);
-        registry.answered(&["a".to_owned()], &[1]);
+        registry.answered(registry.requests, &["a".to_owned()], &[1]);
         let (told, mut left) = oneshot::channel();
         registry.remove(1, Some(told));
         assert!(left.try_recv().is_err(), "the server has not let go of it");
@@ -360,6 +366,43 @@ mod tests {
         registry.remove(1, None);
         registry.add(1, filter("a"), gone, None);
         assert_eq!(asked(&mut registry), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_answer_to_an_earlier_request_is_not_the_later_ones() {
+        let mut registry = Registry::default();
+        let (first, _dropped) = oneshot::channel();
+        let (second, mut granted) = oneshot::channel();
+        let named = |qos| (filter("a").0, qos);
+        registry.add(1, named(QoS::AtMostOnce), queue(), Some(first));
+        assert_eq!(asked(&mut registry), ["+a"]);
+        registry.add(2, named(QoS::ExactlyOnce), queue(), Some(second));
+        assert_eq!(asked(&mut registry), ["+a"]);
+        registry.answered(registry.requests - 1, &["a".to_owned()], &[0]);
+        registry.answered(registry.requests, &["a".to_owned()], &[2]);
+        assert!(matches!(granted.try_recv(), Ok(Ok(QoS::ExactlyOnce))));
+    }
+
+    #[test]
+    fn who_gives_up_a_filter_once_more_waits_for_the_last_unsuback() {
+        let mut registry = Registry::default();
+        registry.add(1, filter("a"), queue(), None);
+        assert_eq!(asked(&mut registry), ["+a"]);
+        registry.answered(registry.requests, &["a".to_owned()], &[1]);
+        registry.remove(1, None);
+        assert_eq!(asked(&mut registry), ["-a"]);
+        let earlier = registry.requests;
+        registry.add(2, filter("a"), queue(), None);
+        assert_eq!(asked(&mut registry), ["+a"]);
+        let (told, mut left) = oneshot::channel();
+        registry.remove(2, Some(told));
+        registry.left(earlier, &["a".to_owned()]);
+        assert!(left.try_recv().is_err(), "UNSUBSCRIBE has not even left");
+        assert_eq!(asked(&mut registry), ["-a"]);
+        registry.left(earlier, &["a".to_owned()]);
+        assert!(left.try_recv().is_err());
+        registry.left(registry.requests, &["a".to_owned()]);
+        assert_eq!(left.try_recv(), Ok(()));
     }
 
     #[test]
