@@ -77,6 +77,8 @@ const HOUSED: u64 = 40;
 const LIBRARIES: u64 = 60;
 /// Worlds where sessions, or messages, expire, in percent of those where they can.
 const AGEING: u64 = 45;
+/// Worlds with a memory limit that they reach, in percent of those that can have one.
+const TIGHT: u64 = 40;
 /// Durable worlds, in percent.
 const DURABLE: u64 = 50;
 
@@ -226,6 +228,29 @@ impl Scenario {
             self.config.message_expiry_ms = *rng.pick(&limits);
         }
         self
+    }
+
+    /// Gives the world a memory limit, or not. `rng` is a chance of its own. Who is owed what has to be certain; what is
+    /// retained would fill a small memory for ever, and nobody would be let in.
+    #[must_use]
+    pub fn with_memory(mut self, rng: &mut Rng) -> Self {
+        let fails = self.disk.as_ref().is_some_and(|disk| disk.fails.is_some());
+        let certain = self.ample && !self.shared && !fails && self.laws.is_empty() && self.house.is_none();
+        let lasting = self.config.session_expiry_ms | self.config.message_expiry_ms == 0;
+        if certain && lasting && self.libraries == 0 && rng.percent(TIGHT) {
+            self.config.memory_limit = *rng.pick(&[20_000, 60_000, 200_000]) * usize::from(self.config.shards);
+            self.payload = *rng.pick(&[2_000, 10_000, 30_000]);
+            self.hooligans = 0;
+            // What the broker says of itself is retained, too.
+            self.config.sys_interval_ms = 0;
+        }
+        self
+    }
+
+    /// Whether there is a memory limit.
+    #[must_use]
+    pub const fn is_tight(&self) -> bool {
+        self.config.memory_limit != usize::MAX
     }
 
     /// The settings from an edition on.

@@ -64,6 +64,7 @@ pub fn run(seed: u64, told: bool) -> Story {
     let scenario = scenario.with_house(&mut Rng::new(seed ^ 0x0D00_4B00));
     let scenario = scenario.with_libraries(&mut Rng::new(seed ^ 0x0011_B0A5));
     let scenario = scenario.with_expiry(&mut Rng::new(seed ^ 0xA6E5));
+    let scenario = scenario.with_memory(&mut Rng::new(seed ^ 0x2004));
     tell(World::new((seed, told), scenario, rng), seed)
 }
 
@@ -104,6 +105,11 @@ fn rules(scenario: &Scenario, config: &Config) -> Rules {
         session_expiry: config.session_expiry_ms,
         message_expiry: config.message_expiry_ms,
         mail_ms: scenario.mail_ms,
+        memory_limit: scenario
+            .is_tight()
+            .then(|| (config.memory_limit / usize::from(config.shards)) as u64),
+        alone: config.shards == 1,
+        largest: scenario.largest_packet() as u64,
     }
 }
 
@@ -626,6 +632,7 @@ mod tests {
             |tally: &Tally| tally.deaths,
             |tally: &Tally| tally.expired_sessions,
             |tally: &Tally| tally.expired_messages,
+            |tally: &Tally| tally.squeezed,
         ] {
             assert!(sum(count) > 0);
         }

@@ -73,7 +73,7 @@ impl Habits {
             unordered: rng.percent(15),
             polite: *rng.pick(&[0, 50, 100]),
             qos: *rng.pick(&[0, 1, 2, 2, 2]),
-            retain: *rng.pick(&[0, 10, 40]),
+            retain: *rng.pick(&[0, 10, 40]) * u64::from(!scenario.is_tight()),
         }
     }
 }

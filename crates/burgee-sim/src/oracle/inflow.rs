@@ -112,7 +112,8 @@ impl Oracle {
         };
         let Some(session) = conn.session.and_then(|session| self.sessions.get(session)) else {
             let Packet::Connect(connect) = packet else { return true };
-            return self.refusal(link, connect).is_some() || self.cannot_keep(link);
+            let refused = self.refusal(link, connect).is_some() || self.cannot_keep(link);
+            return refused || self.has_no_room(link, connect);
         };
         matches!(packet, Packet::Disconnect(_)) || is_violation(packet, session)
     }
@@ -178,7 +179,8 @@ impl Oracle {
             self.expect_connack(link, false, code);
             return Ok(Effect::Ends(Cause::Refused));
         }
-        if self.cannot_keep(link) {
+        if self.cannot_keep(link) || self.has_no_room(link, connect) {
+            self.tally.squeezed += u64::from(self.is_tight());
             self.expect_connack(link, false, 3);
             return Ok(Effect::Ends(Cause::Refused));
         }

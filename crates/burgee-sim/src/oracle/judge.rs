@@ -13,6 +13,8 @@ use super::{Oracle, Verdict};
 #[derive(Debug, Default)]
 struct Missing {
     acknowledged: u64,
+    /// Of these, what the store had.
+    kept: u64,
     unacknowledged: u64,
     /// May have been dropped, or may still be there.
     perhaps: u64,
@@ -35,7 +37,11 @@ impl Oracle {
             self.missing_of(number, session, &mut missing)?;
         }
         self.missing_of_groups(&mut missing);
-        let excused = (counters.dropped_queue_full, counters.dropped_outbox_full);
+        if self.is_tight() && missing.kept > counters.dropped_queue_full {
+            return Err(format!("{} messages are missing that the store had", missing.kept));
+        }
+        let dropped = counters.dropped_queue_full + counters.dropped_memory;
+        let excused = (dropped, counters.dropped_outbox_full);
         // With groups it cannot always be told which of two copies is missing.
         let short = if self.rules.shared {
             missing.acknowledged + missing.unacknowledged > excused.0 + excused.1
@@ -47,8 +53,8 @@ impl Oracle {
                 "{} messages of QoS 1 and 2 and {} of QoS 0 are missing, {} and {} were dropped; the first: {}",
                 missing.acknowledged,
                 missing.unacknowledged,
-                counters.dropped_queue_full,
-                counters.dropped_outbox_full,
+                excused.0,
+                excused.1,
                 missing.first.unwrap_or_default()
             ));
         }
@@ -75,6 +81,7 @@ impl Oracle {
                 missing.perhaps += 1;
                 continue;
             }
+            missing.kept += u64::from(self.rules.durable && !session.clean && owed.may_expire());
             missing.count(owed.qos, || self.describe(owed.message, number));
         }
         // Copies that were counted for a replay which may have been lost with its connection: if one of them is what another
@@ -154,6 +161,12 @@ impl Oracle {
             ));
         }
         let dropped = counters.dropped_queue_full + counters.dropped_outbox_full;
+        let dropped = dropped
+            - if self.is_tight() {
+                counters.dropped_outbox_full
+            } else {
+                0
+            };
         if self.rules.ample && dropped > 0 {
             return Err(format!("{dropped} messages were dropped, and no limit was near"));
         }
@@ -162,10 +175,11 @@ impl Oracle {
             return Ok(());
         }
         let most = missing.acknowledged + missing.unacknowledged + missing.perhaps + self.gone;
-        if counters.dropped_queue_full > most {
+        let dropped = counters.dropped_queue_full + counters.dropped_memory;
+        // What was dropped of a clean session before a crash is nobody's since.
+        if dropped > most && !(self.crashed && self.is_tight()) {
             return Err(format!(
-                "{} drops of QoS 1 and 2 are counted, at most {most} are missing",
-                counters.dropped_queue_full
+                "{dropped} drops of QoS 1 and 2 are counted, at most {most} are missing"
             ));
         }
         if counters.dropped_denied != self.denied && !self.has_failed {

@@ -17,6 +17,7 @@ mod outflow;
 mod pace;
 mod recovery;
 mod resume;
+mod room;
 mod routing;
 mod sending;
 mod state;
@@ -46,6 +47,8 @@ use groups::Groups;
 use history::History;
 use lawful::Laws;
 use pace::Pace;
+pub use room::Memory;
+use room::Room;
 pub(crate) use routing::matches;
 use state::{Cause, Conn, Message, MessageNo, Session, SessionNo, Will};
 pub use waits::Told;
@@ -106,6 +109,8 @@ pub struct Turn {
     pub paused: Vec<LinkId>,
     /// Sessions and messages that the shard has given up for their age since it started.
     pub given_up: (u64, u64),
+    /// What was there before it, and what the shard says of it.
+    pub memory: Memory,
 }
 
 /// What the oracle has to know about the world.
@@ -142,6 +147,12 @@ pub struct Rules {
     pub message_expiry: u64,
     /// Time that mail takes, at most, in milliseconds.
     pub mail_ms: u64,
+    /// Bytes of one shard for what clients send; `None`: no limit.
+    pub memory_limit: Option<u64>,
+    /// There is one shard.
+    pub alone: bool,
+    /// The largest packet that a client sends, in bytes.
+    pub largest: u64,
 }
 
 /// See the module.
@@ -152,6 +163,7 @@ pub struct Oracle {
     laws: Laws,
     pace: Pace,
     ages: Ages,
+    room: Room,
     door: Door,
     now: u64,
     shard: u16,
@@ -248,6 +260,8 @@ pub struct Tally {
     pub expired_sessions: u64,
     /// Messages that waited for too long.
     pub expired_messages: u64,
+    /// Messages, and newcomers, that the memory limit cost.
+    pub squeezed: u64,
 }
 
 impl Tally {
@@ -275,6 +289,7 @@ impl Tally {
         self.deaths += other.deaths;
         self.expired_sessions += other.expired_sessions;
         self.expired_messages += other.expired_messages;
+        self.squeezed += other.squeezed;
     }
 }
 
@@ -287,6 +302,7 @@ impl Oracle {
             rules,
             laws: Laws::new(laws),
             ages: Ages::default(),
+            room: Room::default(),
             door: Door::new(house),
             now: 0,
             shard: 0,
@@ -336,6 +352,7 @@ impl Oracle {
             return Err("a connection is closed twice".to_owned());
         }
         self.grow_older();
+        self.look_for_room(turn)?;
         self.open_testaments();
         for (place, input) in turn.inputs.iter().enumerate() {
             self.take(input, turn, place)?;
@@ -405,6 +422,7 @@ impl Oracle {
 
     /// Whoever is closed without a reason in this turn's inputs must have been silent for too long.
     fn explain_closes(&mut self, turn: &Turn) -> Verdict {
+        let mut relieves = self.relieves();
         for (link, mode) in &turn.closes {
             let Some(conn) = self.conns.get(link) else {
                 return Err(format!("link {link} is closed and unknown"));
@@ -421,6 +439,7 @@ impl Oracle {
             let cause = if ending { Cause::Shutdown } else { cause };
             // Whoever wants what needs the disk cannot be served any more.
             let ending = ending || self.without_disk.contains(&turn.shard);
+            let ending = ending || std::mem::take(&mut relieves);
             let due = conn.due(self.rules.connect_timeout);
             if !ending && due.is_none_or(|due| turn.now < due) {
                 let client = &conn.client;

@@ -329,6 +329,7 @@ impl Oracle {
     fn begin_anew(&mut self) {
         self.crashed = true;
         self.forget_ages();
+        self.forget_room();
         self.conns.clear();
         self.closing.clear();
         self.must_close.clear();

@@ -308,7 +308,7 @@ impl Oracle {
             same && owed.message < message && owed.qos == QoS::AtMostOnce && owed.conn == Some(link) && !owed.optional
         });
         match skipped {
-            Some(owed) if rules.ample => {
+            Some(owed) if rules.ample && rules.memory_limit.is_none() => {
                 let missing = messages
                     .get(owed.message)
                     .map(|other| String::from_utf8_lossy(&other.payload).into_owned());

@@ -213,9 +213,7 @@ impl Shell {
         }
         let (over, room) = (outbox.is_empty(), slot.room);
         let closing = slot.closing;
-        if over {
-            self.effects.outboxes.reclaim(key);
-        }
+        self.effects.outboxes.reclaim(key);
         if over && closing {
             self.finish(key, Finish::Fin, net);
         } else if room {

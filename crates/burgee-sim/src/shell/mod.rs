@@ -19,7 +19,7 @@ use burgee_store::{OwedRef, Recovered, SessionRecord};
 
 use crate::disk::{Disk, News};
 use crate::net::{Event, Finish, LinkId, Net, Way};
-use crate::oracle::{Oracle, Seen, Turn, Verdict};
+use crate::oracle::{Memory, Oracle, Seen, Turn, Verdict};
 use crate::rng::Rng;
 use crate::scenario::Scenario;
 use desk::Desk;
@@ -212,6 +212,7 @@ impl Shell {
     ) -> Result<Moves, String> {
         self.next_turn = None;
         self.turns += 1;
+        let before = self.memory();
         let prepared = self.prepare(net, post);
         let (now, count) = (net.now, prepared.len());
         self.effects.debug = net.trace.is_kept();
@@ -232,6 +233,12 @@ impl Shell {
             now,
             inputs,
             given_up: (counters.sessions_expired, counters.dropped_expired),
+            memory: Memory {
+                held: counters.memory_held,
+                dropped: counters.dropped_memory,
+                closed: counters.closed_for_memory,
+                ..before
+            },
             ..Turn::default()
         };
         self.hand_over(disk.as_mut(), net)?;
@@ -245,6 +252,17 @@ impl Shell {
         }
         self.plan(net, count)?;
         Ok(moves)
+    }
+
+    /// What is in memory before a turn, or may be.
+    fn memory(&self) -> Memory {
+        let unsent = self.slots.iter().map(|slot| self.effects.outboxes.unsent(slot.key));
+        let counters = self.shard.counters();
+        Memory {
+            outboxes: unsent.sum::<usize>() as u64,
+            waiting: counters.queued_bytes + counters.store_bytes,
+            ..Memory::default()
+        }
     }
 
     /// Collects what is there for the core, in any order, as much as this world's turns take.

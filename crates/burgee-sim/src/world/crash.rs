@@ -96,6 +96,7 @@ impl World {
         dropped.dropped_queue_full += ended.dropped_queue_full;
         dropped.dropped_outbox_full += ended.dropped_outbox_full;
         dropped.dropped_denied += ended.dropped_denied;
+        dropped.dropped_memory += ended.dropped_memory;
         if !self.disk.as_ref().is_some_and(Disk::has_failed) {
             dropped.dropped_not_kept += ended.dropped_not_kept;
         }
