@@ -227,7 +227,7 @@ pub(crate) static OPTIONS: &[Spec<Draft>] = &[
         "0s",
         "How long a message waits for a client; 0: for ever.",
     )
-    .more("Then it is dropped (`dropped/expired`): not earlier, up to some seconds later. Counted anew after a restart.")
+    .more("Then it is dropped (`dropped/expired`): not earlier; some seconds later, or minutes where a million clients are away. Counted anew after a restart.")
     .flag(Flag::Value("message-expiry")),
     Spec::new(
         "limits.max_packet",
