@@ -149,6 +149,11 @@ impl Connection {
         self.disable_clean_session
     }
 
+    /// Whether the server can say that it has kept the session.
+    pub(crate) fn knows_sessions(&self) -> bool {
+        self.protocol_version != Version::V31
+    }
+
     fn client_id(&self) -> Result<String, Failure> {
         match (&self.id, &self.id_prefix) {
             (Some(id), _) => Ok(id.clone()),

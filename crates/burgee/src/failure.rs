@@ -55,6 +55,11 @@ impl Failure {
         Self::with_code(FAILED, text)
     }
 
+    /// The connection is lost, and the work with it.
+    pub(crate) fn lost(text: impl Into<String>) -> Self {
+        Self::with_code(LOST, text)
+    }
+
     /// The caller's time is over.
     pub(crate) fn timeout() -> Self {
         Self::with_code(TIMEOUT, "Timed out")

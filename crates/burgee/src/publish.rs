@@ -25,7 +25,7 @@ use crate::lines::Lines;
 use crate::progress::Progress;
 use crate::run;
 use crate::traffic::Line;
-use feed::{Feed, Parcel};
+use feed::{Feed, Manner, Parcel};
 pub(crate) use source::Source;
 use source::{LineSource, Payload};
 
@@ -108,7 +108,11 @@ async fn publish(options: Options) -> Result<(), Failure> {
         how: (options.qos, options.retain),
         progress: Progress::new(!connection.quiet && !io::stdin().is_terminal()),
     };
-    let manner = (connection.quiet, connection.keeps_session());
+    let manner = Manner {
+        quiet: connection.quiet,
+        kept: connection.keeps_session(),
+        knows_sessions: connection.knows_sessions(),
+    };
     match payload {
         Payload::Whole(bytes) => {
             let client = feed::connect(&client_options, &trace).await?;

@@ -66,6 +66,13 @@ impl Session {
     pub fn unfinished(&self) -> usize {
         self.inner.unfinished()
     }
+
+    /// QoS 2 messages among them that the server has taken over (PUBREC) and not completed (PUBCOMP). If it turns out to have
+    /// lost the session, they are given up: they cannot be published anew, and may not have arrived.
+    #[must_use]
+    pub fn taken_over(&self) -> usize {
+        self.inner.taken_over()
+    }
 }
 
 /// [`Connection::resume`] failed: why, and the session for another attempt.

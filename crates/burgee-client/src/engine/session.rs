@@ -125,6 +125,11 @@ impl<T> Session<T> {
         self.outgoing.in_flight() + self.outgoing.queue().len()
     }
 
+    /// Of these: QoS 2 messages between PUBREC and PUBCOMP.
+    pub(crate) fn taken_over(&self) -> usize {
+        self.released.len()
+    }
+
     /// Whether new work would go out at once.
     pub(super) fn has_room(&self) -> bool {
         self.outgoing.queue().is_empty()

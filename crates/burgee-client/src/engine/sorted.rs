@@ -50,6 +50,10 @@ impl<K: Copy + Ord, V> Sorted<K, V> {
         Some(value)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn clear(&mut self) {
         self.0 = VecDeque::new();
     }

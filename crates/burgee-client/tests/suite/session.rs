@@ -49,7 +49,7 @@ async fn unfinished() -> (Server, Session) {
     peer.send("50 02 00 01").await;
     peer.expect(&["62 02 00 01"]).await;
     let session = cut(peer, client, messages).await;
-    assert_eq!(session.unfinished(), 3);
+    assert_eq!((session.unfinished(), session.taken_over()), (3, 1));
     (server, session)
 }
 

@@ -27,18 +27,33 @@ pub(super) struct Parcel {
     pub(super) how: (QoS, bool),
 }
 
+/// How a feed goes on after a lost connection.
+#[derive(Copy, Clone, Debug)]
+pub(super) struct Manner {
+    /// Without a word.
+    pub(super) quiet: bool,
+    /// In the session that the server keeps.
+    pub(super) kept: bool,
+    /// The version of MQTT lets the server say whether it has kept it.
+    pub(super) knows_sessions: bool,
+}
+
 /// The feed.
 pub(super) struct Feed {
     options: ClientOptions,
     client: Client,
     trace: Trace,
     quiet: bool,
+    /// The server says whether it has kept the session.
+    knows_sessions: bool,
     /// What the connection leaves of a session that is kept.
     kept: Option<JoinHandle<Option<Session>>>,
     /// Without a kept session: what is not known to be acknowledged. A receipt is gone once it has said that it will never be.
     waiting: VecDeque<(Parcel, Option<Receipt>)>,
     waits: Waits,
     pub(super) sent: u64,
+    /// Messages of QoS 2 that the server had taken over, and of which nobody knows any more what became of them.
+    lost: usize,
 }
 
 impl Feed {
@@ -46,7 +61,11 @@ impl Feed {
     pub(super) async fn begin(
         options: ClientOptions,
         trace: Trace,
-        (quiet, kept): (bool, bool),
+        Manner {
+            quiet,
+            kept,
+            knows_sessions,
+        }: Manner,
     ) -> Result<Self, Failure> {
         trace.connecting();
         let (client, messages) = Client::connect(&options).await?;
@@ -56,10 +75,12 @@ impl Feed {
             client,
             trace,
             quiet,
+            knows_sessions,
             kept: kept.then(|| keep(messages)),
             waiting: VecDeque::new(),
             waits: Waits::new(),
             sent: 0,
+            lost: 0,
         })
     }
 
@@ -139,9 +160,14 @@ impl Feed {
         loop {
             self.waits.attempt();
             self.trace.connecting();
+            let taken_over = session.taken_over();
             match Client::resume(&self.options, session).await {
                 Ok((client, messages)) => {
                     self.trace.connected(0);
+                    // MQTT 3.1 does not say whether there was a session: there it is taken for kept.
+                    if !client.session_present() && self.knows_sessions {
+                        self.lost += taken_over;
+                    }
                     self.client = client;
                     self.kept = Some(keep(messages));
                     return Ok(());
@@ -209,7 +235,13 @@ impl Feed {
             self.trace.disconnecting();
             // As long as the server lives it may take its time: keep alive notices when it does not.
             match self.client.disconnect_within(Duration::MAX).await {
-                Ok(()) => return Ok(()),
+                Ok(()) if self.lost == 0 => return Ok(()),
+                Ok(()) => {
+                    return Err(Failure::lost(format!(
+                        "the server has lost the session; of QoS 2, {} taken over before may not have arrived",
+                        self.lost
+                    )));
+                }
                 Err(Error::Ended(end)) => self.again(end).await?,
                 Err(error) => return Err(error.into()),
             }

@@ -117,6 +117,16 @@ fn a_feed_of_lines_outlives_its_connection() {
 
 #[test]
 fn a_feed_with_a_kept_session_goes_on_where_it_was() {
+    go_on(true);
+}
+
+#[test]
+fn a_feed_whose_session_is_lost_with_what_was_taken_over_is_7() {
+    go_on(false);
+}
+
+/// `complete`: PUBCOMP comes before the session is lost.
+fn go_on(complete: bool) {
     let server = Scripted::start();
     let mut running = server.command("pub", &["-t", "t", "-l", "-q", "2", "-c", "-i", "c"]);
     let mut peer = server.accept(CONNACK);
@@ -139,6 +149,9 @@ fn a_feed_with_a_kept_session_goes_on_where_it_was() {
     peer.expect(&[0x62, 2, 0, 2]);
     running.feed(b"3\n");
     peer.expect(b"\x34\x06\0\x01t\0\x033");
+    if complete {
+        peer.send(&[0x70, 2, 0, 2]);
+    }
     // All lines are read, and it is cut once more: what it waits for comes on the next connection, which lost the session.
     running.close_input();
     drop(peer);
@@ -150,7 +163,7 @@ fn a_feed_with_a_kept_session_goes_on_where_it_was() {
     peer.send(&[0x70, 2, 0, 1]);
     peer.expect(&[0xE0, 0]);
     drop(peer);
-    assert_eq!(running.end().code, Some(0));
+    assert_eq!(running.end().code, Some(if complete { 0 } else { 7 }));
 }
 
 #[test]
