@@ -12,6 +12,8 @@ enum Action {
     Tidy,
     /// Cargo with these arguments.
     Cargo(&'static [&'static str]),
+    /// Clippy with the client library alone, with this instead of its features.
+    Features(&'static str),
     /// A script of this repository with its arguments.
     Script(&'static [&'static str]),
 }
@@ -35,6 +37,14 @@ const fn script(name: &'static str, words: &'static [&'static str]) -> Step {
     }
 }
 
+/// The client library as those have it who take only a part: the workspace's build joins all features.
+const fn features(name: &'static str, given: &'static str) -> Step {
+    Step {
+        name,
+        action: Action::Features(given),
+    }
+}
+
 /// The conformance suite needs the release binary, so it has a step of its own after the build.
 const STEPS: &[Step] = &[
     cargo("fmt", &["fmt", "--all", "--check"]),
@@ -54,6 +64,11 @@ const STEPS: &[Step] = &[
             "warnings",
         ],
     ),
+    features("client-bare", "--features="),
+    features("client-tls", "--features=tls"),
+    features("client-ws", "--features=websocket"),
+    features("client-block", "--features=blocking"),
+    features("client-outbox", "--features=outbox"),
     cargo(
         "test",
         &["test", "--workspace", "--exclude", "burgee-conformance", "--locked"],
@@ -84,12 +99,27 @@ const STEPS: &[Step] = &[
     cargo("doc", &["doc", "--workspace", "--no-deps", "--locked"]),
 ];
 
+const fn clippy_of_client(given: &str) -> [&str; 9] {
+    [
+        "clippy",
+        "--package",
+        "burgee-client",
+        "--lib",
+        "--locked",
+        "--no-default-features",
+        given,
+        "--",
+        "-Dwarnings",
+    ]
+}
+
 impl Step {
     /// The words that a person would type.
     fn words(&self) -> String {
         match self.action {
             Action::Tidy => "cargo xtask tidy".to_owned(),
             Action::Cargo(arguments) => format!("cargo {}", arguments.join(" ")),
+            Action::Features(given) => format!("cargo {}", clippy_of_client(given).join(" ")),
             Action::Script(words) => words.join(" "),
         }
     }
@@ -100,6 +130,11 @@ impl Step {
             Action::Cargo(arguments) => {
                 let mut command = Command::new(tidy::cargo_program());
                 command.args(arguments);
+                command
+            }
+            Action::Features(given) => {
+                let mut command = Command::new(tidy::cargo_program());
+                command.args(clippy_of_client(given));
                 command
             }
             Action::Script(words) => {

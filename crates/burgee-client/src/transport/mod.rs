@@ -115,6 +115,10 @@ impl Way {
 
     /// The port that a WebSocket address need not name.
     #[cfg(feature = "websocket")]
+    #[cfg_attr(
+        not(feature = "tls"),
+        allow(clippy::unused_self, reason = "without TLS there is one port")
+    )]
     const fn default_web_port(&self) -> u16 {
         #[cfg(feature = "tls")]
         if self.tls.is_some() {
