@@ -123,15 +123,25 @@ pub(crate) async fn publish_until_killed() {
     }
 }
 
-fn start_child(port: u16, file: &Path, run: usize) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+/// A process that publishes; killed at the end of its time, also when the test fails before.
+struct Publishing(Child);
+
+impl Drop for Publishing {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+fn start_child(port: u16, file: &Path, run: usize) -> Publishing {
+    let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "the_process_that_is_killed"])
         .env(PORT, port.to_string())
         .env(FILE, file)
         .env(RUN, run.to_string())
         .stdout(Stdio::null())
-        .spawn()
-        .unwrap()
+        .spawn();
+    Publishing(child.unwrap())
 }
 
 pub(crate) async fn an_outbox_goes_on_after_the_process_was_killed(kind: Kind) {
@@ -141,12 +151,11 @@ pub(crate) async fn an_outbox_goes_on_after_the_process_was_killed(kind: Kind) {
     let mut stream = reader.subscribe("numbers", QoS::ExactlyOnce).await.unwrap();
     let mut runs = [Vec::new(), Vec::new()];
     for run in 0..2 {
-        let mut child = start_child(broker.port(), &file, run);
+        let child = start_child(broker.port(), &file, run);
         while runs[run].len() < 50 {
             note(&mut runs, &text(&mut stream).await);
         }
-        child.kill().unwrap();
-        child.wait().unwrap();
+        drop(child);
     }
     // What is on disk goes out, and nothing else.
     let client = connect(with_outbox(broker.options(""), &file)).await;
