@@ -517,10 +517,12 @@ impl Door {
         let line = self.line;
         let asked = self.releases.iter().position(|other| *other == id);
         if let Some(place) = asked {
-            self.releases.remove(place);
-            if place > 0 {
+            // One that is none of ours is answered when an identifier of the session before is freed.
+            let ours = |id: &u16| self.flights.iter().any(|flight| flight.id == *id);
+            if self.releases.iter().take(place).any(ours) {
                 return Err("PUBRELs out of the order of the PUBRECs".to_owned());
             }
+            self.releases.remove(place);
         }
         let ours = |flight: &&mut Flight| flight.id == id && flight.qos == QoS::ExactlyOnce;
         let Some(flight) = self.flights.iter_mut().find(ours) else {

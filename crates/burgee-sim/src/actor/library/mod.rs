@@ -34,6 +34,7 @@ struct Manner {
     outbox: bool,
     manual: bool,
     keep_alive: u16,
+    /// 0: the library's own.
     window: u16,
     /// Messages that wait in its client, at most.
     queue: usize,
@@ -61,7 +62,7 @@ impl Manner {
             outbox: !clean && rng.percent(60),
             manual: rng.percent(25),
             keep_alive: *rng.pick(&[0, 1, 3, 10]),
-            window: *rng.pick(&[1, 2, 8, 100, 100]),
+            window: *rng.pick(&[1, 2, 8, 100, 0]),
             queue: *rng.pick(&[2, 1_000, 1_000]),
             slow: *rng.pick(&[0, 0, 50, 1_500]),
             capacity: *rng.pick(&[1, 3, 100, 100]),
@@ -76,18 +77,22 @@ impl Manner {
 
     fn options(&self, name: &str) -> Options {
         let millis = std::time::Duration::from_millis;
-        Options::new("sim", 0)
+        let options = Options::new("sim", 0)
             .client_id(name)
             .clean_session(self.clean)
             .keep_alive(self.keep_alive)
-            .window(self.window)
             .manual_ack(self.manual)
             .queue(QueueLimit {
                 messages: self.queue,
                 ..QueueLimit::default()
             })
             .backoff(millis(self.backoff.0), millis(self.backoff.1))
-            .connect_timeout(millis(self.connect_timeout))
+            .connect_timeout(millis(self.connect_timeout));
+        if self.window > 0 {
+            options.window(self.window)
+        } else {
+            options
+        }
     }
 }
 
@@ -328,7 +333,9 @@ impl Library {
                 again,
             };
             changed |= program.streams.read(&mut reader, affairs)?;
+            program.hear()?;
             if program.machine.is_over() {
+                program.check_end(self.manner.fails > 0)?;
                 self.bury(net, affairs, true);
                 return Ok(());
             }

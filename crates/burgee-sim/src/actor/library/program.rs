@@ -9,7 +9,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use burgee_client::simulation::{Machine, Notes, Outbox, simulated};
-use burgee_client::{Client, Error, Options, Overflow, QoS, Receipt, Subscription};
+use burgee_client::{
+    Client, ConnectError, End, Error, Event, Events, Options, Overflow, QoS, Receipt, State, Subscription,
+};
 
 use super::affairs::{Affairs, Lasting, text};
 use super::door::Door;
@@ -34,6 +36,7 @@ pub(super) struct Program {
     pub(super) committing: Option<(u64, Notes)>,
     pub(super) keys: u64,
     pub(super) ending: Option<Promise<()>>,
+    events: Events,
 }
 
 impl fmt::Debug for Program {
@@ -89,6 +92,7 @@ impl Program {
         }
         let chance = Box::new(move || rng.draw());
         let (client, machine) = Machine::start(prepared, outbox, now, chance)?;
+        let events = client.events();
         Ok(Self {
             client,
             machine,
@@ -101,6 +105,7 @@ impl Program {
             committing: None,
             keys,
             ending: None,
+            events,
         })
     }
 
@@ -138,6 +143,29 @@ impl Program {
     pub(super) fn end(&mut self) {
         let client = self.client.clone();
         self.ending = Some(Box::pin(async move { client.disconnect().await }));
+    }
+
+    /// Nobody here breaks the protocol, so nobody may be accused of it.
+    pub(super) fn hear(&mut self) -> Result<(), String> {
+        while let Some(Some(event)) = ask(&mut Box::pin(self.events.next())) {
+            let accused = matches!(&event, Event::Disconnected(End::Violation(_)))
+                || matches!(&event, Event::Failed(error) if matches!(**error, ConnectError::Violation(_)));
+            if accused {
+                return Err(format!("it accuses the server: {event:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Why it has ended, if it may.
+    pub(super) fn check_end(&self, disk_fails: bool) -> Result<(), String> {
+        let state = self.client.state();
+        let state = state.borrow();
+        let wanted = matches!(&*state, State::Closed(End::Disconnected)) && self.ending.is_some();
+        if wanted || (disk_fails && matches!(&*state, State::Closed(End::OutboxFailed(_)))) {
+            return Ok(());
+        }
+        Err(format!("it ends without a reason: {state:?}"))
     }
 
     /// Whoever waits asks again. Says whether anything changed.
