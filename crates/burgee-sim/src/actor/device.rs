@@ -60,7 +60,7 @@ pub struct Device {
     ids: u16,
     /// Has ever subscribed to a shared filter.
     pub(super) shares: bool,
-    /// Sessions are taken from devices in this world, and they cannot know.
+    /// Sessions are taken from devices in this world, or expire, and they cannot know.
     pub(super) robbed: bool,
     pub(super) calm: bool,
     /// It does not connect any more.
@@ -101,7 +101,8 @@ impl Device {
             shared: scenario.shared,
             ids: scenario.client_ids,
             shares: false,
-            robbed: scenario.robs(),
+            // A session that expires may be begun anew by a CONNECT whose CONNACK is lost: the next one finds it present.
+            robbed: scenario.robs() || scenario.config.session_expiry_ms > 0,
             calm: false,
             retired: false,
             shards: u64::from(scenario.config.shards),
