@@ -173,14 +173,9 @@ fn quick(options: Options, client_id: &str) -> Options {
 impl Ports {
     fn free() -> Self {
         // Held until all are chosen, so that they differ.
-        let held = [0; 2].map(|port| TcpListener::bind(("127.0.0.1", port)).unwrap());
-        let [tcp, tls] = held.each_ref().map(|one| one.local_addr().unwrap().port());
-        Self {
-            tcp,
-            tls,
-            ws: 0,
-            wss: 0,
-        }
+        let held = [0; 4].map(|port| TcpListener::bind(("127.0.0.1", port)).unwrap());
+        let [tcp, tls, ws, wss] = held.each_ref().map(|one| one.local_addr().unwrap().port());
+        Self { tcp, tls, ws, wss }
     }
 }
 
@@ -217,11 +212,13 @@ fn spawn(kind: Kind, folder: &Path, ports: Ports) -> Option<(Child, Ports)> {
 fn mosquitto(folder: &Path, ports: Ports) -> Child {
     let file = folder.join("mosquitto.conf");
     let at = folder.display();
-    let Ports { tcp, tls, .. } = ports;
+    let Ports { tcp, tls, ws, wss } = ports;
+    let certificate = format!("certfile {at}/certificate.pem\nkeyfile {at}/key.pem\n");
     let settings = format!(
         "user root\nallow_anonymous true\nlog_dest stderr\npersistence true\npersistence_location {at}/\n\
-         max_queued_messages 0\nlistener {tcp} 127.0.0.1\nlistener {tls} 127.0.0.1\n\
-         certfile {at}/certificate.pem\nkeyfile {at}/key.pem\n"
+         max_queued_messages 0\nlistener {tcp} 127.0.0.1\nlistener {tls} 127.0.0.1\n{certificate}\
+         listener {ws} 127.0.0.1\nprotocol websockets\n\
+         listener {wss} 127.0.0.1\nprotocol websockets\n{certificate}"
     );
     fs::write(&file, settings).unwrap();
     let program = std::env::var_os("MOSQUITTO_BIN").unwrap_or_else(|| "/usr/sbin/mosquitto".into());

@@ -55,13 +55,8 @@ with_both! {
     cuts::an_outbox_goes_on_after_the_process_was_killed,
     cuts::a_start_without_its_session_loses_no_new_message,
     ways::tls_believes_its_own_authority_and_no_other,
+    ways::web_sockets_carry_it_all,
     ways::a_program_without_async_does_the_same,
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "it needs the built program: scripts/client-interop brings it"]
-async fn burgee_has_web_sockets_and_debians_mosquitto_does_not() {
-    ways::web_sockets_carry_it_all(broker::Kind::Burgee).await;
 }
 
 /// What the process does that is going to be killed. In an ordinary run there is nothing to do.
