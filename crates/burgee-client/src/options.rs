@@ -264,8 +264,9 @@ impl Options {
     /// How many messages and requests may be unacknowledged at once (at least 1); what comes on top waits in
     /// [`publish`](crate::connection::Connection::publish).
     ///
-    /// The default is 100, of which 20 may be messages of QoS 2: above that, Mosquitto 2.0 cuts the connection unless its
-    /// `max_inflight_messages` allows more. A number that is set here counts for all, messages of QoS 2 as well.
+    /// The default is 100; with 20 messages of QoS 2 among them, whatever comes next waits: above that, Mosquitto 2.0 cuts the
+    /// connection unless its `max_inflight_messages` allows more. A number that is set here counts for all, messages of QoS 2
+    /// as well.
     #[must_use]
     pub const fn window(mut self, messages: u16) -> Self {
         let messages = if messages == 0 { 1 } else { messages };
