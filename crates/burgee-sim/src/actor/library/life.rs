@@ -40,7 +40,7 @@ impl Library {
             }
             70..80 => self.subscribe(net),
             80..88 => self.give_up(net),
-            88..90 => self.end(),
+            88..90 => self.end(net.now),
             _ => {}
         }
         Ok(())
@@ -133,10 +133,10 @@ impl Library {
         });
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, now: u64) {
         if let Some(program) = &mut self.program {
             program.notes.clear();
-            program.end();
+            program.end(now);
         }
     }
 

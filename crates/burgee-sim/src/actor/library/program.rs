@@ -19,6 +19,9 @@ use super::streams::{Stream, Streams};
 use crate::actor::packet::Note;
 use crate::rng::Rng;
 
+/// How long `Client::disconnect` waits, in ms.
+const CLEAN_END: u64 = 30_000;
+
 type Promise<T> = Pin<Box<dyn Future<Output = Result<T, Error>>>>;
 
 /// See the module.
@@ -36,6 +39,10 @@ pub(super) struct Program {
     pub(super) committing: Option<(u64, Notes)>,
     pub(super) keys: u64,
     pub(super) ending: Option<Promise<()>>,
+    /// When it was asked to end, in ms.
+    ends: u64,
+    /// Messages of QoS 1 and 2 whose receipt ended with the client.
+    abandoned: usize,
     events: Events,
 }
 
@@ -105,6 +112,8 @@ impl Program {
             committing: None,
             keys,
             ending: None,
+            ends: 0,
+            abandoned: 0,
             events,
         })
     }
@@ -140,8 +149,11 @@ impl Program {
     }
 
     /// It wants to end in order.
-    pub(super) fn end(&mut self) {
+    pub(super) fn end(&mut self, now: u64) {
         let client = self.client.clone();
+        if self.ending.is_none() {
+            self.ends = now;
+        }
         self.ending = Some(Box::pin(async move { client.disconnect().await }));
     }
 
@@ -193,11 +205,26 @@ impl Program {
             }
         }
         self.leaving.retain_mut(|promise| ask(promise).is_none());
-        if let Some(ending) = &mut self.ending {
-            // Being asked is what makes it begin.
-            changed |= ask(ending).is_some();
+        // Being asked is what makes it begin.
+        if let Some(answer) = self.ending.as_mut().and_then(ask) {
+            changed = true;
+            self.check_farewell(&answer, now)?;
         }
         Ok(changed)
+    }
+
+    /// Whoever ends in order has waited for what was unfinished: to its end, or as long as is said.
+    fn check_farewell(&self, answer: &Result<(), Error>, now: u64) -> Result<(), String> {
+        let waited = now.saturating_sub(self.ends);
+        let waits = |(note, _): &&(Note, Receipt)| note.qos != QoS::AtMostOnce;
+        let left = self.abandoned + self.receipts.iter().filter(waits).count();
+        match answer {
+            Ok(()) if left > 0 => Err(format!("it has ended in order, and left {left} messages unfinished")),
+            Err(Error::Unfinished(count)) if waited < CLEAN_END => Err(format!(
+                "it gives up {count} messages {waited} ms after it was asked to end"
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn send_all(&mut self, who: usize, now: u64, affairs: &mut Affairs) -> Result<bool, String> {
@@ -264,7 +291,8 @@ impl Program {
                     }
                 }
                 Err(Error::SessionLost) if door.may_lose(&note.payload) => {}
-                Err(Error::Ended(_)) if note.qos == QoS::AtMostOnce || self.machine.is_over() => {}
+                Err(Error::Ended(_)) if note.qos == QoS::AtMostOnce => {}
+                Err(Error::Ended(_)) if self.machine.is_over() => self.abandoned += 1,
                 Err(error) => return Err(format!("the receipt for {name:?} says: {error}")),
             }
         }
