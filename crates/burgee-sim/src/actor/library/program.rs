@@ -279,7 +279,7 @@ impl Program {
         for (note, answer) in answers {
             let name = text(&note.payload);
             match answer {
-                Ok(()) if note.qos == QoS::AtMostOnce => {}
+                Ok(()) | Err(Error::Ended(_)) if note.qos == QoS::AtMostOnce => {}
                 Ok(()) if !door.has_finished(&note.payload) => {
                     return Err(format!(
                         "the receipt for {name:?} says that it is done, and the server did not say so"
@@ -291,7 +291,6 @@ impl Program {
                     }
                 }
                 Err(Error::SessionLost) if door.may_lose(&note.payload) => {}
-                Err(Error::Ended(_)) if note.qos == QoS::AtMostOnce => {}
                 Err(Error::Ended(_)) if self.machine.is_over() => self.abandoned += 1,
                 Err(error) => return Err(format!("the receipt for {name:?} says: {error}")),
             }
