@@ -22,12 +22,15 @@ const LINES: u32 = 1000;
 const TROUBLES: u32 = 10;
 /// Lines a second about clients that throw each other out: two of them can do so for ever.
 const FIGHTS: u32 = 1;
+/// Lines a second about clients that come with the identifier of another user: most come again at once.
+const NOT_THEIRS: u32 = 1;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct EventLog {
     usual: Limiter,
     fights: Limiter,
+    not_theirs: Limiter,
     troubles: Limiter,
 }
 
@@ -44,6 +47,8 @@ impl EventLog {
             );
             let (limiter, limit) = if fight {
                 (&mut self.fights, FIGHTS)
+            } else if matches!(&event, Event::NotTheirs { .. }) {
+                (&mut self.not_theirs, NOT_THEIRS)
             } else {
                 (&mut self.usual, LINES)
             };
@@ -122,6 +127,15 @@ fn write(table: &Table, event: &Event) {
             let from = |address: &Option<IpAddr>| address.map_or_else(|| "?".to_owned(), |address| address.to_string());
             let (newcomer, holder) = (from(&newcomer.1), from(&holder.1));
             warn!(%client, %newcomer, %holder, takeovers, "two clients use one identifier and throw each other out");
+        }
+        Event::NotTheirs { conn, client_id, user } => {
+            let user = user.as_deref().unwrap_or_default().escape_debug();
+            let (client, peer) = (client_id.escape_debug(), Peer(peer(conn)));
+            info!(
+                %client, %user, %peer,
+                "refused: the session of this client identifier belongs to another user, or to clients without a user \
+                 name; how to hand it over is in docs/access.md"
+            );
         }
         Event::QueueFull { client_id } => {
             debug!(client = %client_id.escape_debug(), "queue full: messages for this client are dropped");

@@ -62,6 +62,11 @@ impl Shard {
         };
         if !self.is_free_for(client_id, admission.user.as_deref()) {
             self.counters.denied_identifiers += 1;
+            fx.events.push(Event::NotTheirs {
+                conn,
+                client_id: client_id.into(),
+                user: admission.user,
+            });
             self.refuse(conn, code::IDENTIFIER_REJECTED, fx);
             return Next::Gone;
         }

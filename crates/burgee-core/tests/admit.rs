@@ -11,7 +11,7 @@ mod world;
 use std::sync::Arc;
 
 use burgee_codec::{Version, Versions};
-use burgee_core::io::{Admission, End, Verdict};
+use burgee_core::io::{Admission, End, Event, Verdict};
 use burgee_core::{Config, ListenerPolicy, Policy};
 use burgee_store::{Batch, Fault, Op, SessionNo, Source, Store};
 use world::{Client, World, connect, publish, subscribe};
@@ -193,6 +193,16 @@ fn a_session_belongs_to_the_user_that_began_it() {
         }
     }
     assert_eq!(world.counters().denied_identifiers, 8);
+    let told = world.events.iter().filter_map(|event| match event {
+        Event::NotTheirs { client_id, user, .. } => Some((&**client_id, user.as_deref())),
+        Event::Connected { .. }
+        | Event::Closed { .. }
+        | Event::Denied { .. }
+        | Event::Fight { .. }
+        | Event::QueueFull { .. } => None,
+    });
+    let each = [("sensor", Some("bob")), ("sensor", None)];
+    assert_eq!(told.collect::<Vec<_>>(), each.repeat(4), "a person is told who");
     let ada = enter(&mut world, "sensor", SESSION, "ada");
     assert_eq!(world.recv(ada), [0x20, 2, 1, 0]);
 }

@@ -502,7 +502,11 @@ fn a_denial_is_told_once_in_a_while_with_its_rule() {
                 untold,
                 ..
             } => Some((action, topic, rule.unwrap().to_string(), untold)),
-            Event::Connected { .. } | Event::Closed { .. } | Event::Fight { .. } | Event::QueueFull { .. } => None,
+            Event::Connected { .. }
+            | Event::Closed { .. }
+            | Event::Fight { .. }
+            | Event::NotTheirs { .. }
+            | Event::QueueFull { .. } => None,
         });
         denied.collect()
     };

@@ -76,6 +76,15 @@ pub enum Event {
         /// Its denials that were not told since the last one that was.
         untold: u64,
     },
+    /// Somebody came with an identifier whose session belongs to another user, and was refused.
+    NotTheirs {
+        /// Its connection.
+        conn: ConnKey,
+        /// The identifier.
+        client_id: Box<str>,
+        /// Who came.
+        user: Option<Arc<str>>,
+    },
     /// Two clients throw each other out again and again (told once for each fight).
     Fight {
         /// What they fight over.
