@@ -99,9 +99,11 @@ impl Plan {
         Self::new(&listeners, settings)
     }
 
-    /// Has the core ask where somebody has to be asked. A listener without a policy of its own gets the usual one.
+    /// Has the core ask where somebody has to be asked, and know whether clients without a name may come at all. A listener without a policy of its own gets the usual one.
     pub(crate) fn make_ask(&self, policy: &mut Arc<Policy>) {
-        let listeners = &mut Arc::make_mut(policy).listeners;
+        let policy = Arc::make_mut(policy);
+        policy.nameless = self.entrances.iter().any(|entrance| entrance.anonymous);
+        let listeners = &mut policy.listeners;
         if listeners.len() < self.entrances.len() {
             listeners.resize_with(self.entrances.len(), Default::default);
         }
@@ -329,6 +331,11 @@ mod tests {
         plan.make_ask(&mut policy);
         let asks: Vec<_> = policy.listeners.iter().map(|listener| listener.ask).collect();
         assert_eq!(asks, [false, false, true]);
+        assert!(policy.nameless, "the first lets in who has no name");
+        Plan::new(&[None, Some(&second)], &AuthSettings::default())
+            .unwrap()
+            .make_ask(&mut policy);
+        assert!(!policy.nameless);
     }
 
     #[test]

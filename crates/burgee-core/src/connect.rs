@@ -96,9 +96,9 @@ impl Shard {
 
     /// Whether nobody else's session is there. Who may take an identifier over may read what it is owed, and end it.
     fn is_free_for(&mut self, client_id: &str, user: Option<&str>) -> bool {
-        let known = self.sessions.find(client_id);
+        let (known, nameless) = (self.sessions.find(client_id), self.policy.nameless);
         let session = known.and_then(|key| self.sessions.get_mut(key));
-        session.is_none_or(|session| session.owner.admits(user))
+        session.is_none_or(|session| session.owner.is_free(nameless) || session.owner.is(user))
     }
 
     /// After the store has failed: whether this CONNECT needs none.
@@ -108,6 +108,7 @@ impl Shard {
         }
         let known = self.sessions.find(client_id);
         let kept = known.and_then(|key| self.sessions.kept(key)).is_some();
+        let nameless = self.policy.nameless;
         if connect.clean_session {
             // [MQTT-3.1.2-6] the old one would come back after a restart.
             !kept && !self.journal.is_in_doubt(self.trace_of(client_id))
@@ -115,7 +116,7 @@ impl Shard {
             // Whom a session goes to could not be kept.
             let touched = known
                 .and_then(|key| self.sessions.get_mut(key))
-                .filter(|session| session.owner != Owner::Unclaimed)
+                .filter(|session| !session.owner.is_free(nameless))
                 .map(|session| session.touched);
             kept && connect.will.is_none() && touched.is_some_and(|batch| self.journal.is_durable(batch))
         }
@@ -263,11 +264,11 @@ impl Shard {
         }
     }
 
-    /// A session that was nobody's is this user's for good, or of those without a name. Returns the batch that makes it so.
+    /// A session that was free is this user's for good, or of those without a name. Returns the batch that makes it so.
     fn claim(&mut self, key: SessionKey, user: Option<&str>) -> Option<u64> {
         let kept = self.sessions.kept(key)?;
-        let unclaimed = self.sessions.get(key)?.owner == Owner::Unclaimed;
-        if !unclaimed || !self.journal.is_on() {
+        let claimed = self.sessions.get(key)?.owner.is(user);
+        if claimed || !self.journal.is_on() {
             return None;
         }
         let claimed = Op::SessionClaimed {

@@ -23,6 +23,9 @@ pub struct Policy {
     pub limits: Vec<UserLimits>,
     /// What is done about two clients that fight over one identifier.
     pub fights: Fights,
+    /// Clients without a user name are let in somewhere. Where they are not, nobody could come for what they left: whoever
+    /// comes first has it.
+    pub nameless: bool,
 }
 
 impl Default for Policy {
@@ -33,6 +36,7 @@ impl Default for Policy {
             rules: None,
             limits: Vec::new(),
             fights: Fights::default(),
+            nameless: true,
         }
     }
 }

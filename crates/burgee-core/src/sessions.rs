@@ -148,12 +148,17 @@ impl Owner {
         })
     }
 
-    /// Whether a client that came in as this user may go on with it, or end it.
-    pub(crate) fn admits(&self, user: Option<&str>) -> bool {
+    /// Whether whoever comes first has it. `nameless`: clients without a name are let in.
+    pub(crate) const fn is_free(&self, nameless: bool) -> bool {
         match self {
             Self::Unclaimed => true,
-            Self::User(owner) => owner.as_deref() == user,
+            Self::User(owner) => owner.is_none() && !nameless,
         }
+    }
+
+    /// Whether it is this user's.
+    pub(crate) fn is(&self, user: Option<&str>) -> bool {
+        matches!(self, Self::User(owner) if owner.as_deref() == user)
     }
 }
 

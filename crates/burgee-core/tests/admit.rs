@@ -301,6 +301,30 @@ fn a_session_that_is_nobodys_goes_to_nobody_while_that_cannot_be_kept() {
 }
 
 #[test]
+fn what_clients_without_a_name_left_is_free_once_no_such_client_is_let_in() {
+    let mut world = world_with_a_store();
+    let nameless = world.open(0);
+    world.send(nameless, &connect("left", SESSION));
+    assert_eq!(world.recv(nameless), WELCOME);
+    world.end(nameless, End::Broken);
+    let policy = (*world.config().policy).clone();
+    world.rule(Policy {
+        nameless: false,
+        ..policy.clone()
+    });
+    let bob = enter(&mut world, "left", SESSION, "bob");
+    assert_eq!(world.recv(bob), [0x20, 2, 1, 0]);
+    world.end(bob, End::Broken);
+    // It is the user's from now on, and for good.
+    let ada = enter(&mut world, "left", SESSION, "ada");
+    assert_eq!(world.recv(ada), [0x20, 2, 0, 2]);
+    world.rule(policy);
+    assert_eq!(heirs(&mut world, "left"), ["bob"]);
+    world = world.crash(0);
+    assert_eq!(heirs(&mut world, "left"), ["bob"]);
+}
+
+#[test]
 fn a_name_that_nobody_asked_about_is_none() {
     let mut world = world(1);
     let liar = world.open(0);

@@ -168,6 +168,7 @@ impl Edition {
             ..limits(Users::Named)
         };
         let policy = Policy {
+            nameless: true,
             listeners: vec![listener(false, true), listener(true, self.open)],
             rules: policy.rules.clone(),
             limits: vec![named, limits(Users::Everybody)],
