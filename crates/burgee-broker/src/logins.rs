@@ -99,7 +99,8 @@ impl Plan {
         Self::new(&listeners, settings)
     }
 
-    /// Has the core ask where somebody has to be asked, and know whether clients without a name may come at all. A listener without a policy of its own gets the usual one.
+    /// Has the core ask where somebody has to be asked, and know whether clients without a name may come at all. A listener
+    /// without a policy of its own gets the usual one.
     pub(crate) fn make_ask(&self, policy: &mut Arc<Policy>) {
         let policy = Arc::make_mut(policy);
         policy.nameless = self.entrances.iter().any(|entrance| entrance.anonymous);

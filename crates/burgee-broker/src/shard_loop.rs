@@ -44,22 +44,19 @@ const LEAST: usize = 64 * 1024;
 struct Gathering {
     /// Something was handed in since the keeper was told to begin.
     something: bool,
-    /// A turn has passed since.
-    late: bool,
 }
 
 impl Gathering {
     /// A turn is over: whether the keeper shall begin now.
     fn turn(&mut self, handed_in: bool, more_to_read: bool) -> bool {
         // Counted whatever the turn brought: who sends without end what needs no store must hold nobody up.
-        self.late = self.something;
+        let late = self.something;
         self.something |= handed_in;
-        (self.late || !more_to_read) && self.end()
+        (late || !more_to_read) && self.end()
     }
 
     /// No turn may follow: whether the keeper shall begin now.
     fn end(&mut self) -> bool {
-        self.late = false;
         std::mem::take(&mut self.something)
     }
 }
@@ -304,10 +301,10 @@ impl<M: Machine> ShardLoop<M> {
         let Some(tray) = &self.tray else { return };
         let Effects { batches, reads, .. } = &mut self.effects;
         let something = !batches.is_empty() || !reads.is_empty();
+        let begin = self.gathering.turn(something, self.connections.reader.has_ready());
         if something {
-            tray.hand_in(self.id, batches, reads);
-        }
-        if self.gathering.turn(something, self.connections.reader.has_ready()) {
+            tray.hand_in(self.id, batches, reads, begin);
+        } else if begin {
             tray.begin();
         }
     }

@@ -10,6 +10,12 @@ use std::path::{Path, PathBuf};
 /// For a service that the system runs.
 const SYSTEM: &str = "/var/lib/burgee";
 
+/// The directory that was given, or that the environment names.
+#[must_use]
+pub fn named(given: Option<PathBuf>) -> Option<PathBuf> {
+    given.or_else(|| variable("BURGEE_DATA").map(PathBuf::from))
+}
+
 /// The directory that was given, or the usual one.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use burgee_config::{Checked, Level};
+use burgee_config::{Checked, Level, data_dir};
 use clap::Args;
 
 use crate::failure::say;
@@ -41,14 +41,6 @@ pub(crate) struct Options {
     /// Where the broker that is asked has its data [default: BURGEE_DATA; else as the settings say]
     #[arg(long, value_name = "DIR", requires = "running", conflicts_with = "file")]
     data: Option<PathBuf>,
-}
-
-impl Options {
-    /// The directory of the broker to ask, if it is known without the settings.
-    fn named(&self) -> Option<PathBuf> {
-        let environment = || std::env::var_os("BURGEE_DATA").filter(|value| !value.is_empty());
-        self.data.clone().or_else(|| environment().map(PathBuf::from))
-    }
 }
 
 /// How bad a finding is.
@@ -123,7 +115,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
 
 fn findings(options: &Options) -> Vec<Finding> {
     if options.running
-        && let Some(directory) = options.named()
+        && let Some(directory) = data_dir::named(options.data.clone())
     {
         return vec![running::ask(&directory)];
     }

@@ -197,7 +197,7 @@ impl Bench {
     /// Hands in, and lets a keeper that sleeps sleep.
     fn gather(&self, shard: u16, numbers: &[u64]) {
         let mut batches = numbers.iter().map(|number| batch(shard, *number)).collect();
-        self.keeper.tray().hand_in(shard, &mut batches, &mut Vec::new());
+        self.keeper.tray().hand_in(shard, &mut batches, &mut Vec::new(), false);
         assert!(batches.is_empty());
     }
 
@@ -206,8 +206,9 @@ impl Bench {
             key: self.key,
             messages: messages.iter().copied().map(MessageNo).collect(),
         };
-        self.keeper.tray().hand_in(shard, &mut Vec::new(), &mut vec![read]);
-        self.keeper.tray().begin();
+        self.keeper
+            .tray()
+            .hand_in(shard, &mut Vec::new(), &mut vec![read], true);
     }
 
     /// A commit has begun and waits for its fate.

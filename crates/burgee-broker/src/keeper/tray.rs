@@ -70,8 +70,8 @@ pub(crate) struct Tray {
 
 impl Tray {
     /// Hands in what a shard's turn left; both lists are empty afterwards. The reads see all of the batches. A keeper that
-    /// sleeps goes on doing so until it is told to begin.
-    pub(crate) fn hand_in(&self, shard: ShardId, batches: &mut Vec<Batch>, reads: &mut Vec<Read>) {
+    /// sleeps goes on doing so until it is told to begin: here, or later.
+    pub(crate) fn hand_in(&self, shard: ShardId, batches: &mut Vec<Batch>, reads: &mut Vec<Read>, begin: bool) {
         let weight: usize = batches.iter().map(Batch::weight).sum();
         let mut state = self.state();
         if state.lost {
@@ -83,6 +83,9 @@ impl Tray {
         state.work.batches.append(batches);
         state.work.weight += weight;
         state.work.reads.extend(reads.drain(..).map(|read| (shard, read)));
+        if begin {
+            self.wake(state);
+        }
     }
 
     /// What was handed in is all that is there for now.
