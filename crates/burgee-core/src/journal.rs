@@ -18,6 +18,9 @@ use crate::sessions::{Replay, SessionKey};
 /// What nobody waits for is handed over with the next batch, or after so many milliseconds.
 const LAZY_MS: u64 = 100;
 
+/// Operations that a batch has room for at once, at most: several clients' turn.
+const LIKELY_OPS: usize = 1024;
+
 /// [MQTT-4.8.0-2] what has to be kept cannot be kept.
 pub(crate) const fn ours() -> Fault {
     Fault::Ours("the store has failed")
@@ -308,10 +311,12 @@ impl Journal {
         if self.ops.is_empty() || !due {
             return None;
         }
+        // The next batch is likely to be as long as this one: then it grows once, not ten times.
+        let next = Vec::with_capacity(self.ops.len().min(LIKELY_OPS));
         let batch = Batch {
             source: self.source,
             number: self.number,
-            ops: std::mem::take(&mut self.ops),
+            ops: std::mem::replace(&mut self.ops, next),
         };
         self.under_way
             .push_back((self.number, std::mem::take(&mut self.at_hand)));

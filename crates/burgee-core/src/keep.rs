@@ -6,7 +6,7 @@
 
 use burgee_codec::{PacketId, QoS};
 use burgee_router::{GroupRoute, Recipient, Route, Word};
-use burgee_store::{MessageNo, Op, SessionNo};
+use burgee_store::{MessageNo, Op, Owing, SessionNo};
 
 use crate::job::{Arrived, Plan};
 use crate::message::is_ours;
@@ -64,7 +64,7 @@ impl Shard {
         (published, retain): (QoS, bool),
         out: &mut Outbound<'_>,
     ) -> u64 {
-        let owing: Box<[_]> = recipients
+        let owing: Owing = recipients
             .filter(|recipient| recipient.key.kept.is_kept() && recipient.qos > QoS::AtMostOnce)
             .map(|recipient| {
                 let session = SessionNo(recipient.key.kept.number());

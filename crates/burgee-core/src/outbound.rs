@@ -4,7 +4,7 @@
 //! [MQTT-3.3.1-2] [MQTT-2.3.1-5]. Deliberately absent: who gets it.
 
 use burgee_codec::{
-    Ack, AckKind, CopyKind, Packet, PacketId, Properties, Publish, PublishCopy, QoS, TopicName, UnreadPublish, Version,
+    Ack, AckKind, CopyKind, Packet, PacketId, Properties, Publish, PublishCopy, QoS, UnreadPublish, Version,
 };
 use burgee_protocol::connection::{Outbox, SHARE_FROM};
 use burgee_router::Topical;
@@ -158,11 +158,7 @@ impl<'a> Outbound<'a> {
         let body = if let Some(message) = &self.message {
             message.to_body()
         } else {
-            let name = self.topic_field.get(2..).unwrap_or_default();
-            Body::of(
-                TopicName::trusted(str::from_utf8(name).unwrap_or_default()),
-                self.payload,
-            )
+            Body::of_field(self.topic_field, self.payload)
         };
         self.message = Some(Message::from_store(&body, self.qos));
         self.body_for_store = Some(body.clone());

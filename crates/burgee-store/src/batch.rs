@@ -5,6 +5,7 @@
 //! Deliberately absent: connections and windows; they do not survive a restart.
 
 use burgee_codec::{PacketId, QoS, TopicFilterBuf, TopicNameBuf};
+use smallvec::SmallVec;
 
 use crate::body::Body;
 
@@ -62,6 +63,9 @@ impl Replay {
         }
     }
 }
+
+/// Sessions that are owed a message, and with which QoS it is delivered to each. One of them takes no memory of its own.
+pub type Owing = SmallVec<[(SessionNo, QoS); 1]>;
 
 /// One change of durable state. "Nothing happens" where the session is unknown or gone, in all of them.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -126,7 +130,7 @@ pub enum Op {
         /// Whether it is delivered with RETAIN set.
         retain: bool,
         /// Who is owed it, and with which QoS it is delivered.
-        owing: Box<[(SessionNo, QoS)]>,
+        owing: Owing,
     },
     /// A session has a message no more: acknowledged, or dropped by a limit. Its identifier, if any, is free. Nothing
     /// happens where it is not owed.
@@ -216,9 +220,9 @@ impl Op {
             Self::Subscribed { filter, replay, .. } | Self::Replayed { filter, replay, .. } => {
                 filter.as_str().len() + replay.len()
             }
-            Self::Owed { body, owing, .. } => body.len() + size_of_val::<[_]>(owing),
+            Self::Owed { body, owing, .. } if owing.spilled() => body.len() + size_of_val(owing.as_slice()),
+            Self::Owed { body, .. } | Self::Retained { body, .. } => body.len(),
             Self::WillSet { will, .. } => will.body.len(),
-            Self::Retained { body, .. } => body.len(),
             Self::Unretained { topic, .. } => topic.as_str().len(),
             Self::SessionDeleted { .. }
             | Self::Settled { .. }

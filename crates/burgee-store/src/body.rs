@@ -8,6 +8,9 @@ use std::sync::Arc;
 
 use burgee_codec::TopicName;
 
+/// Bytes of a body that is put together on the stack.
+const SHORT: usize = 512;
+
 /// The length of the topic name (two bytes, the high one first), the topic name, the payload. A clone is shared.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Body(Arc<[u8]>);
@@ -31,7 +34,31 @@ impl Body {
         let name = topic.as_str().as_bytes();
         // A topic name has at most 65,535 bytes [MQTT-4.7.3-3].
         let length = u16::try_from(name.len()).unwrap_or(u16::MAX).to_be_bytes();
-        Self([&length[..], name, payload].concat().into())
+        Self::joined([&length, name, payload])
+    }
+
+    /// Copies a topic field, as it stood in a PUBLISH that was found valid (two bytes of length, topic name), and a payload.
+    #[must_use]
+    pub fn of_field(topic_field: &[u8], payload: &[u8]) -> Self {
+        debug_assert!(
+            name_of(topic_field).is_some_and(|name| name.len() + 2 == topic_field.len()),
+            "no topic field"
+        );
+        Self::joined([topic_field, payload, &[]])
+    }
+
+    /// Into shared memory in one step where they are short: most are, and an allocation more is a good part of what a message costs.
+    fn joined(parts: [&[u8]; 3]) -> Self {
+        let mut short = [0; SHORT];
+        let mut len = 0;
+        for part in parts {
+            let Some(place) = short.get_mut(len..len + part.len()) else {
+                return Self(parts.concat().into());
+            };
+            place.copy_from_slice(part);
+            len += part.len();
+        }
+        Self(short.get(..len).unwrap_or_default().into())
     }
 
     /// Takes bytes of that form over without copying them.
@@ -94,6 +121,17 @@ mod tests {
         assert_eq!(body.topic().as_str(), "a/ü");
         assert_eq!(body.payload(), b"hello");
         assert_eq!(Body::parse(Arc::clone(body.bytes())), Ok(body));
+    }
+
+    #[test]
+    fn a_body_is_the_same_however_long_and_from_whatever_it_was_made() {
+        let topic = TopicName::parse("a/ü").unwrap();
+        for len in [0, 1, SHORT - 7, SHORT - 6, SHORT - 5, 5 * SHORT] {
+            let payload: Vec<u8> = (0..=u8::MAX).cycle().take(len).collect();
+            let body = Body::of(topic, &payload);
+            assert_eq!((body.len(), body.payload()), (6 + len, &payload[..]));
+            assert_eq!(body, Body::of_field("\0\x04a/ü".as_bytes(), &payload));
+        }
     }
 
     #[test]

@@ -69,7 +69,7 @@ mod record;
 mod removals;
 mod store;
 
-pub use batch::{Batch, MessageNo, Op, Replay, SessionNo, Source, Stage, Will};
+pub use batch::{Batch, MessageNo, Op, Owing, Replay, SessionNo, Source, Stage, Will};
 pub use body::{Body, NotABody};
 pub use error::{Breach, Failure, Fault, SubmitError};
 pub use intake::Intake;

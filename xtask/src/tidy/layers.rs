@@ -38,7 +38,7 @@ const BESIDE: &[(&str, u8)] = &[
 ];
 
 /// What layers 0 to 2 may take from outside. Each is pure computation.
-const PURE: &[&str] = &["ahash", "bytes", "hashbrown", "memchr"];
+const PURE: &[&str] = &["ahash", "bytes", "hashbrown", "memchr", "smallvec"];
 
 /// The highest layer that has to be pure.
 pub(super) const PURE_UP_TO: u8 = 2;

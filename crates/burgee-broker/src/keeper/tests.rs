@@ -291,7 +291,7 @@ fn batch(shard: u16, number: u64) -> Batch {
         message,
         body: Body::of(TopicName::parse("t").unwrap(), message.0.to_string().as_bytes()),
         retain: false,
-        owing: Box::new([(session, QoS::AtLeastOnce)]),
+        owing: [(session, QoS::AtLeastOnce)].into(),
     };
     Batch {
         source: Source(shard),

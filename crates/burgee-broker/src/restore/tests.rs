@@ -56,7 +56,7 @@ fn store() -> MemoryStore {
         message: MessageNo(message),
         body: body("t/1"),
         retain: false,
-        owing: Box::new([(SessionNo(session), QoS::AtLeastOnce)]),
+        owing: [(SessionNo(session), QoS::AtLeastOnce)].into(),
     };
     let retained = |number| Op::Retained {
         stamp: 1,

@@ -112,12 +112,15 @@ fn a_batch_weighs_what_it_holds() {
     let empty = Batch::default();
     assert!(empty.is_empty() && empty.weight() == 0);
     let op = size_of::<Op>();
+    let mut fan_out = owed(2, 1);
+    if let Op::Owed { owing, .. } = &mut fan_out {
+        owing.push((SessionNo(12), QoS::AtLeastOnce));
+    }
     let batch = Batch {
-        ops: vec![owed(1, 1), created(12)],
+        ops: vec![owed(1, 1), created(12), fan_out],
         ..Batch::default()
     };
-    assert_eq!(
-        batch.weight(),
-        2 * op + "..tpayload".len() + size_of::<(SessionNo, QoS)>() + "12".len()
-    );
+    // Only from the second session on the list of them has memory of its own.
+    let list = 2 * size_of::<(SessionNo, QoS)>();
+    assert_eq!(batch.weight(), 3 * op + 2 * "..tpayload".len() + "12".len() + list);
 }

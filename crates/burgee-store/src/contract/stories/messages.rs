@@ -110,7 +110,10 @@ fn own_qos(ground: &mut Ground) -> Told {
         message: MessageNo(1),
         body: body("t", "m"),
         retain: true,
-        owing: owing.map(|(session, qos)| (SessionNo(session), qos)).into(),
+        owing: owing
+            .map(|(session, qos)| (SessionNo(session), qos))
+            .into_iter()
+            .collect(),
     };
     ground.put(vec![created(1, "a"), created(2, "b"), message])?;
     let image = ground.image()?;
