@@ -112,7 +112,11 @@ class Run:
         for window in WINDOWS:
             self.bare("1", window)
             turn = number % max(1, len(others))
-            for one in ours + others[turn:] + others[:turn]:
+            for one in ours:
+                self.traffic(one, window)
+                if one.durable or window == 1:
+                    self.traffic(one, window, naps=True)
+            for one in others[turn:] + others[:turn]:
                 self.traffic(one, window)
         self.untouched(ours)
         self.bare("1,100", 256)
@@ -139,10 +143,11 @@ class Run:
             self.note(f"{name} rate", cell["messages_per_second"])
             self.note(f"{name} cpu", cell["cpu_us_per_message"])
 
-    def traffic(self, one: Contestant, window: int) -> None:
-        """One publisher, one persistent subscriber that is there."""
-        name = f"{one.key} {window}"
+    def traffic(self, one: Contestant, window: int, naps: bool = False) -> None:
+        """One publisher, one persistent subscriber that is there. A generator that naps has to be woken up for each answer."""
+        name = f"{one.key} {'naps ' if naps else ''}{window}"
         words = ["p2p", "--pairs", "1", "--qos", "1", "--payload", "256", "--window", str(window), "--persistent"]
+        words += [] if naps else ["--spin"]
         with Folder() as folder, Running(one, folder, self) as broker:
             found = self.bench(broker, words)
         self.note(f"{name} rate", None if found is None else found["messages"]["rate"])
@@ -327,16 +332,17 @@ def tables(run: Run) -> str:
     ]
     bare = " | ".join(figure(get(f"bare 1 {window} rate")) for window in WINDOWS)
     lines.append(f"| the bare engine | one sync a group | {bare} | {figure(get('bare 1 1024 cpu'))} |")
-    for who in CONTESTANTS:
-        if f"{who.key} 1 rate" not in one:
+    rows = [(who.key, who.title, who.policy) for who in CONTESTANTS]
+    rows.insert(1, ("burgee-sync naps", "the same, the generator sleeps between answers", "as above"))
+    for key, title, policy in rows:
+        if f"{key} 1 rate" not in one:
             continue
         cells = []
         for window in WINDOWS:
-            part = ratio(run, f"{who.key} {window} rate", f"bare 1 {window} rate")
-            share = f" ({part * 100:.0f} %)" if part is not None and who.key == "burgee-sync" else ""
-            cells.append(figure(get(f"{who.key} {window} rate")) + share)
-        cpu = figure(get(f"{who.key} 1024 cpu"))
-        lines.append(f"| {who.title} | {who.policy} | {' | '.join(cells)} | {cpu} |")
+            part = ratio(run, f"{key} {window} rate", f"bare 1 {window} rate")
+            share = f" ({part * 100:.0f} %)" if part is not None and key.startswith("burgee-sync") else ""
+            cells.append(figure(get(f"{key} {window} rate")) + share)
+        lines.append(f"| {title} | {policy} | {' | '.join(cells)} | {figure(get(f'{key} 1024 cpu'))} |")
     lines += ["", *lone(run, get), "", *untouched(run, get)]
     lines += ["", *[f"- {note}" for note in run.notes]] if run.notes else []
     return "\n".join(lines)
@@ -344,15 +350,19 @@ def tables(run: Run) -> str:
 
 def lone(run: Run, get: Callable[[str], float | None]) -> list[str]:
     """What waits for one sync, what fan-out costs, and how it starts."""
-    sync, memory, durable = get("sync p50"), get("burgee-memory 1 rate"), get("burgee-sync 1 rate")
+    sync = get("sync p50")
     lines = ["| what | figure |", "|---|---|", f"| one sync (a page overwritten and `fdatasync`), median | {figure(sync)} µs |"]
-    if memory and durable and sync:
-        parts = zip(run.samples["sync mean"], run.samples["burgee-memory 1 rate"], run.samples["burgee-sync 1 rate"], strict=False)
+    for naps, how in (("", ""), ("naps ", ", the generator sleeps")):
+        memory, durable = get(f"burgee-memory {naps}1 rate"), get(f"burgee-sync {naps}1 rate")
+        if not (memory and durable and sync):
+            continue
+        names = ("sync mean", f"burgee-memory {naps}1 rate", f"burgee-sync {naps}1 rate")
+        parts = zip(*(run.samples[name] for name in names), strict=False)
         there = [(a, 1e6 / b, 1e6 / c) for a, b, c in parts if a and b and c]
         part = middle([lone / (sync + bare) for sync, bare, lone in there])
         syncs = middle([(lone - bare) / sync for sync, bare, lone in there])
         lines += [
-            f"| one message alone, to its PUBACK and its arrival, `memory` | {figure(1e6 / memory)} µs |",
+            f"| one message alone, to its PUBACK and its arrival, `memory`{how} | {figure(1e6 / memory)} µs |",
             f"| the same, `sync` | {figure(1e6 / durable)} µs |",
             f"| the latter divided by the former plus one sync (mean) | {figure(part)} |",
             f"| what `sync` adds to it, in syncs (mean) | {figure(syncs)} |",

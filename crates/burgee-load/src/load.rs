@@ -24,6 +24,9 @@ pub struct Load {
     /// Subscribers have sessions that outlive their connections (clean session 0), so that the broker has to keep
     /// what it owes them. The run removes them at its end.
     pub persistent: bool,
+    /// The generator of a closed loop looks without a pause for what has come, so that waking it up is not measured as
+    /// the broker's time. It wants a core of its own. An open loop does so in any case.
+    pub spin: bool,
 }
 
 impl Default for Load {
@@ -36,6 +39,7 @@ impl Default for Load {
             duration: Duration::from_secs(5),
             rate: None,
             persistent: false,
+            spin: false,
         }
     }
 }
@@ -43,10 +47,18 @@ impl Default for Load {
 /// No part of a run is longer, so that numbers and stamps of messages stay unique.
 pub const LONGEST: Duration = Duration::from_secs(50 * 60);
 
+/// The longest sleep: what is looked at now and then has its turn.
+const NAP: Duration = Duration::from_millis(50);
+
 /// Connections that one run may have: more do not fit into the ports of one address.
 const CONNECTIONS: usize = 60_000;
 
 impl Load {
+    /// How long the generator of a closed loop may sleep until something comes, with so much of the time left.
+    pub(crate) fn nap(&self, left: Duration) -> Duration {
+        if self.spin { Duration::ZERO } else { left.min(NAP) }
+    }
+
     /// Whether this can be done, by so many connections.
     pub(crate) fn check(&self, connections: usize) -> Result<(), Error> {
         let refuse = |what: String| Err(Error::Option(what));
@@ -78,6 +90,13 @@ impl Load {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_spins_does_not_sleep() {
+        let (short, long, load) = (Duration::from_millis(1), Duration::from_secs(1), Load::default());
+        assert_eq!([load.nap(short), load.nap(long)], [short, NAP]);
+        assert_eq!(Load { spin: true, ..load }.nap(long), Duration::ZERO);
+    }
 
     #[test]
     fn what_cannot_be_is_refused() {

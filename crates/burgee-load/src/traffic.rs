@@ -4,7 +4,8 @@
 //! no queue in the broker grows; in an open loop a message is stamped with the time when it was due. Every message is
 //! accounted for. A connection that is lost is counted, and the rest goes on. Every loop here ends, whatever comes.
 //!
-//! An open loop spins: sleeping costs tens of microseconds of precision. It wants a core of its own.
+//! An open loop spins, and a closed one on demand: sleeping costs tens of microseconds of precision. It wants a core of its
+//! own.
 
 mod crew;
 mod drain;
@@ -204,9 +205,9 @@ impl<'t> Traffic<'t> {
         self.publishers.iter().map(Publisher::sent).sum()
     }
 
-    /// Time that an open loop has worked, and not only waited for something to do.
+    /// Time that a loop that never sleeps has worked, and not only waited for something to do.
     pub(crate) fn worked(&self) -> Option<Duration> {
-        self.schedule.as_ref().map(|_| self.worked)
+        (self.schedule.is_some() || self.plan.load.spin).then_some(self.worked)
     }
 
     /// Latencies of messages that arrive from now on are kept, earlier ones are not.
@@ -249,14 +250,15 @@ impl<'t> Traffic<'t> {
     /// One round of sending what is due before the end, and of receiving.
     fn step(&mut self, end: u64) -> Result<(), Error> {
         let now = self.clock.now();
-        if self.schedule.is_none() {
+        let begun = Instant::now();
+        let (sent, nap) = if self.schedule.is_some() {
+            (self.send_due(now, end), Duration::ZERO)
+        } else {
             self.refill(now);
             let left = Duration::from_nanos(end.saturating_sub(now).saturating_mul(100));
-            return self.turn(left.min(Duration::from_millis(50))).map(drop);
-        }
-        let begun = Instant::now();
-        let sent = self.send_due(now, end);
-        if self.turn(Duration::ZERO)? || sent {
+            (!self.dirty.is_empty(), self.plan.load.nap(left))
+        };
+        if self.turn(nap)? || sent {
             self.worked += begun.elapsed();
         }
         Ok(())

@@ -139,6 +139,11 @@ pub(super) struct Paced {
     /// Subscribers have sessions that outlive their connections (clean session 0). They are removed at the end
     #[arg(long)]
     persistent: bool,
+
+    /// Look without a pause for what has come, so that waking the generator up is not measured as the broker's time.
+    /// It wants a core of its own. Where a rate is given this is so in any case
+    #[arg(long)]
+    spin: bool,
 }
 
 impl Pressure {
@@ -161,6 +166,7 @@ impl Paced {
             duration: self.duration.unwrap_or(default.duration),
             rate: self.rate.or(default.rate),
             persistent: self.persistent,
+            spin: self.spin,
             ..default
         }
     }
