@@ -4,7 +4,7 @@
 
 use burgee_store::{Failure, Fault};
 use rusqlite::types::ValueRef;
-use rusqlite::{Error, ErrorCode, Row};
+use rusqlite::{Error, ErrorCode, Row, ffi};
 
 use crate::rows::Odd;
 
@@ -16,6 +16,10 @@ pub(crate) fn fault_of(error: &Error) -> Fault {
     };
     if code == ErrorCode::DiskFull {
         return Fault::Full;
+    }
+    // A file that ends within a page, where SQLite reads it without its cache.
+    if error.sqlite_error().map(|error| error.extended_code) == Some(ffi::SQLITE_IOERR_SHORT_READ) {
+        return Fault::Corrupt;
     }
     // Our statements are right, so one that does not fit says that the tables are not ours; no value of ours is that big.
     let damage = [

@@ -1,15 +1,16 @@
 //! Reads the whole file once, but for the bodies, and rebuilds what is kept in memory.
 //!
-//! What must hold: every row is judged: its sum, its numbers, whether what it speaks of is there. In the end all tables
-//! are counted and must agree with `meta`. Nothing is changed, nothing is left out.
+//! What must hold: every row is judged: its sum, its numbers, whether what it speaks of is there. The pages of tables
+//! whose rows change are judged before: an older self of a row may still lie in its page, and its sum is right. In the end
+//! all tables are counted and must agree with `meta`. Nothing is changed, nothing is left out.
 
 use std::collections::HashMap;
 
 use burgee_codec::QoS;
-use burgee_store::{Failure, MessageNo, SessionNo, Stage};
+use burgee_store::{Failure, Fault, MessageNo, SessionNo, Stage};
 use rusqlite::Connection;
 
-use crate::faults::{Cells, corrupt};
+use crate::faults::{Cells, Doing, corrupt};
 use crate::lane::Entry;
 use crate::refs::Refs;
 use crate::rows::{Head, TargetsOf, decode_runs, is_number, row_sum};
@@ -21,6 +22,7 @@ use crate::totals::{FIELDS, NAMES, Totals};
 
 /// See the module.
 pub(crate) fn load(conn: &Connection, format: Format) -> Result<State, Failure> {
+    CHANGING.iter().try_for_each(|table| pages(conn, table))?;
     let told = meta(conn)?;
     let mut loading = Loading {
         state: State::new(format),
@@ -50,6 +52,24 @@ pub(crate) fn load(conn: &Connection, format: Format) -> Result<State, Failure> 
     }
     state.clean();
     Ok(state)
+}
+
+/// Tables whose rows change. Those of `msg` are written once, under a number that never comes back.
+const CHANGING: [&str; 8] = ["meta", "session", "sub", "qos2in", "will", "cursor", "out", "retained"];
+
+/// SQLite's own look at the pages of a table: that its rows lie side by side, and nothing is in two places.
+fn pages(conn: &Connection, table: &'static str) -> Result<(), Failure> {
+    let sql = format!("PRAGMA quick_check('{table}')");
+    let doing = format!("checking the pages of table {table}");
+    let mut statement = conn.prepare(&sql).doing(&doing)?;
+    let mut rows = statement.raw_query();
+    while let Some(row) = rows.next().doing(&doing)? {
+        let said: String = row.get(0).doing(&doing)?;
+        if said != "ok" {
+            return Err(Failure::new(Fault::Corrupt, format!("table {table}: {said}")));
+        }
+    }
+    Ok(())
 }
 
 fn meta(conn: &Connection) -> Result<Totals, Failure> {
