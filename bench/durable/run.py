@@ -96,6 +96,8 @@ class Run:
         self.samples: Samples = {}
         self.notes: list[str] = []
         cores = sorted(os.sched_getaffinity(0))
+        if len(cores) < 2:
+            raise SystemExit("durable: two cores are needed, one of them for a generator that does not sleep")
         self.broker_core, self.bench_core = cores[0], cores[-1]
 
     def note(self, name: str, value: float | None) -> None:
@@ -110,7 +112,10 @@ class Run:
         ours = [one for one in wanted if one.key in ("burgee-sync", "burgee-memory")]
         others = [one for one in wanted if one not in ours]
         for window in WINDOWS:
-            self.bare("1", window)
+            # The generator's core may be the one that hears from the disk, which answers sooner where that does not sleep.
+            with Spinning(self.bench_core):
+                self.bare("1", window)
+            self.bare("1", window, naps=True)
             turn = number % max(1, len(others))
             for one in ours:
                 self.traffic(one, window)
@@ -123,23 +128,24 @@ class Run:
         self.fan_out()
         self.start()
 
-    def bare(self, owing: str, window: int) -> None:
-        """The engine alone, and the disk alone."""
+    def bare(self, owing: str, window: int, naps: bool = False) -> None:
+        """The engine alone, and the disk alone. `naps`: the core that is the generator's later has nothing to do."""
+        prefix = "naps " if naps else ""
         with Folder() as folder:
             words = [self.arguments.engine, "measure", "--directory", str(folder), "--owing", owing]
             words += ["--in-flight", str(window), "--seconds", str(self.arguments.seconds)]
             done = subprocess.run(words, check=True, capture_output=True, preexec_fn=on(self.broker_core))
         found = json.loads(done.stdout)
         if window == 1:
-            self.note("sync p50", found["sync_us"]["p50"])
-            self.note("sync mean", found["sync_us"]["mean"])
+            self.note(f"{prefix}sync p50", found["sync_us"]["p50"])
+            self.note(f"{prefix}sync mean", found["sync_us"]["mean"])
         if owing != "1":
             # For the comparison of both with each other only.
             for cell in found["engine"]:
                 self.note(f"fan {cell['owing']} cpu", cell["cpu_us_per_message"])
             return
         for cell in found["engine"]:
-            name = f"bare {cell['owing']} {cell['in_flight']}"
+            name = f"bare {prefix}{cell['owing']} {cell['in_flight']}"
             self.note(f"{name} rate", cell["messages_per_second"])
             self.note(f"{name} cpu", cell["cpu_us_per_message"])
 
@@ -219,6 +225,21 @@ class Folder:
 
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class Spinning:
+    """A core that does not sleep: a child that has nothing to do, and does it all the time. Ended by its id."""
+
+    def __init__(self, core: int) -> None:
+        self.core = core
+
+    def __enter__(self) -> None:
+        words = [sys.executable, "-c", "while True: pass"]
+        self._child = subprocess.Popen(words, stdin=subprocess.DEVNULL, preexec_fn=on(self.core))
+
+    def __exit__(self, *_: object) -> None:
+        self._child.kill()
+        self._child.wait()
 
 
 class Running:
@@ -325,22 +346,24 @@ def tables(run: Run) -> str:
     get = lambda name: middle(one.get(name, []))  # noqa: E731
     lines = [
         f"Messages/s of QoS 1, 256 bytes, one publisher, one persistent subscriber that is there; in brackets the part of "
-        f"what the bare engine does in the same round. {run.arguments.rounds} rounds, {run.arguments.machine}.",
+        f"what the bare engine does in the same round, with the generator's core as busy. {run.arguments.rounds} rounds, "
+        f"{run.arguments.machine}.",
         "",
         "| | before an acknowledgement | " + " | ".join(f"{window:,} in flight" for window in WINDOWS) + " | CPU µs a message, 1,024 |",
         "|---" * (len(WINDOWS) + 3) + "|",
-    ]
-    bare = " | ".join(figure(get(f"bare 1 {window} rate")) for window in WINDOWS)
-    lines.append(f"| the bare engine | one sync a group | {bare} | {figure(get('bare 1 1024 cpu'))} |")
-    rows = [(who.key, who.title, who.policy) for who in CONTESTANTS]
-    rows.insert(1, ("burgee-sync naps", "the same, the generator sleeps between answers", "as above"))
-    for key, title, policy in rows:
+    ]  # fmt: skip
+    sleeps = "the generator sleeps between answers"
+    rows = [("bare 1", "the bare engine", "one sync a group", None)]
+    rows += [(who.key, who.title, who.policy, "bare 1" if who.key == "burgee-sync" else None) for who in CONTESTANTS]
+    rows.insert(2, ("bare naps 1", "the bare engine, the generator's core sleeps", "as above", None))
+    rows.insert(3, ("burgee-sync naps", f"burgee `--durability sync`, {sleeps}", "as above", "bare naps 1"))
+    for key, title, policy, whole in rows:
         if f"{key} 1 rate" not in one:
             continue
         cells = []
         for window in WINDOWS:
-            part = ratio(run, f"{key} {window} rate", f"bare 1 {window} rate")
-            share = f" ({part * 100:.0f} %)" if part is not None and key.startswith("burgee-sync") else ""
+            part = ratio(run, f"{key} {window} rate", f"{whole} {window} rate") if whole else None
+            share = f" ({part * 100:.0f} %)" if part is not None else ""
             cells.append(figure(get(f"{key} {window} rate")) + share)
         lines.append(f"| {title} | {policy} | {' | '.join(cells)} | {figure(get(f'{key} 1024 cpu'))} |")
     lines += ["", *lone(run, get), "", *untouched(run, get)]
@@ -350,22 +373,23 @@ def tables(run: Run) -> str:
 
 def lone(run: Run, get: Callable[[str], float | None]) -> list[str]:
     """What waits for one sync, what fan-out costs, and how it starts."""
-    sync = get("sync p50")
-    lines = ["| what | figure |", "|---|---|", f"| one sync (a page overwritten and `fdatasync`), median | {figure(sync)} µs |"]
+    lines = ["| what | figure |", "|---|---|"]
     for naps, how in (("", ""), ("naps ", ", the generator sleeps")):
         memory, durable = get(f"burgee-memory {naps}1 rate"), get(f"burgee-sync {naps}1 rate")
+        sync = get(f"{naps}sync p50")
         if not (memory and durable and sync):
             continue
-        names = ("sync mean", f"burgee-memory {naps}1 rate", f"burgee-sync {naps}1 rate")
+        names = (f"{naps}sync mean", f"burgee-memory {naps}1 rate", f"burgee-sync {naps}1 rate")
         parts = zip(*(run.samples[name] for name in names), strict=False)
         there = [(a, 1e6 / b, 1e6 / c) for a, b, c in parts if a and b and c]
         part = middle([lone / (sync + bare) for sync, bare, lone in there])
         syncs = middle([(lone - bare) / sync for sync, bare, lone in there])
         lines += [
+            f"| one sync (a page overwritten and `fdatasync`), median{how} | {figure(sync)} µs |",
             f"| one message alone, to its PUBACK and its arrival, `memory`{how} | {figure(1e6 / memory)} µs |",
-            f"| the same, `sync` | {figure(1e6 / durable)} µs |",
-            f"| the latter divided by the former plus one sync (mean) | {figure(part)} |",
-            f"| what `sync` adds to it, in syncs (mean) | {figure(syncs)} |",
+            f"| the same, `sync`{how} | {figure(1e6 / durable)} µs |",
+            f"| the latter divided by the former plus one sync (mean){how} | {figure(part)} |",
+            f"| what `sync` adds to it, in syncs (mean){how} | {figure(syncs)} |",
         ]
     hundred = ratio(run, "keeper 100 cpu", "keeper 1 cpu")
     lines += [
@@ -416,6 +440,8 @@ def main() -> int:
     kept = Folder.place / "results.json"
     if arguments.source:
         found = json.loads(arguments.source.read_text())
+        if "naps sync mean" not in found["samples"]:
+            raise SystemExit(f"durable: the samples of {arguments.source} were taken in another way: measure again")
         run.samples, run.notes = found["samples"], found["notes"]
         arguments.rounds, arguments.machine, arguments.queued = found["rounds"], found["machine"], found["queued"]
     else:

@@ -19,7 +19,7 @@ use crate::sessions::{Replay, SessionKey};
 const LAZY_MS: u64 = 100;
 
 /// Operations that a batch has room for at once, at most: several clients' turn.
-const LIKELY_OPS: usize = 1024;
+const MOST_ROOM: usize = 1024;
 
 /// [MQTT-4.8.0-2] what has to be kept cannot be kept.
 pub(crate) const fn ours() -> Fault {
@@ -312,7 +312,7 @@ impl Journal {
             return None;
         }
         // The next batch is likely to be as long as this one: then it grows once, not ten times.
-        let next = Vec::with_capacity(self.ops.len().min(LIKELY_OPS));
+        let next = Vec::with_capacity(self.ops.len().min(MOST_ROOM));
         let batch = Batch {
             source: self.source,
             number: self.number,

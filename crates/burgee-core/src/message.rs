@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use burgee_codec::{QoS, TopicName, UnreadPublish};
 use burgee_router::Topical;
-use burgee_store::Body;
+use burgee_store::{Body, shared};
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -62,18 +62,7 @@ impl Message {
     }
 
     fn from_parts<const N: usize>(parts: [&[u8]; N], payload_len: usize, qos: QoS) -> Self {
-        // One allocation of the exact size, filled in place: nobody else can hold it yet.
-        let mut bytes: Arc<[u8]> = core::iter::repeat_n(0, parts.iter().map(|part| part.len()).sum()).collect();
-        if let Some(mut rest) = Arc::get_mut(&mut bytes) {
-            for part in parts {
-                let Some((here, behind)) = rest.split_at_mut_checked(part.len()) else {
-                    break;
-                };
-                here.copy_from_slice(part);
-                rest = behind;
-            }
-        }
-        Self::of_bytes(bytes, payload_len, qos)
+        Self::of_bytes(shared(parts), payload_len, qos)
     }
 
     /// Topic field and payload, and nothing else.

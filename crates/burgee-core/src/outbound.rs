@@ -158,7 +158,7 @@ impl<'a> Outbound<'a> {
         let body = if let Some(message) = &self.message {
             message.to_body()
         } else {
-            Body::of_field(self.topic_field, self.payload)
+            Body::trusted(self.topic_field, self.payload)
         };
         self.message = Some(Message::from_store(&body, self.qos));
         self.body_for_store = Some(body.clone());

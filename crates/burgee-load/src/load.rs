@@ -54,9 +54,18 @@ const NAP: Duration = Duration::from_millis(50);
 const CONNECTIONS: usize = 60_000;
 
 impl Load {
+    /// Whether the generator looks without a pause for what has come: an open loop has to be on time.
+    pub(crate) const fn never_sleeps(&self) -> bool {
+        self.spin || self.rate.is_some()
+    }
+
     /// How long the generator of a closed loop may sleep until something comes, with so much of the time left.
     pub(crate) fn nap(&self, left: Duration) -> Duration {
-        if self.spin { Duration::ZERO } else { left.min(NAP) }
+        if self.never_sleeps() {
+            Duration::ZERO
+        } else {
+            left.min(NAP)
+        }
     }
 
     /// Whether this can be done, by so many connections.
@@ -95,7 +104,10 @@ mod tests {
     fn who_spins_does_not_sleep() {
         let (short, long, load) = (Duration::from_millis(1), Duration::from_secs(1), Load::default());
         assert_eq!([load.nap(short), load.nap(long)], [short, NAP]);
-        assert_eq!(Load { spin: true, ..load }.nap(long), Duration::ZERO);
+        let rate = Some(1.0);
+        for awake in [Load { spin: true, ..load }, Load { rate, ..load }] {
+            assert!(awake.never_sleeps() && awake.nap(long).is_zero(), "{awake:?}");
+        }
     }
 
     #[test]

@@ -207,7 +207,7 @@ impl<'t> Traffic<'t> {
 
     /// Time that a loop that never sleeps has worked, and not only waited for something to do.
     pub(crate) fn worked(&self) -> Option<Duration> {
-        (self.schedule.is_some() || self.plan.load.spin).then_some(self.worked)
+        self.plan.load.never_sleeps().then_some(self.worked)
     }
 
     /// Latencies of messages that arrive from now on are kept, earlier ones are not.

@@ -220,7 +220,10 @@ impl Op {
             Self::Subscribed { filter, replay, .. } | Self::Replayed { filter, replay, .. } => {
                 filter.as_str().len() + replay.len()
             }
-            Self::Owed { body, owing, .. } if owing.spilled() => body.len() + size_of_val(owing.as_slice()),
+            // It has grown in steps, so that it may have more room than it needs.
+            Self::Owed { body, owing, .. } if owing.spilled() => {
+                body.len() + owing.capacity() * size_of::<(SessionNo, QoS)>()
+            }
             Self::Owed { body, .. } | Self::Retained { body, .. } => body.len(),
             Self::WillSet { will, .. } => will.body.len(),
             Self::Unretained { topic, .. } => topic.as_str().len(),

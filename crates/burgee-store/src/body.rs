@@ -8,9 +8,6 @@ use std::sync::Arc;
 
 use burgee_codec::TopicName;
 
-/// Bytes of a body that is put together on the stack.
-const SHORT: usize = 512;
-
 /// The length of the topic name (two bytes, the high one first), the topic name, the payload. A clone is shared.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Body(Arc<[u8]>);
@@ -34,31 +31,18 @@ impl Body {
         let name = topic.as_str().as_bytes();
         // A topic name has at most 65,535 bytes [MQTT-4.7.3-3].
         let length = u16::try_from(name.len()).unwrap_or(u16::MAX).to_be_bytes();
-        Self::joined([&length, name, payload])
+        Self(shared([&length, name, payload]))
     }
 
-    /// Copies a topic field, as it stood in a PUBLISH that was found valid (two bytes of length, topic name), and a payload.
+    /// Copies a topic field (two bytes of length, topic name) of a PUBLISH that was found valid, and its payload.
     #[must_use]
-    pub fn of_field(topic_field: &[u8], payload: &[u8]) -> Self {
+    pub fn trusted(topic_field: &[u8], payload: &[u8]) -> Self {
+        let bytes = shared([topic_field, payload]);
         debug_assert!(
-            name_of(topic_field).is_some_and(|name| name.len() + 2 == topic_field.len()),
+            Self::parse(Arc::clone(&bytes)).is_ok_and(|body| body.payload().len() == payload.len()),
             "no topic field"
         );
-        Self::joined([topic_field, payload, &[]])
-    }
-
-    /// Into shared memory in one step where they are short: most are, and an allocation more is a good part of what a message costs.
-    fn joined(parts: [&[u8]; 3]) -> Self {
-        let mut short = [0; SHORT];
-        let mut len = 0;
-        for part in parts {
-            let Some(place) = short.get_mut(len..len + part.len()) else {
-                return Self(parts.concat().into());
-            };
-            place.copy_from_slice(part);
-            len += part.len();
-        }
-        Self(short.get(..len).unwrap_or_default().into())
+        Self(bytes)
     }
 
     /// Takes bytes of that form over without copying them.
@@ -106,6 +90,23 @@ impl fmt::Debug for Body {
     }
 }
 
+/// Copies parts into one piece of memory that can be shared.
+#[must_use]
+pub fn shared<const N: usize>(parts: [&[u8]; N]) -> Arc<[u8]> {
+    // One allocation of the exact size, filled in place: nobody else can hold it yet.
+    let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, parts.iter().map(|part| part.len()).sum()).collect();
+    if let Some(mut rest) = Arc::get_mut(&mut bytes) {
+        for part in parts {
+            let Some((here, behind)) = rest.split_at_mut_checked(part.len()) else {
+                break;
+            };
+            here.copy_from_slice(part);
+            rest = behind;
+        }
+    }
+    bytes
+}
+
 fn name_of(bytes: &[u8]) -> Option<&[u8]> {
     let (length, rest) = bytes.split_first_chunk()?;
     rest.get(..usize::from(u16::from_be_bytes(*length)))
@@ -126,11 +127,11 @@ mod tests {
     #[test]
     fn a_body_is_the_same_however_long_and_from_whatever_it_was_made() {
         let topic = TopicName::parse("a/ü").unwrap();
-        for len in [0, 1, SHORT - 7, SHORT - 6, SHORT - 5, 5 * SHORT] {
+        for len in [0, 1, 300, 5000] {
             let payload: Vec<u8> = (0..=u8::MAX).cycle().take(len).collect();
             let body = Body::of(topic, &payload);
             assert_eq!((body.len(), body.payload()), (6 + len, &payload[..]));
-            assert_eq!(body, Body::of_field("\0\x04a/ü".as_bytes(), &payload));
+            assert_eq!(body, Body::trusted("\0\x04a/ü".as_bytes(), &payload));
         }
     }
 

@@ -70,7 +70,7 @@ mod removals;
 mod store;
 
 pub use batch::{Batch, MessageNo, Op, Owing, Replay, SessionNo, Source, Stage, Will};
-pub use body::{Body, NotABody};
+pub use body::{Body, NotABody, shared};
 pub use error::{Breach, Failure, Fault, SubmitError};
 pub use intake::Intake;
 pub use memory::MemoryStore;

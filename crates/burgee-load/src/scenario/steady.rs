@@ -136,7 +136,7 @@ fn settings(outline: &mut Outline, load: &Load) {
         .set("qos", load.qos)
         .set("payload", load.payload)
         .set("persistent", load.persistent)
-        .set("spin", load.spin)
+        .set("spin", load.never_sleeps())
         .set("warm_up", load.warm_up.as_secs_f64())
         .set("duration", load.duration.as_secs_f64());
     match load.rate {

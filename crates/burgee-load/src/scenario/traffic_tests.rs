@@ -82,6 +82,21 @@ fn persistent_subscribers_are_asked_for_and_removed() {
 }
 
 #[test]
+fn a_generator_that_never_sleeps_is_busy_only_when_there_is_something_to_do() {
+    let (_relay, target) = honest();
+    let (one, rate) = (Load { window: 1, ..quick(1) }, Some(100.0));
+    for load in [Load { spin: true, ..one }, Load { rate, ..one }] {
+        let outcome = PairToPair { pairs: 1, load }.run(&target, &mut |_| {}).unwrap();
+        fine(&outcome);
+        assert_eq!(outcome.settings["spin"], true, "an open loop never sleeps");
+        // Its CPU time says how long it looked, which is not how busy it was.
+        let looked = (outcome.generator.cpu_seconds / outcome.messages.seconds).min(1.0);
+        let busy = outcome.generator.busy;
+        assert!((busy - looked).abs() > 1e-6, "busy {busy}, looked {looked}");
+    }
+}
+
+#[test]
 fn a_rate_is_kept_and_only_the_measured_time_is_timed() {
     let (_relay, target) = honest();
     let load = Load {

@@ -113,14 +113,19 @@ fn a_batch_weighs_what_it_holds() {
     assert!(empty.is_empty() && empty.weight() == 0);
     let op = size_of::<Op>();
     let mut fan_out = owed(2, 1);
+    let mut room = 0;
     if let Op::Owed { owing, .. } = &mut fan_out {
-        owing.push((SessionNo(12), QoS::AtLeastOnce));
+        // Of unknown number beforehand, as the recipients of a message are.
+        let sessions = (1..6).map(SessionNo).filter(|session| session.0 % 2 == 1);
+        *owing = sessions.map(|session| (session, QoS::AtLeastOnce)).collect();
+        room = owing.capacity();
+        assert!(room > owing.len(), "{room}");
     }
     let batch = Batch {
         ops: vec![owed(1, 1), created(12), fan_out],
         ..Batch::default()
     };
     // Only from the second session on the list of them has memory of its own.
-    let list = 2 * size_of::<(SessionNo, QoS)>();
+    let list = room * size_of::<(SessionNo, QoS)>();
     assert_eq!(batch.weight(), 3 * op + 2 * "..tpayload".len() + "12".len() + list);
 }

@@ -78,7 +78,8 @@ fn traffic_is_measured_and_all_of_it_accounted_for() {
     let broker = Broker::start();
     for (scenario, args) in [
         ("p2p", &["--pairs", "3", "--qos", "2"][..]),
-        ("p2p", &["--pairs", "2", "--qos", "1", "--persistent", "--spin"]),
+        ("p2p", &["--pairs", "2", "--qos", "1", "--persistent"]),
+        ("p2p", &["--pairs", "2", "--spin"]),
         ("fanin", &["--publishers", "3", "--qos", "1"]),
         ("fanout", &["--subscribers", "5"]),
         ("latency", &["--pairs", "2", "--rate", "500"]),
