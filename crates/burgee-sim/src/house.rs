@@ -1,7 +1,8 @@
 //! Who may come into a world's broker, and what its settings limit: users, doors, fights, and how all that changes.
 //!
 //! What must hold: an edition of the settings is plain data, which the broker is given as a reload and the oracle reads as it
-//! stands. A client keeps its user for good, or it could not come back to its session. Deliberately absent: rules for topics;
+//! stands. A client keeps its user for good, or it could not come back to its session; who had none may get one where what
+//! the nameless left is given away. Deliberately absent: rules for topics;
 //! see `law`.
 
 use std::collections::BTreeSet;
@@ -26,6 +27,8 @@ pub struct House {
     pub users: Vec<Option<String>>,
     /// Settings, and when they come into force.
     pub editions: Vec<(u64, Edition)>,
+    /// From this edition on nobody comes in without a name, and whoever had none has got one.
+    naming: Option<usize>,
 }
 
 /// What holds for a time.
@@ -35,6 +38,8 @@ pub struct Edition {
     pub users: BTreeSet<String>,
     /// Whether one may come without a name, by the listener.
     pub nameless: [bool; 2],
+    /// What belongs to those without a name is whose who comes for it first.
+    pub gives_away: bool,
     /// The second listener is there.
     pub open: bool,
     /// Connections of one user.
@@ -71,7 +76,41 @@ impl House {
         if let Some((_, last)) = editions.last_mut() {
             *last = Edition::open();
         }
-        Self { users, editions }
+        Self {
+            users,
+            editions,
+            naming: None,
+        }
+    }
+
+    /// Many have no name, but from one of its editions on everybody has one. Says when that is.
+    pub fn give_names(&mut self, rng: &mut Rng) -> Option<u64> {
+        let last = self.editions.len().checked_sub(1).filter(|last| *last > 0)?;
+        for user in &mut self.users {
+            *user = user.take().filter(|_| rng.percent(40));
+        }
+        let first = rng.size(1, last);
+        for (_, edition) in self.editions.iter_mut().skip(first) {
+            (edition.nameless, edition.gives_away) = ([false; 2], true);
+        }
+        self.naming = Some(first);
+        self.editions.get(first).map(|(at, _)| *at)
+    }
+
+    /// Whether there is a time from which on everybody has a name.
+    #[must_use]
+    pub const fn names_everybody(&self) -> bool {
+        self.naming.is_some()
+    }
+
+    /// A client's user, and from when on.
+    #[must_use]
+    pub fn user_of(&self, client: usize) -> Option<(u64, String)> {
+        if let Some(user) = self.users.get(client)? {
+            return Some((0, user.clone()));
+        }
+        let (at, _) = self.editions.get(self.naming?)?;
+        Some((*at, format!("u{}", client as u64 % USERS)))
     }
 
     /// The edition that is in force outside of the shards, and its number.
@@ -112,6 +151,7 @@ impl Edition {
         Self {
             users: (0..USERS).map(|number| format!("u{number}")).collect(),
             nameless: [true; 2],
+            gives_away: false,
             open: true,
             of_user: u32::MAX,
             connections: usize::MAX,
@@ -168,7 +208,7 @@ impl Edition {
             ..limits(Users::Named)
         };
         let policy = Policy {
-            nameless: true,
+            nameless: !self.gives_away,
             listeners: vec![listener(false, true), listener(true, self.open)],
             rules: policy.rules.clone(),
             limits: vec![named, limits(Users::Everybody)],

@@ -16,6 +16,7 @@ use crate::rng::Rng;
 
 /// See the module.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact about a world")]
 pub struct Scenario {
     /// The broker's settings.
     pub config: Config,
@@ -59,6 +60,8 @@ pub struct Scenario {
     pub crashes: Vec<u64>,
     /// Time that it takes to start again, at most, in milliseconds.
     pub downtime: u64,
+    /// Where the broker crashes, there may be users and rules all the same: it reads the settings of the moment when it starts.
+    pub settled: bool,
     /// Access rules, and when they come into force; the first is there from the start. None: no rules, ever.
     pub laws: Vec<(u64, Law)>,
     /// How fast each client may publish, in all laws but the last.
@@ -73,6 +76,14 @@ const LAWFUL: u64 = 60;
 const RATED: u64 = 40;
 /// Worlds with users, in percent of those that can have some.
 const HOUSED: u64 = 40;
+/// Worlds with crashes where settings are reloaded, too, in percent.
+const SETTLED: u64 = 30;
+/// Worlds with users, in percent of those.
+const HOUSED_AND_CRASHING: u64 = 75;
+/// Worlds where sessions get an owner, in percent of those that can have some.
+const NAMING: u64 = 80;
+/// There the broker crashes so soon afterwards, at most, in milliseconds.
+const SOON_MS: u64 = 300;
 /// Worlds with programs that use the library, in percent of those that can have some.
 const LIBRARIES: u64 = 60;
 /// Worlds where sessions, or messages, expire, in percent of those where they can.
@@ -123,6 +134,7 @@ impl Scenario {
             disk: None,
             crashes: Vec::new(),
             downtime: 0,
+            settled: false,
             laws: Vec::new(),
             rate: None,
             house: None,
@@ -152,12 +164,20 @@ impl Scenario {
         self
     }
 
+    /// Lets a world with crashes have users and rules, or not. `rng` is a chance of its own: most worlds with crashes are what they were.
+    #[must_use]
+    pub fn with_settings(mut self, rng: &mut Rng) -> Self {
+        self.settled = !self.crashes.is_empty() && rng.percent(SETTLED);
+        self
+    }
+
     /// Gives the world access rules, or not. `rng` is a chance of its own. In a world with shared subscriptions it cannot be
-    /// told which member was passed over, and a restart finds the rules that it began with.
+    /// told which member was passed over.
     #[must_use]
     pub fn with_laws(mut self, rng: &mut Rng) -> Self {
         let fails = self.disk.as_ref().is_some_and(|disk| disk.fails.is_some());
-        if self.shared || fails || !self.crashes.is_empty() || !rng.percent(LAWFUL) {
+        let crashes = !(self.crashes.is_empty() || self.settled);
+        if self.shared || fails || crashes || !rng.percent(LAWFUL) {
             return self;
         }
         let mut times: Vec<u64> = (0..rng.size(0, 5)).map(|_| rng.below(self.busy_ms)).collect();
@@ -173,11 +193,12 @@ impl Scenario {
         self
     }
 
-    /// Gives the world users, or not. `rng` is a chance of its own. A restart would find the settings that it began with.
+    /// Gives the world users, or not. `rng` is a chance of its own.
     #[must_use]
     pub fn with_house(mut self, rng: &mut Rng) -> Self {
         let fails = self.disk.as_ref().is_some_and(|disk| disk.fails.is_some());
-        if fails || !self.crashes.is_empty() || !rng.percent(HOUSED) {
+        let share = if self.settled { HOUSED_AND_CRASHING } else { HOUSED };
+        if fails || !(self.crashes.is_empty() || self.settled) || !rng.percent(share) {
             return self;
         }
         let mut times: Vec<u64> = self.laws.iter().map(|(at, _)| *at).collect();
@@ -188,7 +209,14 @@ impl Scenario {
         }
         // Where the store makes a CONNECT wait, a fight cannot be told from that.
         let fights = self.disk.is_none() || self.config.store_bytes > 1 << 20;
-        let house = House::draw(rng, self.devices, &times, fights);
+        let mut house = House::draw(rng, self.devices, &times, fights);
+        // A client of MQTT 3.1 cannot learn that its session was taken while it was anybody's.
+        if self.settled && self.laws.is_empty() && self.old_clients == 0 && rng.percent(NAMING) {
+            // What was just acknowledged is of interest when the broker crashes.
+            let at = house.give_names(rng);
+            self.crashes.extend(at.map(|at| at + rng.below(SOON_MS)));
+            self.crashes.sort_unstable();
+        }
         for (_, law) in &mut self.laws {
             law.name_users(rng, crate::house::USERS);
         }
@@ -258,8 +286,31 @@ impl Scenario {
     pub fn edition(&self, number: usize) -> Option<Config> {
         let (_, edition) = self.house.as_ref()?.editions.get(number)?;
         let law = self.laws.get(number).map_or_else(Law::default, |(_, law)| law.clone());
-        let rate = self.rate.filter(|_| number + 1 < self.laws.len());
+        let rate = self.rate_under(number);
         Some(edition.to_config(&self.config, &law.to_policy(rate), rate))
+    }
+
+    /// How fast clients may publish under a law: in the last one as fast as they can.
+    #[must_use]
+    pub fn rate_under(&self, number: usize) -> Option<Rate> {
+        self.rate.filter(|_| number + 1 < self.laws.len())
+    }
+
+    /// What a broker finds that starts at this time: the settings of the moment, and their number.
+    #[must_use]
+    pub fn settings_at(&self, now: u64) -> (usize, Config) {
+        if let Some((number, _)) = self.house.as_ref().and_then(|house| house.at(now))
+            && let Some(config) = self.edition(number)
+        {
+            return (number, config);
+        }
+        let begun = self.laws.iter().take_while(|(at, _)| *at <= now).count();
+        let number = begun.saturating_sub(1);
+        let mut config = self.config.clone();
+        if let Some((_, law)) = self.laws.get(number) {
+            config.policy = law.to_policy(self.rate_under(number));
+        }
+        (number, config)
     }
 
     /// The same world, but small: with a disk, without a crash of its own, and short.

@@ -60,6 +60,7 @@ pub struct Crash {
 pub fn run(seed: u64, told: bool) -> Story {
     let mut rng = Rng::new(seed);
     let scenario = Scenario::draw(&mut rng).with_disk(&mut Rng::new(!seed));
+    let scenario = scenario.with_settings(&mut Rng::new(seed ^ 0x1C41));
     let scenario = scenario.with_laws(&mut Rng::new(seed ^ 0x1A3D));
     let scenario = scenario.with_house(&mut Rng::new(seed ^ 0x0D00_4B00));
     let scenario = scenario.with_libraries(&mut Rng::new(seed ^ 0x0011_B0A5));
@@ -241,7 +242,7 @@ impl World {
         for shell in &mut self.shells {
             shell.wake_soon(&mut self.net);
         }
-        self.plan_orders();
+        self.plan_orders(1);
         for device in &mut self.devices {
             device.plan(&mut self.net);
         }
@@ -273,13 +274,12 @@ impl World {
         Ok(())
     }
 
-    /// When other rules or other settings come into force, and which.
-    fn plan_orders(&mut self) {
+    /// When other rules or other settings come into force, and which, from this number on.
+    fn plan_orders(&mut self, first: usize) {
         let scenario = &self.scenario;
-        let last = scenario.laws.len().saturating_sub(1);
         let mut orders: Vec<(u64, usize, Order)> = Vec::new();
         if let Some(house) = &scenario.house {
-            for (number, (at, _)) in house.editions.iter().enumerate().skip(1) {
+            for (number, (at, _)) in house.editions.iter().enumerate().skip(first) {
                 let banned = house.banned(number);
                 let reload = scenario.edition(number).map(|config| Reload {
                     config: Arc::new(config),
@@ -288,8 +288,8 @@ impl World {
                 orders.extend(reload.map(|reload| (*at, number, Order::Reload(Arc::new(reload)))));
             }
         } else {
-            for (number, (at, law)) in scenario.laws.iter().enumerate().skip(1) {
-                let rate = scenario.rate.filter(|_| number < last);
+            for (number, (at, law)) in scenario.laws.iter().enumerate().skip(first) {
+                let rate = scenario.rate_under(number);
                 orders.push((*at, number, Order::Policy(law.to_policy(rate))));
             }
         }

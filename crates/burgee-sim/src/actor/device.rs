@@ -34,7 +34,8 @@ pub(super) enum Place {
 pub struct Device {
     number: usize,
     pub(super) name: String,
-    user: Option<String>,
+    /// And from when on.
+    user: Option<(u64, String)>,
     pub(super) habits: Habits,
     pub(super) rng: Rng,
     pub(super) place: Place,
@@ -74,14 +75,12 @@ impl Device {
     pub fn new(number: usize, scenario: &Scenario, rng: &mut Rng) -> Self {
         let mut rng = rng.fork();
         let habits = Habits::draw(&mut rng, scenario);
+        let house = scenario.house.as_ref();
         let nameless = habits.clean == 100 && habits.version == burgee_codec::Version::V311 && rng.percent(20);
         Self {
             number,
             name: if nameless { String::new() } else { format!("d{number}") },
-            user: scenario
-                .house
-                .as_ref()
-                .and_then(|house| house.users.get(number)?.clone()),
+            user: house.and_then(|house| house.user_of(number)),
             habits,
             place: Place::Away,
             memory: Memory::default(),
@@ -102,7 +101,9 @@ impl Device {
             ids: scenario.client_ids,
             shares: false,
             // A session that expires may be begun anew by a CONNECT whose CONNACK is lost: the next one finds it present.
-            robbed: scenario.robs() || scenario.config.session_expiry_ms > 0,
+            robbed: scenario.robs()
+                || scenario.config.session_expiry_ms > 0
+                || house.is_some_and(|house| house.names_everybody()),
             calm: false,
             retired: false,
             shards: u64::from(scenario.config.shards),
@@ -214,7 +215,9 @@ impl Device {
         });
         let (version, keep_alive) = (self.habits.version, self.habits.keep_alive);
         // Now and then it has forgotten its password.
-        let forgets = self.user.is_some() && !self.calm && self.rng.percent(4);
+        let user = self.user.as_ref().filter(|(from, _)| *from <= net.now);
+        let user = user.map(|(_, user)| user.clone());
+        let forgets = user.is_some() && !self.calm && self.rng.percent(4);
         let password = if forgets { b"open" } else { PASSWORD };
         let hello = Hello {
             version,
@@ -222,7 +225,7 @@ impl Device {
             clean: self.clean,
             keep_alive,
             will,
-            login: self.user.as_deref().map(|user| (user, password)),
+            login: user.as_deref().map(|user| (user, password)),
         };
         let bytes = packet::connect(&hello);
         self.send(bytes, net);

@@ -11,7 +11,7 @@ use burgee_codec::{Connect, Versions};
 use burgee_core::Counters;
 use burgee_core::io::ListenerNo;
 
-use super::state::{Cause, Conn};
+use super::state::{Cause, Conn, Session, SessionNo};
 use super::waits::Told;
 use super::{Oracle, Turn, Verdict};
 use crate::house::{Edition, House, listener_of, spoken};
@@ -21,7 +21,9 @@ use crate::net::LinkId;
 #[derive(Debug, Default)]
 pub(super) struct Door {
     house: Option<Arc<House>>,
-    /// Which edition is in force on each shard.
+    /// The edition that the broker was started with.
+    first: usize,
+    /// Which edition is in force on each shard, if there was a reload.
     in_force: BTreeMap<u16, usize>,
     /// Takeovers of an identifier, and since when they are counted.
     fights: BTreeMap<String, (u64, u32)>,
@@ -47,8 +49,15 @@ impl Door {
 
     /// What holds on a shard. `None`: everybody may come in.
     fn edition(&self, shard: u16) -> Option<&Edition> {
-        let number = self.in_force.get(&shard).copied().unwrap_or(0);
+        let number = self.in_force.get(&shard).copied().unwrap_or(self.first);
         self.house.as_ref()?.editions.get(number).map(|(_, edition)| edition)
+    }
+
+    /// The broker has crashed, and is started with these settings: it knows nothing of who fought.
+    pub(super) fn begin_anew(&mut self, edition: usize) {
+        self.first = edition;
+        self.in_force.clear();
+        self.fights.clear();
     }
 
     /// The largest packet of a connection, and the versions that it may begin with.
@@ -153,7 +162,21 @@ impl Oracle {
 
     fn is_free(&self, client: &str, user: Option<&str>) -> bool {
         let known = self.by_client.get(client).and_then(|number| self.sessions.get(*number));
-        known.is_none_or(|session| session.user.as_deref() == user)
+        let gives_away = self.door.edition(self.shard).is_some_and(|edition| edition.gives_away);
+        let free = |session: &Session| gives_away && session.user.is_none();
+        known.is_none_or(|session| free(session) || session.user.as_deref() == user)
+    }
+
+    /// A session is this user's from here on, if it was nobody's.
+    pub(super) fn belongs_to(&mut self, number: SessionNo, link: LinkId, user: Option<&str>) {
+        let now = self.now;
+        let session = self.session(number);
+        if session.user.as_deref() == user {
+            return;
+        }
+        session.user = user.map(str::to_owned);
+        session.kept.owner.change(session.user.clone(), now, link as u64);
+        self.tally.claimed += 1;
     }
 
     /// Whether a user has a connection to spare. One that is taken over makes room.
@@ -200,7 +223,8 @@ impl Oracle {
                     self.conns.get(&link).map(|conn| &conn.waits.told),
                     Some(Some(Told::Admitted(_)))
                 );
-                self.door.counted.identifiers += u64::from(code == 2 && other);
+                // Where it waits for the disk, it is not refused yet.
+                self.door.counted.identifiers += u64::from(taken && code == 2 && other);
                 Ok(())
             }
             Some(Ok(user)) if user.as_deref() != connect.user_name => Err(format!(

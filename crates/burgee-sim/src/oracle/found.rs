@@ -24,4 +24,6 @@ pub struct Found {
     pub retained: Vec<RetainedMessage>,
     /// All batches that were handed over before this time are there.
     pub covered: u64,
+    /// The number of the settings that it was started with.
+    pub edition: usize,
 }

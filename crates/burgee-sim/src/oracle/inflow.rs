@@ -8,7 +8,8 @@ use burgee_codec::{
     Version, decode,
 };
 
-use super::state::{Cause, Done, Flight, MessageNo, Session, Testament, Will};
+use super::history::History;
+use super::state::{Cause, Done, Flight, Kept, MessageNo, Session, Testament, Will};
 use super::{Oracle, Verdict};
 use crate::law::{Who, Wish};
 use crate::net::LinkId;
@@ -201,6 +202,10 @@ impl Oracle {
                 user: user.clone(),
                 clean,
                 shard: Some(self.shard),
+                kept: Kept {
+                    owner: History::of(user.clone()),
+                    ..Kept::default()
+                },
                 ..Session::default()
             });
             self.by_client.insert(client_of(&self.sessions, session), session);
@@ -210,6 +215,7 @@ impl Oracle {
         if *self.session(session).shard.get_or_insert(shard) != shard {
             return Err(format!("the session of {client:?} changes its shard"));
         }
+        self.belongs_to(session, link, user.as_deref());
         self.session(session).conn = Some(link);
         self.session(session).clean = connect.clean_session;
         let will = connect.will.map(|will| Will {

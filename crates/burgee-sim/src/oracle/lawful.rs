@@ -17,7 +17,9 @@ use crate::net::LinkId;
 pub(super) struct Laws {
     /// All laws of this world; none: nothing is ever forbidden.
     all: Vec<Law>,
-    /// Which one is in force on each shard.
+    /// The one that the broker was started with.
+    first: usize,
+    /// Which one is in force on each shard, if that was replaced.
     in_force: BTreeMap<u16, usize>,
     /// Those that were replaced in this turn.
     replaced: Vec<usize>,
@@ -32,15 +34,25 @@ impl Laws {
         !self.all.is_empty()
     }
 
+    /// The broker has crashed, and is started with this law.
+    pub(super) fn begin_anew(&mut self, number: usize) {
+        self.first = number;
+        self.in_force.clear();
+        self.replaced.clear();
+    }
+
+    fn on(&self, shard: u16) -> usize {
+        self.in_force.get(&shard).copied().unwrap_or(self.first)
+    }
+
     /// Whether those who publish too fast are slowed on a shard: in every law but the last.
     pub(super) fn have_rates(&self, shard: u16) -> bool {
-        self.in_force.get(&shard).copied().unwrap_or(0) + 1 < self.all.len()
+        self.on(shard) + 1 < self.all.len()
     }
 
     /// The QoS up to which something is allowed on a shard.
     pub(super) fn allow(&self, shard: u16, (who, wish): (Who<'_>, Wish), name: &str) -> Option<QoS> {
-        let number = self.in_force.get(&shard).copied().unwrap_or(0);
-        let law = self.all.get(number);
+        let law = self.all.get(self.on(shard));
         law.map_or(Some(QoS::ExactlyOnce), |law| law.allows(who, wish, name))
     }
 
@@ -54,14 +66,19 @@ impl Laws {
 impl Oracle {
     /// From here on another law is in force on this shard.
     pub(super) fn new_law(&mut self, number: usize) {
-        let old = self.laws.in_force.insert(self.shard, number).unwrap_or(0);
-        self.laws.replaced.push(old);
-        let (laws, messages, shard) = (&self.laws, &self.messages, self.shard);
-        let here = self
-            .sessions
-            .iter_mut()
-            .filter(|session| session.shard == Some(shard) && !session.dead);
-        for session in here {
+        self.laws.replaced.push(self.laws.on(self.shard));
+        self.laws.in_force.insert(self.shard, number);
+        let shard = self.shard;
+        self.excuse_forbidden(|other| other == shard);
+    }
+
+    /// What the law forbids, and waits on one of these shards, may be missing.
+    pub(super) fn excuse_forbidden(&mut self, here: impl Fn(u16) -> bool) {
+        let (laws, messages) = (&self.laws, &self.messages);
+        for session in self.sessions.iter_mut().filter(|session| !session.dead) {
+            let Some(shard) = session.shard.filter(|shard| here(*shard)) else {
+                continue;
+            };
             let (client, user) = (session.client.clone(), session.user.clone());
             let who = Who {
                 client: &client,

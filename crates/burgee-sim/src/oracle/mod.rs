@@ -248,6 +248,8 @@ pub struct Tally {
     pub slowed: u64,
     /// Sessions that a restart found.
     pub recovered: u64,
+    /// Sessions of the nameless that a user has got.
+    pub claimed: u64,
     /// Messages that a restart found, each session's.
     pub recovered_messages: u64,
     /// Messages that applications handed in to the library.
@@ -283,6 +285,7 @@ impl Tally {
         self.refused += other.refused;
         self.slowed += other.slowed;
         self.recovered += other.recovered;
+        self.claimed += other.claimed;
         self.recovered_messages += other.recovered_messages;
         self.handed += other.handed;
         self.taken += other.taken;

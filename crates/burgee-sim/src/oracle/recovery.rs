@@ -12,7 +12,7 @@ use super::debts::{Debt, delivery};
 use super::found::{Found, FoundSession};
 use super::groups::{Groups, Member};
 use super::history::History;
-use super::state::{Flight, Kept, MessageNo, Owed, RESTORED, Replay, SessionNo, Testament, Wanted, Will};
+use super::state::{Flight, Kept, MessageNo, Owed, RESTORED, Replay, Session, SessionNo, Testament, Wanted, Will};
 use super::{Oracle, Verdict};
 
 /// Acknowledgements of subscribers and the like may reach the disk so much later, in milliseconds.
@@ -78,10 +78,11 @@ impl Oracle {
         for (session, known) in found.sessions.iter().zip(&sessions) {
             replays.push(self.replays_to_come(session, known.number)?);
         }
-        self.begin_anew();
+        self.begin_anew(found.edition);
         for ((session, known), replays) in found.sessions.iter().zip(&sessions).zip(replays) {
             self.adopt(session, known, replays);
         }
+        self.excuse_forbidden(|_| true);
         self.forget_messages();
         Ok(())
     }
@@ -117,7 +118,7 @@ impl Oracle {
     }
 
     fn fits(&self, found: &FoundSession, number: SessionNo, known: u64) -> Verdict {
-        self.check_owner(&found.record, number)?;
+        self.check_owner(&found.record, number, known)?;
         self.check_filters(&found.record, number, known)?;
         self.check_received(&found.record, number)?;
         self.check_will(&found.record, number, known)?;
@@ -125,12 +126,16 @@ impl Oracle {
         self.recognise(found, &mut debts).map(drop)
     }
 
-    fn check_owner(&self, record: &SessionRecord, number: SessionNo) -> Verdict {
-        let owner = self.sessions.get(number).and_then(|session| session.user.as_deref());
+    fn check_owner(&self, record: &SessionRecord, number: SessionNo, known: u64) -> Verdict {
+        let Some(session) = self.sessions.get(number) else {
+            return Ok(());
+        };
         // A name that is empty stands for none; without a word about it, anybody might have the session.
-        if record.user.as_deref() == Some(owner.unwrap_or_default()) {
+        let is = |owner: &Option<String>| record.user.as_deref() == Some(owner.as_deref().unwrap_or_default());
+        if session.kept.owner.possible(known).iter().any(|value| is(&value.what)) {
             return Ok(());
         }
+        let owner = &session.user;
         Err(format!(
             "the session of {:?} belongs to {:?} after the crash; it was that of {owner:?}",
             record.client_id, record.user
@@ -325,9 +330,11 @@ impl Oracle {
         Some((String::from_utf8_lossy(&message.payload).into_owned(), message.qos))
     }
 
-    /// Connections are gone, and with them all sessions that were not kept.
-    fn begin_anew(&mut self) {
+    /// Connections are gone, and with them all sessions that were not kept. What holds is what is in the settings now.
+    fn begin_anew(&mut self, edition: usize) {
         self.crashed = true;
+        self.door.begin_anew(edition);
+        self.laws.begin_anew(edition);
         self.forget_ages();
         self.forget_room();
         self.conns.clear();
@@ -428,6 +435,11 @@ impl Oracle {
             .map(|id| (id, session.incoming.get(&id).copied().flatten()))
             .collect();
         let will = will_of(record);
+        session.user = record
+            .user
+            .as_deref()
+            .filter(|user| !user.is_empty())
+            .map(str::to_owned);
         session.kept = Kept {
             created: true,
             ended: false,
@@ -440,6 +452,7 @@ impl Oracle {
                 will: will.clone(),
                 published: None,
             }),
+            owner: History::of(session.user.clone()),
             done: Vec::new(),
         };
         self.by_client.insert(record.client_id.to_string(), known.number);
@@ -454,10 +467,17 @@ impl Oracle {
         let (due, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(home, ..)| *home == shard);
         self.testaments = others;
         for (_, number, will) in due {
-            self.tally.wills += 1;
             self.vague = self.busy_turn;
-            let client = self.session(number).client.clone();
-            let published = self.route(client, will);
+            let who = self.sessions.get(number).map(Session::who);
+            let may = who.is_some_and(|who| self.may_publish(who, &will.topic, will.qos));
+            let published = if may {
+                self.tally.wills += 1;
+                let client = self.session(number).client.clone();
+                self.route(client, will)
+            } else {
+                self.tally.forbidden += 1;
+                None
+            };
             let (now, left) = (self.now, Testament { will: None, published });
             self.session(number).kept.will.change(left, now, u64::MAX);
             self.vague = false;

@@ -310,6 +310,8 @@ pub(super) struct Kept {
     /// Identifiers that PUBREL has freed and PUBCOMP has not.
     pub(super) freed: BTreeSet<u16>,
     pub(super) will: History<Testament>,
+    /// Whose it is.
+    pub(super) owner: History<Option<String>>,
     pub(super) done: Vec<Done>,
 }
 

@@ -8,7 +8,7 @@ use super::state::{MessageNo, SessionNo};
 use crate::net::LinkId;
 
 impl Oracle {
-    /// CONNACK 0: the session exists, and every earlier one of this client is gone for good.
+    /// CONNACK 0: the session exists, it is its user's for good, and every earlier one of this client is gone for good.
     pub(super) fn welcomed(&mut self, link: LinkId) {
         let Some(number) = self.conns.get(&link).and_then(|conn| conn.session) else {
             return;
@@ -27,6 +27,7 @@ impl Oracle {
         let without_disk = self.without_disk.contains(&self.shard);
         let kept = &mut self.session(number).kept;
         kept.created = true;
+        kept.owner.sure(link as u64);
         if without_disk {
             // The will of an earlier connection cannot be taken back any more.
             return;

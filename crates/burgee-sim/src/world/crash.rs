@@ -92,13 +92,17 @@ impl World {
             ended.add(shell.counters());
             self.past.turns += shell.turns;
         }
-        let dropped = &mut self.past.counters;
-        dropped.dropped_queue_full += ended.dropped_queue_full;
-        dropped.dropped_outbox_full += ended.dropped_outbox_full;
-        dropped.dropped_denied += ended.dropped_denied;
-        dropped.dropped_memory += ended.dropped_memory;
+        let past = &mut self.past.counters;
+        past.dropped_queue_full += ended.dropped_queue_full;
+        past.dropped_outbox_full += ended.dropped_outbox_full;
+        past.dropped_denied += ended.dropped_denied;
+        past.dropped_memory += ended.dropped_memory;
+        past.kicked += ended.kicked;
+        past.fights += ended.fights;
+        past.denied_identifiers += ended.denied_identifiers;
+        past.denied_connections += ended.denied_connections;
         if !self.disk.as_ref().is_some_and(Disk::has_failed) {
-            dropped.dropped_not_kept += ended.dropped_not_kept;
+            past.dropped_not_kept += ended.dropped_not_kept;
         }
         self.shells.clear();
         self.post = Post::new(self.config.shards, self.scenario.mail_ms, self.scenario.mail_slot);
@@ -128,13 +132,14 @@ impl World {
             return Ok(());
         };
         let content = disk.content()?;
+        let mut shards = self.config.shards;
         if self.rng.percent(20) {
             // Somebody has changed the settings meanwhile.
-            let shards = u16::try_from(self.rng.range(1, u64::from(self.scenario.config.shards))).unwrap_or(1);
-            let config = self.scenario.config.clone();
-            self.config = Arc::new(Config { shards, ..config });
+            shards = u16::try_from(self.rng.range(1, u64::from(self.scenario.config.shards))).unwrap_or(1);
             self.post = Post::new(shards, self.scenario.mail_ms, self.scenario.mail_slot);
         }
+        let (edition, config) = self.scenario.settings_at(self.net.now);
+        self.config = Arc::new(Config { shards, ..config });
         let shared = Arc::new(Shared::new(self.rng.seeds()));
         self.tell_content(&content);
         for message in &content.retained {
@@ -159,9 +164,11 @@ impl World {
             sessions,
             retained: content.retained,
             covered,
+            edition,
         };
         self.oracle.restart(self.net.now, &found)?;
         self.shells = shells;
+        self.plan_orders(edition + 1);
         for shell in &mut self.shells {
             shell.wake_soon(&mut self.net);
         }
