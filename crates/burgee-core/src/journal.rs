@@ -289,6 +289,10 @@ impl Journal {
 
     /// The store has failed.
     pub(crate) fn fail(&mut self) {
+        if !self.ops.is_empty() {
+            // What was noted in this turn is lost as well: a batch that never becomes durable, for whoever asks for it again.
+            self.number += 1;
+        }
         self.ops = Vec::new();
         self.failed |= self.on;
         self.leaving.clear();

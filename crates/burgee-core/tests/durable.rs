@@ -418,6 +418,20 @@ fn after_a_failure_nothing_that_needs_the_disk_is_acknowledged_and_the_rest_goes
 }
 
 #[test]
+fn what_the_turn_of_a_failure_took_is_not_acknowledged_when_it_is_repeated() {
+    let mut world = World::durable(1);
+    let publisher = joined(&mut world, "p", STAYS);
+    world.send_unheard(publisher, &publish(0x34, "a", 1, b"1"));
+    world.fail_store();
+    assert!(world.is_closed(publisher) && world.recv(publisher).is_empty());
+    let again = join(&mut world, "p", STAYS);
+    assert_eq!(world.recv(again), RESUMED);
+    world.send(again, &publish(0x3C, "a", 1, b"1"));
+    assert!(world.is_closed(again), "nobody would know it after a restart");
+    assert!(world.recv(again).is_empty());
+}
+
+#[test]
 fn publishers_wait_when_too_much_is_on_its_way_to_the_disk() {
     let mut world = World::new(Config {
         durable: true,
