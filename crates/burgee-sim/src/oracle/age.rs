@@ -113,15 +113,7 @@ impl Oracle {
                 _ => Err(format!("{told} messages expire, and none may")),
             };
         }
-        let (mut old, mut long) = (0, 0);
-        let here = |(number, session): (SessionNo, &Session)| {
-            (!session.dead && session.shard == Some(self.shard)).then_some(number)
-        };
-        let here: Vec<SessionNo> = self.sessions.iter().enumerate().filter_map(here).collect();
-        for number in here {
-            let (all, surely) = self.mark_old(number);
-            (old, long) = (old + all, long + surely);
-        }
+        let (old, long) = self.mark_all_old();
         let certain = self.is_certain() && !self.rules.durable;
         let Some(life) = self.ages.lives.get_mut(&self.shard) else {
             return Ok(());
@@ -137,6 +129,28 @@ impl Oracle {
             return Err(format!("{long} messages are too old for long, {told} have expired"));
         }
         Ok(())
+    }
+
+    /// What may have expired by now is marked before it is looked at what is sent: of two messages that look alike, one
+    /// may have been dropped in this very turn, and the other is sent.
+    pub(super) fn look_for_old(&mut self) {
+        if self.rules.message_expiry > 0 {
+            self.mark_all_old();
+        }
+    }
+
+    /// On this shard, see [`Oracle::mark_old`].
+    fn mark_all_old(&mut self) -> (u64, u64) {
+        let here = |(number, session): (SessionNo, &Session)| {
+            (!session.dead && session.shard == Some(self.shard)).then_some(number)
+        };
+        let here: Vec<SessionNo> = self.sessions.iter().enumerate().filter_map(here).collect();
+        let (mut old, mut long) = (0, 0);
+        for number in here {
+            let (all, surely) = self.mark_old(number);
+            (old, long) = (old + all, long + surely);
+        }
+        (old, long)
     }
 
     /// Marks what may have expired by now. Says how much that is, and what must have.

@@ -361,6 +361,7 @@ impl Oracle {
             self.take(input, turn, place)?;
         }
         self.explain_closes(turn)?;
+        self.look_for_old();
         self.check_outputs(turn)?;
         self.check_silence(turn)?;
         self.check_closed()?;
