@@ -483,13 +483,16 @@ impl Door {
             if let Some(waiting) = waiting.filter(|_| !publish.dup) {
                 return Err(format!("a new message before {waiting} is sent again"));
             }
-            self.flights.push(Flight {
+            let flight = Flight {
                 id,
                 payload: publish.payload.to_vec(),
                 qos: publish.qos,
                 stage: Stage::Published,
                 line,
-            });
+            };
+            // A program that died may have had the answer to one that its outbox still holds: it stands where it stood.
+            let stood = waiting.and_then(|waiting| self.flights.iter().position(|flight| flight.id == waiting));
+            self.flights.insert(stood.unwrap_or(self.flights.len()), flight);
             return Ok(());
         };
         if flight.payload != publish.payload || flight.qos != publish.qos {
