@@ -10,16 +10,21 @@ use crate::rows::Odd;
 
 /// Whose fault an error of SQLite is.
 pub(crate) fn fault_of(error: &Error) -> Fault {
-    let Some(code) = error.sqlite_error_code() else {
-        // Values of another type than was written.
+    // None: values of another type than was written.
+    error
+        .sqlite_error()
+        .map_or(Fault::Corrupt, |error| fault_of_code(error.extended_code))
+}
+
+/// Whose fault an extended code of SQLite is.
+pub(crate) fn fault_of_code(extended: i32) -> Fault {
+    // A file that ends within a page, where SQLite reads it without its cache.
+    if extended == ffi::SQLITE_IOERR_SHORT_READ {
         return Fault::Corrupt;
-    };
+    }
+    let code = ffi::Error::new(extended).code;
     if code == ErrorCode::DiskFull {
         return Fault::Full;
-    }
-    // A file that ends within a page, where SQLite reads it without its cache.
-    if error.sqlite_error().map(|error| error.extended_code) == Some(ffi::SQLITE_IOERR_SHORT_READ) {
-        return Fault::Corrupt;
     }
     // Our statements are right, so one that does not fit says that the tables are not ours; no value of ours is that big.
     let damage = [

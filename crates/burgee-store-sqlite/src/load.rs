@@ -10,7 +10,7 @@ use burgee_codec::QoS;
 use burgee_store::{Failure, Fault, MessageNo, SessionNo, Stage};
 use rusqlite::Connection;
 
-use crate::faults::{Cells, Doing, corrupt};
+use crate::faults::{Cells, Doing, corrupt, fault_of_code};
 use crate::lane::Entry;
 use crate::refs::Refs;
 use crate::rows::{Head, TargetsOf, decode_runs, is_number, row_sum};
@@ -66,10 +66,17 @@ fn pages(conn: &Connection, table: &'static str) -> Result<(), Failure> {
     while let Some(row) = rows.next().doing(&doing)? {
         let said: String = row.get(0).doing(&doing)?;
         if said != "ok" {
-            return Err(Failure::new(Fault::Corrupt, format!("table {table}: {said}")));
+            return Err(Failure::new(fault_of_page(&said), format!("table {table}: {said}")));
         }
     }
     Ok(())
+}
+
+/// Whose fault it is that SQLite finds something about a page: it tells a device that does not read in words, too.
+fn fault_of_page(said: &str) -> Fault {
+    let code = said.rsplit_once("error code=").map(|(_, code)| code);
+    let code = code.and_then(|code| code.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
+    code.map_or(Fault::Corrupt, fault_of_code)
 }
 
 fn meta(conn: &Connection) -> Result<Totals, Failure> {
