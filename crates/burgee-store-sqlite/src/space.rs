@@ -2,8 +2,9 @@
 //!
 //! What must hold: after a commit, or a call of `give_back`, at most `FREE` pages are free that need not be, or the next
 //! step takes more of them away; each step does a bounded amount of work. The log is copied into the database before
-//! it exceeds `LOG` by more than one commit.
+//! it exceeds `LOG` by more than one commit. No commit asks of the log in words: SQLite would read them anew each time.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -29,11 +30,20 @@ const OVERHANG: u64 = 2048;
 /// As above, while nothing else is to be done: 1 MiB.
 const IDLE_OVERHANG: u64 = 256;
 
+thread_local! {
+    /// Pages of the log behind a commit of this thread, until they are asked for.
+    static LOGGED: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Space {
-    /// Pages of the database when the log was copied last.
+    /// Pages of the database when the log was copied last, or since then before some were given back.
     file: u64,
+    /// Pages of the log behind the last commit.
+    log: u64,
+    /// Whether pages were given back since the log was tended.
+    gave_now: bool,
     /// Whether pages were given back since the log was emptied.
     gave: bool,
     /// Where every commit waits for the device.
@@ -43,10 +53,13 @@ pub(crate) struct Space {
 impl Space {
     /// Of a store that was just opened.
     pub(crate) fn of(conn: &Connection) -> Result<Self, Failure> {
+        conn.wal_hook(Some(|_, pages| {
+            LOGGED.set(u64::try_from(pages).ok());
+            Ok(())
+        }));
         Ok(Self {
             file: pages(conn)?,
-            gave: false,
-            ahead: None,
+            ..Self::default()
         })
     }
 
@@ -55,12 +68,23 @@ impl Space {
         self.ahead = Some(Ahead::new(path));
     }
 
+    /// Gives back free pages, and ends the transaction. Whether there are more than should be.
+    pub(crate) fn commit(&mut self, conn: &Connection) -> Result<bool, Failure> {
+        let more = self.give(conn)?;
+        LOGGED.take();
+        run(conn, "COMMIT")?;
+        // Where nothing was written the log is as long as it was.
+        self.log = LOGGED.take().unwrap_or(self.log);
+        Ok(more)
+    }
+
     /// Inside of a transaction: gives back free pages. Whether there are more than should be.
-    pub(crate) fn step(&mut self, conn: &Connection) -> Result<bool, Failure> {
+    fn give(&mut self, conn: &Connection) -> Result<bool, Failure> {
         let free = free_pages(conn)?;
         if free <= FREE {
             return Ok(false);
         }
+        self.file = self.file.max(pages(conn)?);
         let wanted = (free - FREE / 2).min(STEP);
         let end = Instant::now() + STEP_TIME;
         let doing = "giving room back";
@@ -73,6 +97,7 @@ impl Space {
                 break;
             }
         }
+        self.gave_now |= given > 0;
         self.gave |= given > 0;
         Ok(free - given > FREE)
     }
@@ -85,12 +110,11 @@ impl Space {
 
     /// Behind a transaction: copies the log into the database where it is time.
     pub(crate) fn tend_log(&mut self, conn: &Connection) -> Result<(), Failure> {
-        let log = log_pages(conn)?;
-        let pages = pages(conn)?;
-        self.file = self.file.max(pages);
-        if log < LOG && self.file - pages < OVERHANG {
+        // Only what was given back makes the database shorter than its file.
+        let shorter = std::mem::take(&mut self.gave_now) && pages(conn)? + OVERHANG <= self.file;
+        if self.log < LOG && !shorter {
             if let Some(ahead) = &mut self.ahead {
-                ahead.make(log, LOG);
+                ahead.make(self.log, LOG);
             }
             return Ok(());
         }
@@ -100,7 +124,7 @@ impl Space {
     /// Copies the log, and makes it empty.
     pub(crate) fn empty_log(&mut self, conn: &Connection) -> Result<(), Failure> {
         self.copy_log(conn, "PRAGMA wal_checkpoint(TRUNCATE)")?;
-        self.gave = false;
+        (self.gave, self.log) = (false, 0);
         if let Some(ahead) = &mut self.ahead {
             ahead.forget();
         }
@@ -108,7 +132,7 @@ impl Space {
     }
 
     fn copy_log(&mut self, conn: &Connection, sql: &str) -> Result<(), Failure> {
-        if ask(conn, sql, 0)? != 0 {
+        if ask(conn, sql)? != 0 {
             let what = "the write-ahead log cannot be copied: somebody else uses the database";
             return Err(Failure::new(Fault::Device, what));
         }
@@ -118,23 +142,23 @@ impl Space {
 }
 
 fn pages(conn: &Connection) -> Result<u64, Failure> {
-    ask(conn, "PRAGMA page_count", 0)
+    ask(conn, "PRAGMA page_count")
 }
 
 fn free_pages(conn: &Connection) -> Result<u64, Failure> {
-    ask(conn, "PRAGMA freelist_count", 0)
+    ask(conn, "PRAGMA freelist_count")
 }
 
-fn log_pages(conn: &Connection) -> Result<u64, Failure> {
-    ask(conn, "PRAGMA wal_checkpoint(NOOP)", 1)
+pub(crate) fn run(conn: &Connection, sql: &str) -> Result<(), Failure> {
+    let mut statement = conn.prepare_cached(sql).doing(sql)?;
+    statement.raw_execute().doing(sql).map(drop)
 }
 
-/// The number in a column of the one row that answers.
-fn ask(conn: &Connection, sql: &str, column: usize) -> Result<u64, Failure> {
+/// The first number of the one row that answers.
+fn ask(conn: &Connection, sql: &str) -> Result<u64, Failure> {
     let mut statement = conn.prepare_cached(sql).doing(sql)?;
     let mut rows = statement.raw_query();
     let row = rows.next().doing(sql)?;
-    let answer: i64 = row.map_or(Ok(0), |row| row.get(column)).doing(sql)?;
-    // -1: there is no log.
+    let answer: i64 = row.map_or(Ok(0), |row| row.get(0)).doing(sql)?;
     Ok(u64::try_from(answer).unwrap_or(0))
 }

@@ -20,7 +20,7 @@ use crate::files::{DATABASE, LOG, Lock, make_directory};
 use crate::load::load;
 use crate::read;
 use crate::schema::Format;
-use crate::space::Space;
+use crate::space::{Space, run};
 use crate::state::State;
 use crate::upgrade::upgrade;
 use crate::write::Writer;
@@ -192,8 +192,7 @@ impl Shared<'_> {
             writer.batch(batch)?;
         }
         writer.flush(&before)?;
-        space.step(self.conn)?;
-        run(self.conn, "COMMIT")
+        space.commit(self.conn).map(drop)
     }
 
     /// Nothing becomes durable any more. What memory says was changed by what was not written.
@@ -226,8 +225,7 @@ impl Shared<'_> {
             return Ok(false);
         }
         run(self.conn, "BEGIN IMMEDIATE")?;
-        let more = space.step(self.conn)?;
-        run(self.conn, "COMMIT")?;
+        let more = space.commit(self.conn)?;
         if more {
             space.tend_log(self.conn)?;
         } else {
@@ -239,11 +237,6 @@ impl Shared<'_> {
     fn readable(&self) -> Result<&State, Failure> {
         self.inner.unreadable.clone().map_or(Ok(&self.inner.state), Err)
     }
-}
-
-fn run(conn: &Connection, sql: &str) -> Result<(), Failure> {
-    let mut statement = conn.prepare_cached(sql).doing(sql)?;
-    statement.raw_execute().doing(sql).map(drop)
 }
 
 impl Store for Shared<'_> {
@@ -411,11 +404,79 @@ impl Store for SqliteStore {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use burgee_codec::QoS;
+    use burgee_store::{Op, Source};
+    use rusqlite::hooks::{AuthContext, Authorization};
+
     use super::*;
+    use crate::rows::row_sum;
+    use crate::schema::{self, letter};
+    use crate::totals::Totals;
+    use crate::write::int;
 
     #[test]
     fn a_store_can_be_handed_to_the_thread_that_owns_it() {
         fn sent<T: Send>() {}
         sent::<SqliteStore>();
+    }
+
+    /// A store in memory, of which is counted what SQLite reads of statements.
+    fn watched() -> (SqliteStore, Arc<AtomicUsize>) {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch(schema::TABLES).unwrap();
+        let fields = Totals::EMPTY.fields();
+        let sum = row_sum(letter::META, &fields, &[]);
+        let row = fields.into_iter().map(int).chain([sum]);
+        conn.execute(schema::META_WRITE, rusqlite::params_from_iter(row))
+            .unwrap();
+        let read = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&read);
+        let counting = move |_: AuthContext<'_>| {
+            count.fetch_add(1, Ordering::Relaxed);
+            Authorization::Allow
+        };
+        conn.authorizer(Some(counting)).unwrap();
+        (SqliteStore::over(conn, None).unwrap(), read)
+    }
+
+    fn commit(store: &mut SqliteStore, number: u64, ops: Vec<Op>) {
+        let source = Source(0);
+        store.submit(Batch { source, number, ops }).unwrap();
+        store.commit(&mut Vec::new()).unwrap();
+        store.tend().unwrap();
+    }
+
+    #[test]
+    fn what_flows_through_has_no_statement_read_anew() {
+        let (mut store, read) = watched();
+        let (session, client_id) = (SessionNo(1), "flow".into());
+        let user = None;
+        commit(
+            &mut store,
+            1,
+            vec![Op::SessionCreated {
+                session,
+                client_id,
+                user,
+            }],
+        );
+        let topic = TopicName::parse("flow").unwrap();
+        for number in 1..=1010 {
+            if number == 11 {
+                read.store(0, Ordering::Relaxed);
+            }
+            let owed = Op::Owed {
+                message: MessageNo(number),
+                body: Body::of(topic, b"on"),
+                retain: false,
+                owing: [(session, QoS::AtLeastOnce)].into_iter().collect(),
+            };
+            let message = MessageNo(number - 1);
+            commit(&mut store, number + 1, vec![Op::Settled { session, message }, owed]);
+        }
+        assert_eq!(read.load(Ordering::Relaxed), 0, "in 1000 commits");
     }
 }
