@@ -78,6 +78,11 @@ impl Keeper {
             rounds: Rounds::new(Arc::clone(&tray), hub, directory),
         };
         let run = move || {
+            // So that it begins before whoever woke it does something else: the disk works while that goes on. Where this
+            // is refused, all is a little slower.
+            if let Err(error) = burgee_slice::ask_for_short_turns() {
+                tracing::debug!(%error, "the thread of the store has turns of the usual length");
+            }
             if catch_unwind(AssertUnwindSafe(|| desk.run())).is_err() {
                 // Reported by the panic itself; what that means for the broker is said here. It goes on to say so, and
                 // does not touch the store any more.

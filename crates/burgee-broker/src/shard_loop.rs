@@ -164,9 +164,11 @@ impl<M: Machine> ShardLoop<M> {
             // Before the kernel is asked, so that mail cannot overtake bytes that were there first: a client that
             // comes back through another shard must find its DISCONNECT read [MQTT-3.14.4-3].
             self.inbox.fetch(&self.hub);
-            let outcomes = &mut self.inbox.notices.outcomes;
-            self.logins.hear(self.clock.now(), outcomes, &mut self.connections.news);
+            self.hear_of_logins();
             self.sleep(&mut events)?;
+            // What it was woken for may be the store's word: now, and not behind one more question to the kernel.
+            self.inbox.fetch_notices(&self.hub);
+            self.hear_of_logins();
             let now = self.clock.now();
             for event in &events {
                 match reserved_number(event.token()) {
@@ -194,6 +196,13 @@ impl<M: Machine> ShardLoop<M> {
                 return Ok(());
             }
             self.hub.went_round(self.id);
+        }
+    }
+
+    fn hear_of_logins(&mut self) {
+        let outcomes = &mut self.inbox.notices.outcomes;
+        if !outcomes.is_empty() {
+            self.logins.hear(self.clock.now(), outcomes, &mut self.connections.news);
         }
     }
 

@@ -19,6 +19,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("burgee-client", 3),
     ("burgee-load", 3),
     ("burgee-mosquitto", 3),
+    ("burgee-slice", 3),
     ("burgee-broker", 4),
     ("burgee-config", 5),
     ("burgee", 6),

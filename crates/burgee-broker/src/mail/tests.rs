@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use burgee_codec::{QoS, TopicName};
 use burgee_core::Message;
-use burgee_core::io::Effects;
+use burgee_core::io::{Effects, Input};
 use mio::{Events, Poll, Token};
 
 use super::*;
@@ -101,6 +101,29 @@ fn only_a_sleeping_shard_is_woken_and_only_once() {
     mail.push(parcel(3));
     hub.deliver(0, 1, &mut mail, &mut none);
     assert!(!wakes(&mut polls[1]), "it was woken already");
+}
+
+#[test]
+fn the_board_is_looked_at_without_the_mail() {
+    let (hub, mut polls) = hub(2, 1 << 20);
+    let mut inbox = Inbox::new(1, 2);
+    assert!(hub.may_sleep(1, false));
+    let mut mail = Effects::new(2, usize::MAX).mail.remove(1);
+    mail.push(parcel(1));
+    hub.deliver(0, 1, &mut mail, &mut VecDeque::new());
+    hub.tell_durable(1, 7);
+    assert!(wakes(&mut polls[1]));
+    inbox.fetch_notices(&hub);
+    let durable = Input::Durable { batch: 7 };
+    assert_eq!(
+        inbox.notices.next(&mut 1).map(|it| format!("{it:?}")),
+        Some(format!("{durable:?}"))
+    );
+    assert!(inbox.is_empty(), "the mail waits for its time");
+    assert!(!hub.may_sleep(1, false), "and keeps the shard awake");
+    inbox.fetch(&hub);
+    assert_eq!(inbox.pop().map(|(_, parcel)| number(&parcel)), Some(1));
+    assert!(inbox.is_empty() && hub.may_sleep(1, false));
 }
 
 #[test]
