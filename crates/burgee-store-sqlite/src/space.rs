@@ -2,7 +2,8 @@
 //!
 //! What must hold: after a commit, or a call of `give_back`, at most `FREE` pages are free that need not be, or the next
 //! step takes more of them away; each step does a bounded amount of work. The log is copied into the database before
-//! it exceeds `LOG` by more than one commit. No commit asks of the log in words: SQLite would read them anew each time.
+//! it exceeds `LOG` by more than one commit. Nothing is asked while somebody waits for a commit, and of the log nothing in
+//! words: SQLite would read them anew each time.
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -42,6 +43,8 @@ pub(crate) struct Space {
     file: u64,
     /// Pages of the log behind the last commit.
     log: u64,
+    /// Free pages of the database when it was tended last.
+    free: u64,
     /// Whether pages were given back since the log was tended.
     gave_now: bool,
     /// Whether pages were given back since the log was emptied.
@@ -59,6 +62,7 @@ impl Space {
         }));
         Ok(Self {
             file: pages(conn)?,
+            free: free_pages(conn)?,
             ..Self::default()
         })
     }
@@ -68,24 +72,22 @@ impl Space {
         self.ahead = Some(Ahead::new(path));
     }
 
-    /// Gives back free pages, and ends the transaction. Whether there are more than should be.
-    pub(crate) fn commit(&mut self, conn: &Connection) -> Result<bool, Failure> {
-        let more = self.give(conn)?;
+    /// Gives back free pages where there were too many, and ends the transaction.
+    pub(crate) fn commit(&mut self, conn: &Connection) -> Result<(), Failure> {
+        if self.free > FREE {
+            self.give(conn)?;
+        }
         LOGGED.take();
         run(conn, "COMMIT")?;
         // Where nothing was written the log is as long as it was.
         self.log = LOGGED.take().unwrap_or(self.log);
-        Ok(more)
+        Ok(())
     }
 
-    /// Inside of a transaction: gives back free pages. Whether there are more than should be.
-    fn give(&mut self, conn: &Connection) -> Result<bool, Failure> {
-        let free = free_pages(conn)?;
-        if free <= FREE {
-            return Ok(false);
-        }
+    /// Inside of a transaction: gives back free pages.
+    fn give(&mut self, conn: &Connection) -> Result<(), Failure> {
         self.file = self.file.max(pages(conn)?);
-        let wanted = (free - FREE / 2).min(STEP);
+        let wanted = (self.free - FREE / 2).min(STEP);
         let end = Instant::now() + STEP_TIME;
         let doing = "giving room back";
         let mut statement = conn.prepare_cached("PRAGMA incremental_vacuum").doing(doing)?;
@@ -99,17 +101,25 @@ impl Space {
         }
         self.gave_now |= given > 0;
         self.gave |= given > 0;
-        Ok(free - given > FREE)
+        Ok(())
     }
 
     /// Whether there is something to give back while nothing else is to be done. In the steady flow there is not: then
     /// the log stays as it is, because writing over it is faster than beginning it anew.
-    pub(crate) fn is_due(&self, conn: &Connection) -> Result<bool, Failure> {
-        Ok(self.gave || self.file >= pages(conn)? + IDLE_OVERHANG || free_pages(conn)? > FREE)
+    pub(crate) fn is_due(&mut self, conn: &Connection) -> Result<bool, Failure> {
+        Ok(self.look(conn)? || self.gave || self.file >= pages(conn)? + IDLE_OVERHANG)
     }
 
-    /// Behind a transaction: copies the log into the database where it is time.
-    pub(crate) fn tend_log(&mut self, conn: &Connection) -> Result<(), Failure> {
+    /// Whether more pages are free than should be.
+    pub(crate) fn look(&mut self, conn: &Connection) -> Result<bool, Failure> {
+        self.free = free_pages(conn)?;
+        Ok(self.free > FREE)
+    }
+
+    /// Behind a transaction: looks what the next one has to give back, and copies the log into the database where it is
+    /// time.
+    pub(crate) fn tend(&mut self, conn: &Connection) -> Result<(), Failure> {
+        self.look(conn)?;
         // Only what was given back makes the database shorter than its file.
         let shorter = std::mem::take(&mut self.gave_now) && pages(conn)? + OVERHANG <= self.file;
         if self.log < LOG && !shorter {

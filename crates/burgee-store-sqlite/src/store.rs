@@ -192,7 +192,7 @@ impl Shared<'_> {
             writer.batch(batch)?;
         }
         writer.flush(&before)?;
-        space.commit(self.conn).map(drop)
+        space.commit(self.conn)
     }
 
     /// Nothing becomes durable any more. What memory says was changed by what was not written.
@@ -225,9 +225,10 @@ impl Shared<'_> {
             return Ok(false);
         }
         run(self.conn, "BEGIN IMMEDIATE")?;
-        let more = space.commit(self.conn)?;
+        space.commit(self.conn)?;
+        let more = space.look(self.conn)?;
         if more {
-            space.tend_log(self.conn)?;
+            space.tend(self.conn)?;
         } else {
             space.empty_log(self.conn)?;
         }
@@ -291,10 +292,7 @@ impl Store for Shared<'_> {
         if !std::mem::take(&mut self.inner.untended) {
             return Ok(());
         }
-        self.inner
-            .space
-            .tend_log(self.conn)
-            .map_err(|failure| self.fail(failure))
+        self.inner.space.tend(self.conn).map_err(|failure| self.fail(failure))
     }
 
     fn recover(&mut self) -> Result<Recovered, Failure> {
