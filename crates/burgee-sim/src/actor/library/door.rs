@@ -375,15 +375,20 @@ impl Door {
         })
     }
 
-    /// Looks at everything that has left whole. `done`: whether the application is done with the message of this number.
-    pub(super) fn look_out(&mut self, affairs: &Affairs, done: impl Fn(u64) -> bool) -> Result<Vec<String>, String> {
+    /// Looks at everything that has left whole. `done` hears of each message that is acknowledged, by its number, and says
+    /// whether the application may be done with it.
+    pub(super) fn look_out(
+        &mut self,
+        affairs: &Affairs,
+        mut done: impl FnMut(u64) -> bool,
+    ) -> Result<Vec<String>, String> {
         let mut told = Vec::new();
         loop {
             let out = std::mem::take(&mut self.out);
             let taken = match decode(&out, Version::V311, &Limits::default()) {
                 Ok(Decoded::Packet { packet, len }) => {
                     let line = describe(out.get(..len).unwrap_or_default());
-                    self.goes(&packet, affairs, &done)
+                    self.goes(&packet, affairs, &mut done)
                         .map_err(|problem| format!("out goes {line}: {problem}"))?;
                     told.push(line);
                     len
@@ -398,7 +403,12 @@ impl Door {
         }
     }
 
-    fn goes(&mut self, packet: &Packet<'_>, affairs: &Affairs, done: &impl Fn(u64) -> bool) -> Result<(), String> {
+    fn goes(
+        &mut self,
+        packet: &Packet<'_>,
+        affairs: &Affairs,
+        done: &mut impl FnMut(u64) -> bool,
+    ) -> Result<(), String> {
         if !self.open && !matches!(packet, Packet::Connect(_)) {
             return Err("something goes out before CONNACK".to_owned());
         }
@@ -544,7 +554,7 @@ impl Door {
     }
 
     /// [MQTT-4.6.0-2] [MQTT-4.6.0-3] in the order of arrival, and not before the application is done with it.
-    fn acknowledges(&mut self, id: u16, qos: QoS, done: &impl Fn(u64) -> bool) -> Result<(), String> {
+    fn acknowledges(&mut self, id: u16, qos: QoS, done: &mut impl FnMut(u64) -> bool) -> Result<(), String> {
         let Some((first, kind, number)) = self.unacked.pop_front() else {
             return Err("nothing came that this acknowledges".to_owned());
         };

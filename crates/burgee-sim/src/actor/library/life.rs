@@ -185,7 +185,7 @@ impl Library {
         let Some(mut program) = self.program.take() else { return };
         self.seldom.taken += std::mem::take(&mut program.streams.taken);
         let streams = std::mem::take(&mut program.streams);
-        let again = self.door.crash(|number| streams.is_done(number));
+        let again = self.door.crash(|number| streams.may_be_done(number));
         self.again.extend(again);
         let stays: BTreeSet<&str> = streams
             .all

@@ -5,6 +5,7 @@
 
 mod affairs;
 mod door;
+mod fits;
 mod life;
 mod program;
 mod streams;
@@ -377,7 +378,9 @@ impl Library {
                 }
             }
         }
-        let told = self.door.look_out(affairs, |number| program.streams.is_done(number))?;
+        let told = self
+            .door
+            .look_out(affairs, |number| program.streams.acknowledged(number))?;
         for line in told {
             net.trace.say(net.now, [12, self.number as u64, line.len() as u64], || {
                 format!("{} on {:?}: {line}", self.name, self.link)

@@ -3,29 +3,21 @@
 //! What must hold: a stream gives exactly what came for it, in that order; QoS 0 that is missing was counted by it.
 //! Deliberately absent: the connection; what may come twice is the ledger's business.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use burgee_client::{Received, Subscription};
-use burgee_codec::QoS;
 
-use super::affairs::{Affairs, Lasting, text};
+use super::affairs::{Affairs, Lasting};
 use super::door::Came;
+use super::fits::Fits;
 use crate::actor::packet::Note;
 use crate::oracle::matches;
 use crate::rng::Rng;
 
-/// A message that is due in a stream.
-#[derive(Debug)]
-struct Due {
-    came: Came,
-    /// It must come; else it may.
-    must: bool,
-}
-
 impl fmt::Debug for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (due, hands) = (self.due.len(), self.waiting.len());
+        let (due, hands) = (self.fits.len(), self.waiting.len());
         write!(
             f,
             "{:?}: {due} due, {:?} and {hands} in hand, {:?}",
@@ -44,25 +36,22 @@ pub(super) struct Stream {
     pub(super) lasting: Lasting,
     /// It was there before the first connection, and comes back with its program.
     pub(super) stays: bool,
-    due: VecDeque<Due>,
-    /// QoS 0 that it passed over.
-    skipped: u64,
+    fits: Fits,
     pub(super) reads_from: u64,
-    /// The message that the application works on.
+    /// The gift that the application works on.
     current: Option<u64>,
-    /// Messages that it will acknowledge by hand, and when.
+    /// Gifts that it will acknowledge by hand, and when.
     waiting: Vec<(u64, u64, Received)>,
 }
 
 impl Stream {
-    pub(super) const fn new(key: u64, subscription: Option<Subscription>, lasting: Lasting, stays: bool) -> Self {
+    pub(super) fn new(key: u64, subscription: Option<Subscription>, lasting: Lasting, stays: bool) -> Self {
         Self {
             key,
             subscription,
             lasting,
             stays,
-            due: VecDeque::new(),
-            skipped: 0,
+            fits: Fits::new(),
             reads_from: 0,
             current: None,
             waiting: Vec::new(),
@@ -72,51 +61,22 @@ impl Stream {
     /// Nothing that has to come is missing.
     pub(super) fn check(&self) -> Result<(), String> {
         let dropped = self.subscription.as_ref().map_or(0, Subscription::dropped);
-        if self.skipped > dropped {
-            return Err(format!(
-                "the stream {:?} misses {} messages of QoS 0 and counts {dropped}",
-                self.lasting.filter, self.skipped
-            ));
-        }
-        let lost = |due: &&Due| due.must && due.came.note.qos > QoS::AtMostOnce;
-        match self.due.iter().find(lost) {
-            Some(due) => Err(format!(
-                "{:?} came for the stream {:?}, and it does not give it",
-                text(&due.came.note.payload),
-                self.lasting.filter
-            )),
-            None => Ok(()),
-        }
+        let check = self.fits.check(dropped);
+        check.map_err(|problem| format!("the stream {:?} {problem}", self.lasting.filter))
     }
 
-    fn find(&mut self, got: &Received) -> Result<Came, String> {
-        let same = |due: &Due| {
-            let (came, id) = (&due.came, got.packet_id.unwrap_or(0));
-            let flags = (came.id, came.note.qos, came.note.retain) == (id, got.qos, got.retain);
-            flags && came.note.topic == got.topic.as_str() && *came.note.payload == *got.payload
-        };
-        let Some(place) = self.due.iter().position(same) else {
-            return Err(format!(
-                "the stream {:?} gives {:?}, which did not come, or came once",
-                self.lasting.filter,
-                text(&got.payload)
-            ));
-        };
-        for passed in self.due.drain(..place) {
-            if !passed.must {
-                continue;
+    /// Acknowledges by hand what is due, in whatever order that is.
+    fn acknowledge(&mut self, now: u64) -> bool {
+        let (before, fits) = (self.waiting.len(), &mut self.fits);
+        self.waiting.retain(|(due, gift, received)| {
+            if *due > now {
+                return true;
             }
-            if passed.came.note.qos > QoS::AtMostOnce {
-                return Err(format!(
-                    "the stream {:?} gives {:?} before {:?}, which came first",
-                    self.lasting.filter,
-                    text(&got.payload),
-                    text(&passed.came.note.payload)
-                ));
-            }
-            self.skipped += 1;
-        }
-        self.due.pop_front().map(|due| due.came).ok_or_else(String::new)
+            received.ack();
+            fits.finished(*gift);
+            false
+        });
+        self.waiting.len() < before
     }
 }
 
@@ -137,16 +97,25 @@ pub(super) struct Reader<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Streams {
     pub(super) all: Vec<Stream>,
-    /// How many streams have to be done with a message before it may be acknowledged.
-    open: BTreeMap<u64, usize>,
     /// What was taken, for the count.
     pub(super) taken: u64,
 }
 
 impl Streams {
-    /// Whether the application is done with the message of this number.
-    pub(super) fn is_done(&self, number: u64) -> bool {
-        self.open.get(&number).is_none_or(|copies| *copies == 0)
+    /// Whether the application may be done with the message of this number: whether all its streams may be.
+    pub(super) fn may_be_done(&self, number: u64) -> bool {
+        self.all.iter().all(|stream| stream.fits.may_be_done(number))
+    }
+
+    /// The message of this number is acknowledged. Says whether that may be.
+    pub(super) fn acknowledged(&mut self, number: u64) -> bool {
+        let may = self.may_be_done(number);
+        if may {
+            self.all
+                .iter_mut()
+                .for_each(|stream| stream.fits.is_acknowledged(number));
+        }
+        may
     }
 
     /// Nothing waits, and nothing is in the hands of the application.
@@ -157,25 +126,10 @@ impl Streams {
 
     /// A message came for whoever wants it.
     pub(super) fn come(&mut self, came: &Came) {
-        let mut copies = 0;
         for stream in &mut self.all {
             if matches(&stream.lasting.filter, &came.note.topic) {
-                let must = stream.subscription.is_some() && !came.perhaps;
-                copies += usize::from(must);
-                stream.due.push_back(Due {
-                    came: came.clone(),
-                    must,
-                });
+                stream.fits.comes(came, stream.subscription.is_some());
             }
-        }
-        if came.note.qos > QoS::AtMostOnce && !came.perhaps {
-            self.open.insert(came.number, copies);
-        }
-    }
-
-    fn done_with(open: &mut BTreeMap<u64, usize>, number: u64) {
-        if let Some(copies) = open.get_mut(&number) {
-            *copies = copies.saturating_sub(1);
         }
     }
 
@@ -183,14 +137,9 @@ impl Streams {
     pub(super) fn give_up(&mut self, key: u64) -> Option<Stream> {
         let place = self.all.iter().position(|stream| stream.key == key)?;
         let mut stream = self.all.remove(place);
-        let due = stream.due.drain(..).filter(|due| due.must).map(|due| due.came.number);
-        let hands = stream.waiting.drain(..).map(|(_, number, received)| {
+        for (.., received) in stream.waiting.drain(..) {
             // Whoever acknowledges by hand has to do it, or nothing behind it is.
             received.ack();
-            number
-        });
-        for number in due.chain(hands).chain(stream.current.take()) {
-            Self::done_with(&mut self.open, number);
         }
         Some(stream)
     }
@@ -200,8 +149,7 @@ impl Streams {
         let (now, slow) = (reader.now, reader.slow);
         let mut changed = false;
         for stream in &mut self.all {
-            let acknowledged = Self::acknowledge(&mut self.open, stream, now);
-            changed |= acknowledged;
+            changed |= stream.acknowledge(now);
             if now < stream.reads_from {
                 continue;
             }
@@ -211,14 +159,15 @@ impl Streams {
                 && let Some(subscription) = &mut stream.subscription
             {
                 count += 1;
-                if let Some(number) = stream.current.take() {
-                    Self::done_with(&mut self.open, number);
+                if let Some(gift) = stream.current.take() {
+                    stream.fits.finished(gift);
                     changed = true;
                 }
                 let Some(got) = subscription.try_next() else { break };
                 changed = true;
                 self.taken += 1;
-                let came = stream.find(&got)?;
+                let gift = stream.fits.gives(&got);
+                let gift = gift.map_err(|problem| format!("the stream {:?} gives {problem}", stream.lasting.filter))?;
                 let note = Note {
                     topic: got.topic.as_str().to_owned(),
                     payload: got.payload.to_vec(),
@@ -232,9 +181,9 @@ impl Streams {
                 }
                 if reader.manual {
                     let due = now + reader.rng.range(0, slow);
-                    stream.waiting.push((due, came.number, got));
+                    stream.waiting.push((due, gift, got));
                 } else {
-                    stream.current = Some(came.number);
+                    stream.current = Some(gift);
                 }
             }
             if slow > 0 {
@@ -244,26 +193,12 @@ impl Streams {
         Ok(changed)
     }
 
-    /// Acknowledges by hand what is due, in whatever order that is.
-    fn acknowledge(open: &mut BTreeMap<u64, usize>, stream: &mut Stream, now: u64) -> bool {
-        let before = stream.waiting.len();
-        stream.waiting.retain(|(due, number, received)| {
-            if *due > now {
-                return true;
-            }
-            received.ack();
-            Self::done_with(open, *number);
-            false
-        });
-        stream.waiting.len() < before
-    }
-
     /// When the application looks again.
     pub(super) fn next(&self) -> Option<u64> {
         let looks = self
             .all
             .iter()
-            .filter(|stream| !stream.due.is_empty() || stream.current.is_some());
+            .filter(|stream| stream.fits.len() > 0 || stream.current.is_some());
         let hands = self.all.iter().flat_map(|stream| &stream.waiting);
         let looks = looks.map(|stream| stream.reads_from);
         looks.chain(hands.map(|(due, ..)| *due)).min()
