@@ -46,6 +46,7 @@ impl Shard {
             State::Open(_) | State::Awaiting(_) => fx.closes.push((conn, mode)),
         }
         let mut client_id = None;
+        self.looked_ahead.remove(&conn);
         if let State::Open(open) = state {
             self.counters.clients_connected = self.counters.clients_connected.saturating_sub(1);
             if fx.debug {

@@ -20,6 +20,7 @@ mod ending_state;
 mod expire;
 mod expiry;
 mod expiry_state;
+mod farewell;
 mod fighting;
 mod filters;
 pub mod io;

@@ -137,6 +137,7 @@ impl Shard {
                 return (bytes.len(), 0);
             };
             if state.hold != Hold::None {
+                self.look_for_farewell(conn, bytes, used);
                 return (used, 0);
             }
             let most = state.open().map(|open| open.max_packet_bytes);
@@ -152,7 +153,12 @@ impl Shard {
             let (done, len) = match done {
                 Some(done) => done,
                 None => match self.decode(rest, conn) {
-                    Ok(Decoded::Incomplete { needed }) => return (used, needed),
+                    Ok(Decoded::Incomplete { needed }) => {
+                        if !self.looked_ahead.is_empty() {
+                            self.looked_ahead.remove(&conn);
+                        }
+                        return (used, needed);
+                    }
                     Ok(Decoded::Packet { packet, len }) => {
                         let raw = rest.get(..len).unwrap_or_default();
                         (self.packet(conn, packet, raw, fx), len)
@@ -168,6 +174,7 @@ impl Shard {
                 }
                 Ok(Next::Wait(hold)) => {
                     self.hold(conn, hold, fx);
+                    self.look_for_farewell(conn, bytes, used);
                     return (used, 0);
                 }
                 Ok(Next::Moved) => return (used, 0),
@@ -321,7 +328,7 @@ impl Shard {
     }
 }
 
-const fn limits(max_remaining_length: u32, versions: Versions) -> Limits {
+pub(crate) const fn limits(max_remaining_length: u32, versions: Versions) -> Limits {
     Limits {
         max_remaining_length,
         versions,

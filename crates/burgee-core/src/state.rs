@@ -3,7 +3,7 @@
 //! What must hold: the verbs (one file each) change this and nothing else. Deliberately absent: the order in which
 //! they are called; see `shard`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use ahash::RandomState;
@@ -71,6 +71,8 @@ pub struct Shard {
     pub(crate) old_wills: Vec<(SessionKey, Will)>,
     /// Connections that wait for room in another shard's mail.
     pub(crate) mail_waiters: Vec<(ConnKey, ShardId)>,
+    /// How far what has to wait was looked through for DISCONNECT; see `farewell`. Few ever wait.
+    pub(crate) looked_ahead: BTreeMap<ConnKey, u32>,
     /// Sessions whose retained messages did not fit into a turn.
     pub(crate) replaying: Vec<SessionKey>,
     /// Entries of the retained index that this turn may still look at.
@@ -132,6 +134,7 @@ impl Shard {
             expiry: Expiry::default(),
             old_wills: Vec::new(),
             mail_waiters: Vec::new(),
+            looked_ahead: BTreeMap::new(),
             replaying: Vec::new(),
             retained_left: 0,
             copies_left: 0,

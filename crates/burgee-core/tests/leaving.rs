@@ -9,13 +9,14 @@
 
 mod world;
 
+use burgee_core::Config;
 use burgee_core::io::End;
 use burgee_protocol::connection::SHARE_FROM;
-use burgee_store::Fault;
+use burgee_store::{Fault, Op};
 use world::talk::{
-    CLEAN, STAYS, SUBACK_1, SUBACK_2, ack, at_home, connect_with, field, joined, subscribed, with_length,
+    ACCEPTED, CLEAN, STAYS, SUBACK_1, SUBACK_2, ack, at_home, connect_with, field, joined, subscribed, with_length,
 };
-use world::{World, publish, subscribe};
+use world::{Client, World, publish, subscribe};
 
 fn qos0(topic: &str, payload: &[u8]) -> Vec<u8> {
     with_length(0x30, &[&field(topic.as_bytes()), payload].concat())
@@ -162,6 +163,87 @@ fn whoever_left_and_is_gone_is_closed_at_once() {
     world.commit();
     world.pass(10_000);
     assert_eq!(world.recv(client), b"");
+}
+
+/// A reader of wills, and a client that leaves one: what it has said waits behind a message that a full store holds up.
+fn held_up(said: &[u8]) -> (World, Client, Client) {
+    let mut world = World::new(Config {
+        durable: true,
+        store_bytes: 1,
+        ..Config::default()
+    });
+    let reader = joined(&mut world, "r", CLEAN);
+    world.send(reader, &subscribe("will", 0));
+    assert_eq!(world.recv(reader), [0x90, 3, 0, 1, 0]);
+    let client = world.open(0);
+    world.send(client, &connect_with("c", 0x04, 0, Some(("will", b"gone"))));
+    assert_eq!(world.recv(client), ACCEPTED);
+    world.wait_for_disk();
+    let messages = [publish(0x34, "t", 1, b"one"), publish(0x34, "t", 2, b"two")].concat();
+    world.send(client, &[&messages, said].concat());
+    (world, reader, client)
+}
+
+#[test]
+fn mqtt_3_14_4_3_disconnect_discards_will_while_it_has_to_wait_however_the_connection_ends() {
+    let ends: [fn(&mut World, Client); 4] = [
+        |world, client| world.end(client, End::Broken),
+        |world, _| {
+            let newcomer = world.open(0);
+            world.send(newcomer, &world::connect("c", CLEAN));
+        },
+        |world, client| world.kick(client),
+        |world, _| world.shut_down(),
+    ];
+    let will = qos0("will", b"gone");
+    for (number, end) in ends.iter().enumerate() {
+        let (mut world, reader, client) = held_up(b"\xE0\0");
+        end(&mut world, client);
+        world.hold_commits = false;
+        world.commit();
+        assert_eq!(world.recv(reader), b"", "end {number}");
+        // It is what DISCONNECT does, and nothing else: who has not said it is missed.
+        let (mut world, reader, client) = held_up(b"\xC0\0");
+        end(&mut world, client);
+        world.hold_commits = false;
+        world.commit();
+        assert_eq!(world.recv(reader), will, "end {number}");
+    }
+    // Nor does a restart publish it: the store hears of it at once.
+    let (world, ..) = held_up(b"\xE0\0");
+    assert!(matches!(world.ops.last(), Some(Op::WillCleared { .. })));
+}
+
+#[test]
+fn only_a_disconnect_whose_turn_would_come_discards_the_will() {
+    let payload = publish(0x34, "t", 3, b"\xE0\0");
+    for (what, said) in [
+        ("within a payload", payload.clone()),
+        ("behind what no client sends", b"\xD0\0\xE0\0".to_vec()),
+        (
+            "behind a second CONNECT",
+            [world::connect("c", CLEAN), b"\xE0\0".to_vec()].concat(),
+        ),
+        ("behind what cannot be read", b"\x36\0\xE0\0".to_vec()),
+        ("in part", b"\xE0".to_vec()),
+    ] {
+        let (mut world, reader, client) = held_up(&said);
+        world.end(client, End::Broken);
+        world.hold_commits = false;
+        world.commit();
+        assert_eq!(world.recv(reader), qos0("will", b"gone"), "{what}");
+    }
+    // Held up three times, and received in pieces.
+    let (mut world, reader, client) = held_up(&payload[..5]);
+    world.commit();
+    world.send(client, &[&payload[5..], &publish(0x34, "t", 4, b"")].concat());
+    world.commit();
+    world.send(client, b"\xC0\0\xE0\0");
+    world.commit();
+    assert!(!world.is_closed(client), "it waits for the last answer");
+    world.commit();
+    assert!(world.is_closed(client));
+    assert_eq!(world.recv(reader), b"");
 }
 
 #[test]

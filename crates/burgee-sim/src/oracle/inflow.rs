@@ -24,7 +24,8 @@ impl Oracle {
     /// Bytes were offered, `used` of them taken. `last`: no more of this connection's come in this turn.
     pub(super) fn bytes(&mut self, link: LinkId, bytes: &[u8], used: usize, last: bool) -> Verdict {
         let mut at = 0;
-        let ends_now = last && self.closing.contains(&link);
+        // Whoever is closed for what it has sent has nothing more to say.
+        let ends_now = last && used == bytes.len() && self.closing.contains(&link);
         // What needs the disk ends its connection where there is none: which packet did cannot be told.
         self.vague |= self.closing.contains(&link) && self.without_disk.contains(&self.shard);
         while let Some(conn) = self.conns.get(&link).filter(|conn| conn.closed.is_none()) {
@@ -43,9 +44,7 @@ impl Oracle {
             let rest = bytes.get(at..).unwrap_or_default();
             match decode(rest, version, &limits) {
                 Ok(Decoded::Packet { packet, len }) => {
-                    // A packet that ends its connection need not count as taken.
-                    let taken = at + len <= used;
-                    if !(taken || ends_now && self.ends_connection(link, &packet)) {
+                    if at + len > used {
                         self.stays_out(link, &packet)?;
                         break;
                     }
@@ -91,7 +90,51 @@ impl Oracle {
                 "link {link}: {used} bytes are taken, the packets in them have {at}"
             ));
         }
+        self.look_for_farewell(link, bytes.get(used..).unwrap_or_default());
         Ok(())
+    }
+
+    /// [MQTT-3.14.4-3] DISCONNECT discards the will when it is received, also where what stands before it has to wait.
+    fn look_for_farewell(&mut self, link: LinkId, waiting: &[u8]) {
+        let Some(conn) = self.conns.get(&link).filter(|conn| conn.closed.is_none()) else {
+            return;
+        };
+        let (Some(session), Some(_)) = (conn.session, &conn.will) else {
+            return;
+        };
+        let (max_remaining_length, versions) = self.door.bounds(self.shard, link, conn.user.as_deref());
+        let limits = Limits {
+            max_remaining_length: max_remaining_length.min(self.rules.max_packet),
+            versions,
+        };
+        let (version, mut rest) = (conn.version, waiting);
+        while let Ok(Decoded::Packet { packet, len }) = decode(rest, version, &limits) {
+            rest = rest.get(len..).unwrap_or_default();
+            match packet {
+                Packet::Disconnect(_) => {
+                    if let Some(conn) = self.conns.get_mut(&link) {
+                        conn.will = None;
+                    }
+                    let now = self.now;
+                    let will = &mut self.session(session).kept.will;
+                    return will.change(Testament::default(), now, u64::MAX);
+                }
+                Packet::Publish(_)
+                | Packet::PubAck(_)
+                | Packet::PubRec(_)
+                | Packet::PubRel(_)
+                | Packet::PubComp(_)
+                | Packet::Subscribe(_)
+                | Packet::Unsubscribe(_)
+                | Packet::PingReq => {}
+                Packet::Connect(_)
+                | Packet::ConnAck(_)
+                | Packet::SubAck(_)
+                | Packet::UnsubAck(_)
+                | Packet::PingResp
+                | Packet::Auth(_) => return,
+            }
+        }
     }
 
     fn malformed(&mut self, link: LinkId, fresh: bool, error: &DecodeError) -> Verdict {
@@ -104,19 +147,6 @@ impl Oracle {
         self.tally.violations += 1;
         self.must_close.insert(link);
         self.ends(link, cause)
-    }
-
-    /// Whether this packet, if taken now, ends its connection.
-    fn ends_connection(&self, link: LinkId, packet: &Packet<'_>) -> bool {
-        let Some(conn) = self.conns.get(&link) else {
-            return false;
-        };
-        let Some(session) = conn.session.and_then(|session| self.sessions.get(session)) else {
-            let Packet::Connect(connect) = packet else { return true };
-            let refused = self.refusal(link, connect).is_some() || self.cannot_keep(link);
-            return refused || self.has_no_room(link, connect);
-        };
-        matches!(packet, Packet::Disconnect(_)) || is_violation(packet, session)
     }
 
     fn packet(&mut self, link: LinkId, packet: &Packet<'_>) -> Result<Effect, String> {
