@@ -334,10 +334,11 @@ impl Oracle {
             replay.conn == link && conn.answers.suback.iter().any(|(.., asked)| *asked == replay.question)
         };
         // Of several replays that want it, the first that needs it: what a subscription brings comes before what a later
-        // one brings.
+        // one brings. What was sent before is of none that was asked for on this connection.
         let need = |replay: &Replay| {
             let wanted = replay.wanted.get(topic)?;
             let fits = wanted.any_of.iter().any(|message| fits(message, replay.granted));
+            let fits = fits && !(publish.dup && replay.conn == link);
             fits.then_some((early(replay), wanted.optional))
         };
         let neediest = session
@@ -411,7 +412,8 @@ fn counted_anew(
     };
     let (place, other) = session.given.iter().enumerate().find_map(|(place, given)| {
         let (payload, qos) = &given.copy;
-        if given.topic != topic || !fits(&given.wanted, given.granted, publish.payload, publish.qos) {
+        let new = publish.dup && given.conn == link;
+        if new || given.topic != topic || !fits(&given.wanted, given.granted, publish.payload, publish.qos) {
             return None;
         }
         let takes = |replay: &Replay| {
