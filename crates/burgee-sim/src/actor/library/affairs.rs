@@ -23,6 +23,16 @@ pub(super) struct Sent {
     pub(super) sure: bool,
     /// It may arrive twice, whatever its QoS.
     pub(super) may_repeat: bool,
+    /// How often it has left.
+    pub(super) left: u32,
+}
+
+impl Sent {
+    /// Whether there may be two of it, of which the second one is behind what was sent after the first.
+    fn may_be_late(&self) -> bool {
+        // With QoS 2 a repetition is no second one.
+        self.may_repeat || (self.left > 1 && self.qos == QoS::AtLeastOnce)
+    }
 }
 
 /// All that applications of a world sent.
@@ -42,6 +52,7 @@ impl Affairs {
             handed: now,
             sure: false,
             may_repeat: false,
+            left: 0,
         };
         self.sent.insert(note.payload.clone(), sent);
     }
@@ -133,8 +144,8 @@ impl Lasting {
         let Some(sent) = sent.filter(|sent| self.since.is_some_and(|since| since < sent.handed)) else {
             return Ok(());
         };
-        if (sent.qos, note.qos) == (QoS::AtLeastOnce, QoS::AtMostOnce) {
-            // Its first copy may be lost, and the publisher sends it again when it has sent others.
+        if self.qos == QoS::AtMostOnce && sent.may_be_late() {
+            // The first may be lost. The second need not come with QoS 0 as well: another subscription may bring it by then.
             return Ok(());
         }
         let place = (sent.who, sent.topic.clone(), (sent.qos, note.qos));

@@ -379,7 +379,7 @@ impl Door {
     /// whether the application may be done with it.
     pub(super) fn look_out(
         &mut self,
-        affairs: &Affairs,
+        affairs: &mut Affairs,
         mut done: impl FnMut(u64) -> bool,
     ) -> Result<Vec<String>, String> {
         let mut told = Vec::new();
@@ -406,7 +406,7 @@ impl Door {
     fn goes(
         &mut self,
         packet: &Packet<'_>,
-        affairs: &Affairs,
+        affairs: &mut Affairs,
         done: &mut impl FnMut(u64) -> bool,
     ) -> Result<(), String> {
         if !self.open && !matches!(packet, Packet::Connect(_)) {
@@ -472,7 +472,7 @@ impl Door {
         Ok(())
     }
 
-    fn sends(&mut self, publish: &Publish<'_>, affairs: &Affairs) -> Result<(), String> {
+    fn sends(&mut self, publish: &Publish<'_>, affairs: &mut Affairs) -> Result<(), String> {
         let id = publish.packet_id.map_or(0, PacketId::get);
         let line = self.line;
         let place = self.flights.iter().position(|flight| flight.id == id);
@@ -484,8 +484,10 @@ impl Door {
             .map(|flight| flight.id);
         let Some(flight) = place.and_then(|place| self.flights.get_mut(place)) else {
             self.is_free(id)?;
-            let handed = affairs.get(publish.payload).map(|sent| sent.handed);
-            let handed = handed.ok_or("no application published this")?;
+            let sent = affairs.get_mut(publish.payload);
+            let sent = sent.ok_or("no application published this")?;
+            sent.left += 1;
+            let handed = sent.handed;
             let cut_off = self.ended.is_some_and(|ended| ended >= handed);
             if publish.dup && (!cut_off || self.clean) {
                 return Err("DUP, and it was never sent before".to_owned());
@@ -544,6 +546,9 @@ impl Door {
                 Ok(())
             } else {
                 Err("nobody sent PUBREC".to_owned())
+        if let Some(sent) = affairs.get_mut(publish.payload) {
+            sent.left += 1;
+        }
             };
         };
         if flight.stage == Stage::Published {

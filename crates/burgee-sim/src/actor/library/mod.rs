@@ -347,7 +347,7 @@ impl Library {
     }
 
     /// What has passed the door.
-    fn look(&mut self, net: &mut Net, affairs: &Affairs) -> Result<(), String> {
+    fn look(&mut self, net: &mut Net, affairs: &mut Affairs) -> Result<(), String> {
         let Some(program) = &mut self.program else {
             return Ok(());
         };
