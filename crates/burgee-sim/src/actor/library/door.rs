@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use burgee_codec::{Decoded, Limits, Packet, PacketId, Publish, QoS, Version, decode};
 
 use super::affairs::{Affairs, text};
+use super::paper::Paper;
 use crate::actor::packet::{Note, describe};
 
 /// How far a message of ours is, as far as can be seen.
@@ -88,6 +89,7 @@ struct Held {
 pub(super) struct Door {
     clean: bool,
     outbox: bool,
+    paper: Paper,
     line: u64,
     open: bool,
     out: Vec<u8>,
@@ -108,7 +110,7 @@ pub(super) struct Door {
     finished: BTreeSet<Vec<u8>>,
     /// When the last connection ended.
     ended: Option<u64>,
-    /// The server has a session of which this run knows nothing: it may have anything released.
+    /// The server has a session of which this run, and its outbox, know nothing: it may have anything released.
     strange: bool,
     /// Messages between PUBREC and PUBCOMP whose session is lost.
     unknown: BTreeSet<Vec<u8>>,
@@ -193,6 +195,7 @@ impl Door {
     pub(super) fn crash(&mut self, done: impl Fn(u64) -> bool) -> Vec<Vec<u8>> {
         let mut again = Vec::new();
         if self.outbox {
+            self.strange |= self.paper.burns();
             for flight in &mut self.flights {
                 if flight.stage == Stage::Answered {
                     flight.stage = Stage::Either;
@@ -213,6 +216,16 @@ impl Door {
         }
         self.causes.clear();
         again
+    }
+
+    /// All that has happened is being put on disk.
+    pub(super) fn is_being_written(&mut self) {
+        self.paper.is_being_written();
+    }
+
+    /// It is there.
+    pub(super) fn is_written(&mut self) {
+        self.paper.is_written();
     }
 
     /// What the server has been asked for.
@@ -273,6 +286,7 @@ impl Door {
                 }
             }
             Packet::PubComp(ack) => {
+                self.paper.is_finished_again(ack.packet_id.get());
                 self.finish(ack.packet_id.get(), QoS::ExactlyOnce);
             }
             Packet::PubRel(ack) => {
@@ -314,18 +328,26 @@ impl Door {
 
     /// The server has no session.
     fn begin_anew(&mut self) {
-        self.flights.clear();
+        self.paper.begins_anew();
+        for flight in self.flights.drain(..) {
+            if flight.stage != Stage::Published {
+                self.paper.is_finished(flight.id);
+            }
+        }
         self.held.clear();
         self.filters.clear();
         self.strange = false;
     }
 
     fn finish(&mut self, id: u16, qos: QoS) {
-        let finished = &mut self.finished;
+        let (finished, paper) = (&mut self.finished, &mut self.paper);
         self.flights.retain(|flight| {
             let over = flight.id == id && flight.qos == qos;
             if over {
                 finished.insert(flight.payload.clone());
+                if qos == QoS::ExactlyOnce {
+                    paper.is_finished(id);
+                }
             }
             !over
         });
@@ -524,6 +546,9 @@ impl Door {
         }
         flight.line = line;
         flight.stage = Stage::Published;
+        if let Some(sent) = affairs.get_mut(publish.payload) {
+            sent.left += 1;
+        }
         Ok(())
     }
 
@@ -541,14 +566,11 @@ impl Door {
         }
         let ours = |flight: &&mut Flight| flight.id == id && flight.qos == QoS::ExactlyOnce;
         let Some(flight) = self.flights.iter_mut().find(ours) else {
-            let known = asked.is_some() || self.outbox || self.strange;
+            let known = asked.is_some() || self.paper.has_released(id) || self.strange;
             return if known {
                 Ok(())
             } else {
                 Err("nobody sent PUBREC".to_owned())
-        if let Some(sent) = affairs.get_mut(publish.payload) {
-            sent.left += 1;
-        }
             };
         };
         if flight.stage == Stage::Published {

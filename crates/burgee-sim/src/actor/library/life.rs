@@ -166,7 +166,9 @@ impl Library {
             && let Some(outbox) = &mut self.outbox
         {
             // What it refuses was not written either.
-            outbox.put(&notes).ok();
+            if outbox.put(&notes).is_ok() {
+                self.door.is_written();
+            }
         }
         if let Some(link) = self.link
             && self.rng.percent(30)

@@ -7,6 +7,7 @@ mod affairs;
 mod door;
 mod fits;
 mod life;
+mod paper;
 mod program;
 mod streams;
 
@@ -299,6 +300,7 @@ impl Library {
                     program.machine.failed_to_commit("the disk is full");
                 } else if let Some(outbox) = &mut self.outbox {
                     outbox.put(&notes)?;
+                    self.door.is_written();
                     program.machine.committed();
                 }
             }
@@ -406,6 +408,7 @@ impl Library {
             Need::Commit(notes) => {
                 let due = net.now + self.rng.range(0, self.manner.commit_ms);
                 program.committing = Some((due, notes));
+                self.door.is_being_written();
             }
             Need::HangUp => self.hang_up_now(net, affairs),
             Need::Dial => {
