@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 
 use burgee_core::io::{Read, ReadKey, ShardId};
 use burgee_store::{
-    Batch, Body, Durable, Fault, Limit, MemoryStore, MessageNo, OwedMessage, OwedRef, Page, Recovered, RetainedMessage,
-    SessionNo, SessionRecord, Store,
+    Batch, Body, Durable, Fault, Limit, MemoryStore, MessageNo, Op, OwedMessage, OwedRef, Page, Recovered,
+    RetainedMessage, SessionNo, SessionRecord, Store,
 };
 
 use crate::net::{Event, Net};
@@ -91,6 +91,8 @@ pub struct Disk {
     latest: Vec<u64>,
     /// Commits so far.
     commits: u64,
+    /// A session has got its first user, and nobody has asked whether that is so.
+    claimed: bool,
 }
 
 impl Disk {
@@ -114,6 +116,7 @@ impl Disk {
             handed: VecDeque::new(),
             latest: vec![0; usize::from(shards)],
             commits: 0,
+            claimed: false,
         }
     }
 
@@ -134,6 +137,8 @@ impl Disk {
             net.trace.say(net.now, [8, u64::from(shard), batch.number], || {
                 format!("shard {shard} to disk: batch {} {:?}", batch.number, batch.ops)
             });
+            let claim = |op: &Op| matches!(op, Op::SessionClaimed { .. });
+            self.claimed |= batch.ops.iter().any(claim);
             if !self.failed {
                 self.handed.push_back(net.now);
                 self.waiting.push_back(Request::Batch(batch));
@@ -148,6 +153,11 @@ impl Disk {
         let reads = reads.into_iter().filter(|_| !self.failed);
         self.waiting.extend(reads.map(|read| Request::Read(shard, read)));
         self.begin(net)
+    }
+
+    /// Whether a session has got its first user since this was asked last.
+    pub fn has_seen_a_claim(&mut self) -> bool {
+        std::mem::take(&mut self.claimed)
     }
 
     /// Begins a commit of what has gathered, if none runs.

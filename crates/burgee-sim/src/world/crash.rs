@@ -15,6 +15,11 @@ use crate::shell::{Post, Shell};
 
 /// A crash comes so many events after its time, at most.
 const FUSE: u64 = 30;
+/// Crashes right behind the moment in which a session gets its first user, in percent: there are few such moments, and how
+/// soon that is said matters.
+const BEHIND_A_CLAIM: u64 = 40;
+/// So many events behind it, at most.
+const RIGHT_BEHIND: u64 = 4;
 /// So many events of one millisecond are too many.
 const CROWDED: u32 = 100_000;
 /// So long a broker goes on without its disk, at most, in milliseconds.
@@ -63,6 +68,11 @@ impl World {
         if let Some(left) = self.fuse {
             self.fuse = left.checked_sub(1);
             return left == 0;
+        }
+        let claimed = self.disk.as_mut().is_some_and(Disk::has_seen_a_claim);
+        if claimed && !self.calm && self.rng.percent(BEHIND_A_CLAIM) {
+            self.fuse = Some(self.rng.range(0, RIGHT_BEHIND));
+            return false;
         }
         if self.crashes.last().is_some_and(|at| *at <= self.net.now) {
             self.crashes.pop();
