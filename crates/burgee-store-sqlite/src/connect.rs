@@ -12,10 +12,9 @@ use rusqlite::{Connection, Error, ErrorCode, OpenFlags};
 
 use crate::error::OpenError;
 use crate::files::{DATABASE, LOG, NEW, create_file, finish, length, remove_unfinished};
-use crate::rows::row_sum;
-use crate::schema::{self, Format, letter, squeezed};
+use crate::schema::{self, Format, squeezed};
+use crate::tables::meta_row;
 use crate::totals::Totals;
-use crate::write::int;
 use crate::{Settings, SyncPolicy};
 
 /// Before 3.51.3 a copy of the log beside another connection's write could lose commits.
@@ -59,8 +58,7 @@ pub(crate) fn create_new(directory: &Path) -> Result<(), OpenError> {
     create_file(&path).map_err(io)?;
     let create = || {
         let conn = open(&path)?;
-        let fields = Totals::EMPTY.fields();
-        let sum = row_sum(letter::META, &fields, &[]);
+        let (row, _) = meta_row(&Totals::EMPTY, 0);
         conn.execute_batch(&format!(
             "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA locking_mode = EXCLUSIVE;
              PRAGMA synchronous = FULL; PRAGMA fullfsync = 1;
@@ -69,8 +67,7 @@ pub(crate) fn create_new(directory: &Path) -> Result<(), OpenError> {
             schema::APPLICATION,
             schema::VERSION,
         ))?;
-        let row = fields.into_iter().map(int).chain([sum]);
-        conn.execute(schema::META_WRITE, rusqlite::params_from_iter(row))?;
+        conn.execute(schema::META_WRITE, row)?;
         conn.execute_batch("COMMIT; PRAGMA journal_mode = WAL;")?;
         conn.close().map_err(|(_, error)| error)
     };

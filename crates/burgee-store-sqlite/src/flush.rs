@@ -6,31 +6,47 @@
 use burgee_store::Failure;
 
 use crate::faults::{Doing, corrupt};
-use crate::rows::{encode_runs, row_sum};
-use crate::schema::{self, letter};
-use crate::tables::{cursor_sum, out_sum, received_sum, stage_bits};
+use crate::rows::encode_runs;
+use crate::schema;
+use crate::tables::{cursor_sum, meta_row, out_sum, received_sum, stage_bits};
 use crate::totals::Totals;
 use crate::write::{Writer, int};
 
 const WRITING: &str = "writing a commit";
 
+/// Numbers of messages that are used before `meta` is written again for them alone. So many are skipped after a crash.
+pub(crate) const SPARE: u64 = 1 << 16;
+
 impl Writer<'_> {
     /// See the module. `before` is what `meta` says.
     pub(crate) fn flush(&mut self, before: &Totals) -> Result<(), Failure> {
-        self.remove_messages()?;
-        self.add_messages()?;
+        let gone = self.remove_messages()?;
+        let came = self.add_messages()?;
         self.write_cursors()?;
         self.write_received()?;
         self.write_deliveries()?;
-        if self.state.totals != *before {
-            self.write_meta()?;
+        let (told, now) = (self.state.told, self.state.totals);
+        let first = gone.into_iter().chain(came).min();
+        if first.is_some_and(|first| first < told.counted) || now.next_message > told.next_message {
+            return self.write_meta(SPARE);
         }
+        let others = |totals: &Totals| Totals {
+            next_message: 0,
+            messages: 0,
+            message_bytes: 0,
+            ..*totals
+        };
+        if others(&now) != others(before) {
+            return self.write_meta(SPARE);
+        }
+        self.state.uncounted |= first.is_some();
         Ok(())
     }
 
-    fn remove_messages(&mut self) -> Result<(), Failure> {
+    /// Returns the least number of all.
+    fn remove_messages(&mut self) -> Result<Option<u64>, Failure> {
         if self.changes.gone.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         self.changes.gone.sort_unstable();
         let mut statement = self.conn.prepare_cached(schema::MSG_REMOVE).doing(WRITING)?;
@@ -57,13 +73,15 @@ impl Writer<'_> {
             }
             rest = behind;
         }
-        Ok(())
+        Ok(self.changes.gone.first().copied())
     }
 
-    fn add_messages(&mut self) -> Result<(), Failure> {
+    /// Returns the least number of all.
+    fn add_messages(&mut self) -> Result<Option<u64>, Failure> {
         if self.changes.fresh.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
+        let mut least = None;
         let mut statement = self.conn.prepare_cached(schema::MSG_ADD).doing(WRITING)?;
         let mut targets_from = 0;
         for fresh in &self.changes.fresh {
@@ -80,8 +98,9 @@ impl Writer<'_> {
             statement.raw_bind_parameter(2, scratch.as_slice()).doing(WRITING)?;
             statement.raw_bind_parameter(3, &**fresh.body.bytes()).doing(WRITING)?;
             statement.raw_execute().doing(WRITING)?;
+            least = Some(least.map_or(entry.number, |least: u64| least.min(entry.number)));
         }
-        Ok(())
+        Ok(least)
     }
 
     fn write_cursors(&mut self) -> Result<(), Failure> {
@@ -162,10 +181,11 @@ impl Writer<'_> {
         Ok(())
     }
 
-    pub(crate) fn write_meta(&self) -> Result<(), Failure> {
-        let fields = self.state.totals.fields();
-        let sum = row_sum(letter::META, &fields, &[]);
-        let row = fields.into_iter().map(int).chain([sum]);
-        self.run(schema::META_WRITE, rusqlite::params_from_iter(row)).map(drop)
+    /// Counts everything.
+    pub(crate) fn write_meta(&mut self, spare: u64) -> Result<(), Failure> {
+        let (row, told) = meta_row(&self.state.totals, spare);
+        self.run(schema::META_WRITE, row)?;
+        (self.state.told, self.state.uncounted) = (told, false);
+        Ok(())
     }
 }

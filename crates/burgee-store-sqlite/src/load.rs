@@ -2,7 +2,7 @@
 //!
 //! What must hold: every row is judged: its sum, its numbers, whether what it speaks of is there. The pages of tables
 //! whose rows change are judged before: an older self of a row may still lie in its page, and its sum is right. In the end
-//! all tables are counted and must agree with `meta`. Nothing is changed, nothing is left out.
+//! all tables are counted and must agree with `meta`, so far as it counts messages. Nothing is changed, nothing is left out.
 
 use std::collections::HashMap;
 
@@ -13,21 +13,23 @@ use rusqlite::Connection;
 use crate::faults::{Cells, Doing, corrupt, fault_of_code};
 use crate::lane::Entry;
 use crate::refs::Refs;
-use crate::rows::{Head, TargetsOf, decode_runs, is_number, row_sum};
-use crate::schema::{self, Format, letter};
+use crate::rows::{Head, TargetsOf, decode_runs, is_number};
+use crate::schema::{self, Format};
 use crate::session::{Out, Session};
 use crate::state::State;
-use crate::tables::{cursor_sum, each, out_sum, packet_id, received_sum, session_row, sub_row, will_row};
-use crate::totals::{FIELDS, NAMES, Totals};
+use crate::tables::{cursor_sum, each, meta_sum, out_sum, packet_id, received_sum, session_row, sub_row, will_row};
+use crate::totals::{FIELDS, NAMES, Told, Totals};
 
 /// See the module.
 pub(crate) fn load(conn: &Connection, format: Format) -> Result<State, Failure> {
     CHANGING.iter().try_for_each(|table| pages(conn, table))?;
-    let told = meta(conn)?;
+    let (told, counted) = meta(conn, format)?;
     let mut loading = Loading {
         state: State::new(format),
         runs: HashMap::new(),
         told,
+        counted,
+        newer: (0, 0),
     };
     loading.state.totals = Totals {
         next_session: told.next_session,
@@ -42,14 +44,23 @@ pub(crate) fn load(conn: &Connection, format: Format) -> Result<State, Failure> 
     loading.messages(conn)?;
     loading.deliveries(conn)?;
     loading.retained(conn)?;
-    let mut state = loading.state;
-    let counted = state.totals.fields().into_iter().zip(told.fields());
-    for ((counted, told), name) in counted.zip(NAMES) {
-        if counted != told {
-            let what = format!("{name} should be {told}, and {counted} are there");
+    let Loading { mut state, newer, .. } = loading;
+    let seen = Totals {
+        messages: state.totals.messages - newer.0,
+        message_bytes: state.totals.message_bytes - newer.1,
+        ..state.totals
+    };
+    for ((seen, told), name) in seen.fields().into_iter().zip(told.fields()).zip(NAMES) {
+        if seen != told {
+            let what = format!("{name} should be {told}, and {seen} are there");
             return Err(corrupt("meta", 1, &what));
         }
     }
+    state.told = Told {
+        next_message: told.next_message,
+        counted,
+    };
+    state.uncounted = newer.0 > 0;
     state.clean();
     Ok(state)
 }
@@ -79,15 +90,18 @@ fn fault_of_page(said: &str) -> Fault {
     code.map_or(Fault::Corrupt, fault_of_code)
 }
 
-fn meta(conn: &Connection) -> Result<Totals, Failure> {
+/// The row of `meta`, and below which number it counts messages: all, where an older program wrote it.
+fn meta(conn: &Connection, format: Format) -> Result<(Totals, u64), Failure> {
     let mut found = None;
-    each(conn, ("meta", schema::META_READ), |cells| {
+    each(conn, ("meta", format.words().meta), |cells| {
         let mut fields = [0; FIELDS];
         for (column, field) in fields.iter_mut().enumerate() {
             *field = cells.number(column)?;
         }
-        cells.sums_to(FIELDS, row_sum(letter::META, &fields, &[]))?;
-        if found.replace(Totals::of(fields)).is_some() {
+        let counted = cells.number(FIELDS + 1)?;
+        cells.sums_to(FIELDS, meta_sum(&fields, counted))?;
+        let counted = if counted == 0 { u64::MAX } else { counted };
+        if found.replace((Totals::of(fields), counted)).is_some() {
             return Err(corrupt("meta", 1, "there are two rows"));
         }
         Ok(())
@@ -100,6 +114,10 @@ struct Loading {
     /// Settled runs of cursors, while messages are read.
     runs: HashMap<(SessionNo, u16), Vec<(u64, u64)>>,
     told: Totals,
+    /// Below which number messages are counted there.
+    counted: u64,
+    /// Messages that are not, and their bytes.
+    newer: (u64, u64),
 }
 
 impl Loading {
@@ -196,6 +214,10 @@ impl Loading {
                 .ok_or_else(|| cells.odd("it is not in order"))?;
             self.state.totals.messages += 1;
             self.state.totals.message_bytes += u64::from(head.bytes);
+            if message >= self.counted {
+                self.newer.0 += 1;
+                self.newer.1 += u64::from(head.bytes);
+            }
             Ok(())
         })
     }

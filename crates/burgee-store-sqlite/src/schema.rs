@@ -7,14 +7,15 @@
 pub(crate) const APPLICATION: i64 = 0x4252_4745;
 
 /// The version of the format.
-pub(crate) const VERSION: i64 = 2;
+pub(crate) const VERSION: i64 = 3;
 
-/// What version 2 added to the tables of version 1, at the end of their columns: table and column. A store of version 1
-/// gets them when it is opened; their sums stay right, because what is not there is not summed.
-pub(crate) const ADDED: [(&str, &str); 3] = [
-    ("session", "user TEXT"),
-    ("sub", "replay TEXT"),
-    ("retained", "stamp INTEGER NOT NULL DEFAULT 0"),
+/// What later versions added to the tables of version 1, at the end of their columns: version, table and column. An older
+/// store gets them when it is opened; its sums stay right, because what is not there is not summed.
+pub(crate) const ADDED: [(i64, &str, &str); 4] = [
+    (2, "session", "user TEXT"),
+    (2, "sub", "replay TEXT"),
+    (2, "retained", "stamp INTEGER NOT NULL DEFAULT 0"),
+    (3, "meta", "counted INTEGER NOT NULL DEFAULT 0"),
 ];
 
 pub(crate) const TABLES: &str = "
@@ -25,7 +26,7 @@ CREATE TABLE meta (
     messages INTEGER NOT NULL, message_bytes INTEGER NOT NULL,
     cursors INTEGER NOT NULL, deliveries INTEGER NOT NULL,
     retained INTEGER NOT NULL, retained_bytes INTEGER NOT NULL,
-    sum INTEGER NOT NULL
+    sum INTEGER NOT NULL, counted INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE session (
     no INTEGER PRIMARY KEY, client_id TEXT NOT NULL UNIQUE, sum INTEGER NOT NULL, user TEXT
@@ -73,9 +74,7 @@ pub(crate) mod letter {
     pub(crate) const RETAINED: u8 = b'r';
 }
 
-pub(crate) const META_READ: &str = "SELECT next_session, next_message, sessions, subs, received, wills, messages, \
-    message_bytes, cursors, deliveries, retained, retained_bytes, sum, one FROM meta";
-pub(crate) const META_WRITE: &str = "REPLACE INTO meta VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+pub(crate) const META_WRITE: &str = "REPLACE INTO meta VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 pub(crate) const SESSION_ADD: &str = "INSERT INTO session VALUES (?, ?, ?, ?)";
 pub(crate) const SESSION_CLIENT: &str = "SELECT client_id FROM session WHERE no = ?";
@@ -122,14 +121,16 @@ pub(crate) const RETAINED_REMOVE: &str = "DELETE FROM retained WHERE topic = ?";
 /// A version of the format that can be read.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Format {
-    /// Only read: see `upgrade`.
+    /// Only read, as the next one: see `upgrade`.
     One,
     Two,
+    Three,
 }
 
 /// How to read the tables that are not the same in all versions. The columns are those of the newest one.
 #[derive(Debug)]
 pub(crate) struct Words {
+    pub(crate) meta: &'static str,
     pub(crate) session_all: &'static str,
     pub(crate) session_behind: &'static str,
     pub(crate) sub_all: &'static str,
@@ -139,6 +140,7 @@ pub(crate) struct Words {
 }
 
 const WORDS_1: Words = Words {
+    meta: META_2,
     session_all: "SELECT no, client_id, sum, NULL FROM session ORDER BY no",
     session_behind: "SELECT no, client_id, sum, NULL FROM session WHERE no > ? ORDER BY no",
     sub_all: "SELECT session, filter, qos, sum, NULL FROM sub",
@@ -148,6 +150,7 @@ const WORDS_1: Words = Words {
 };
 
 const WORDS_2: Words = Words {
+    meta: META_2,
     session_all: "SELECT no, client_id, sum, user FROM session ORDER BY no",
     session_behind: "SELECT no, client_id, sum, user FROM session WHERE no > ? ORDER BY no",
     sub_all: "SELECT session, filter, qos, sum, replay FROM sub",
@@ -156,12 +159,26 @@ const WORDS_2: Words = Words {
     retained_behind: "SELECT topic, qos, payload, sum, stamp FROM retained WHERE topic > ? ORDER BY topic",
 };
 
+const WORDS_3: Words = Words {
+    meta: META_3,
+    ..WORDS_2
+};
+
+const META_2: &str = "SELECT next_session, next_message, sessions, subs, received, wills, messages, message_bytes, \
+    cursors, deliveries, retained, retained_bytes, sum, 0, one FROM meta";
+const META_3: &str = "SELECT next_session, next_message, sessions, subs, received, wills, messages, message_bytes, \
+    cursors, deliveries, retained, retained_bytes, sum, counted, one FROM meta";
+
 impl Format {
+    /// The one that is written.
+    pub(crate) const NEWEST: Self = Self::Three;
+
     /// The one of a `user_version`.
     pub(crate) const fn of(version: i64) -> Option<Self> {
         match version {
             1 => Some(Self::One),
-            VERSION => Some(Self::Two),
+            2 => Some(Self::Two),
+            VERSION => Some(Self::Three),
             _ => None,
         }
     }
@@ -169,7 +186,8 @@ impl Format {
     pub(crate) const fn version(self) -> i64 {
         match self {
             Self::One => 1,
-            Self::Two => VERSION,
+            Self::Two => 2,
+            Self::Three => VERSION,
         }
     }
 
@@ -177,14 +195,15 @@ impl Format {
         match self {
             Self::One => &WORDS_1,
             Self::Two => &WORDS_2,
+            Self::Three => &WORDS_3,
         }
     }
 
     /// The words that made its tables, without blanks.
     pub(crate) fn tables(self) -> Vec<String> {
         let mut tables = squeezed(TABLES);
-        if self == Self::One {
-            for (_, column) in ADDED {
+        for (version, _, column) in ADDED {
+            if version > self.version() {
                 tables = tables.replace(&format!(",{}", squeezed(column)), "");
             }
         }

@@ -116,9 +116,9 @@ impl Space {
         Ok(self.free > FREE)
     }
 
-    /// Behind a transaction: looks what the next one has to give back, and copies the log into the database where it is
-    /// time.
-    pub(crate) fn tend(&mut self, conn: &Connection) -> Result<(), Failure> {
+    /// Behind a transaction: looks what the next one has to give back, and whether it is time to copy the log into the
+    /// database.
+    pub(crate) fn tend(&mut self, conn: &Connection) -> Result<bool, Failure> {
         self.look(conn)?;
         // Only what was given back makes the database shorter than its file.
         let shorter = std::mem::take(&mut self.gave_now) && pages(conn)? + OVERHANG <= self.file;
@@ -126,12 +126,17 @@ impl Space {
             if let Some(ahead) = &mut self.ahead {
                 ahead.make(self.log, LOG);
             }
-            return Ok(());
+            return Ok(false);
         }
+        Ok(true)
+    }
+
+    /// Copies the log. All messages have to be counted.
+    pub(crate) fn copy(&mut self, conn: &Connection) -> Result<(), Failure> {
         self.copy_log(conn, "PRAGMA wal_checkpoint(PASSIVE)")
     }
 
-    /// Copies the log, and makes it empty.
+    /// Copies the log, and makes it empty. All messages have to be counted.
     pub(crate) fn empty_log(&mut self, conn: &Connection) -> Result<(), Failure> {
         self.copy_log(conn, "PRAGMA wal_checkpoint(TRUNCATE)")?;
         (self.gave, self.log) = (false, 0);

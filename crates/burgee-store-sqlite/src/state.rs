@@ -14,7 +14,7 @@ use crate::lane::{Entry, Lane, Left};
 use crate::rows::Targets;
 use crate::schema::Format;
 use crate::session::{Out, Session};
-use crate::totals::Totals;
+use crate::totals::{Told, Totals};
 
 /// Session numbers are given by the broker: one multiplication spreads them well enough.
 #[derive(Debug, Default)]
@@ -44,6 +44,10 @@ pub(crate) struct State {
     pub(crate) sessions: Sessions,
     pub(crate) lanes: Vec<Lane>,
     pub(crate) totals: Totals,
+    /// What the row of `meta` says.
+    pub(crate) told: Told,
+    /// There are messages that `meta` does not count.
+    pub(crate) uncounted: bool,
     /// Retained messages that are gone.
     pub(crate) removals: Removals,
     /// How the file is read.
@@ -58,6 +62,11 @@ impl State {
             sessions: Sessions::default(),
             lanes: Vec::new(),
             totals: Totals::EMPTY,
+            told: Told {
+                next_message: 1,
+                counted: 1,
+            },
+            uncounted: false,
         }
     }
 

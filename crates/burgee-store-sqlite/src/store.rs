@@ -15,8 +15,8 @@ use crate::backup::{self, BackupTo};
 use crate::changes::Changes;
 use crate::connect;
 use crate::error::{OpenError, TransferError};
-use crate::faults::Doing;
 use crate::files::{DATABASE, LOG, Lock, make_directory};
+use crate::flush::SPARE;
 use crate::load::load;
 use crate::read;
 use crate::schema::Format;
@@ -87,7 +87,7 @@ impl SqliteStore {
 
     /// The store of an open database.
     pub(crate) fn over(conn: Connection, lock: Option<Lock>) -> Result<Self, Failure> {
-        let state = load(&conn, Format::Two)?;
+        let state = load(&conn, Format::NEWEST)?;
         let Recovered {
             next_session,
             next_message,
@@ -143,24 +143,16 @@ impl SqliteStore {
 
     /// Raises the numbers that come next.
     pub(crate) fn raise_numbers(&mut self, session: SessionNo, message: MessageNo) -> Result<(), Failure> {
-        let doing = "writing the next numbers";
         let totals = &mut self.inner.state.totals;
         totals.next_session = totals.next_session.max(session.0);
         totals.next_message = totals.next_message.max(message.0);
-        let writer = Writer {
-            conn: &self.conn,
-            state: &mut self.inner.state,
-            changes: &mut self.inner.changes,
-        };
-        self.conn.execute_batch("BEGIN IMMEDIATE").doing(doing)?;
-        writer.write_meta()?;
-        self.conn.execute_batch("COMMIT").doing(doing)
+        self.shared().count(0)
     }
 
     /// Everything into the database, and no log left.
     pub(crate) fn close(mut self) -> Result<(), Failure> {
-        self.inner.space.empty_log(&self.conn)?;
-        self.conn.close().map_err(|(_, error)| error).doing("closing the store")
+        self.shared().settle()?;
+        self.inner.space.empty_log(&self.conn)
     }
 
     const fn shared(&mut self) -> Shared<'_> {
@@ -171,7 +163,49 @@ impl SqliteStore {
     }
 }
 
+impl Drop for SqliteStore {
+    /// SQLite copies the log when it closes, so all messages have to be counted before.
+    fn drop(&mut self) {
+        if self.inner.failed.is_none() && self.shared().settle().is_err() {
+            // Whoever opens it next finds the log, as after a crash.
+            leave_log(&self.conn);
+        }
+    }
+}
+
+/// What is on the disk is not touched any more, not even by closing.
+fn leave_log(conn: &Connection) {
+    let option = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    drop(conn.set_db_config(option, true));
+}
+
 impl Shared<'_> {
+    /// Has `meta` say all, and no number that was not used.
+    fn settle(&mut self) -> Result<(), Failure> {
+        let State {
+            told,
+            totals,
+            uncounted,
+            ..
+        } = &self.inner.state;
+        if *uncounted || told.next_message != totals.next_message {
+            self.count(0)?;
+        }
+        Ok(())
+    }
+
+    /// A transaction that counts everything.
+    fn count(&mut self, spare: u64) -> Result<(), Failure> {
+        run(self.conn, "BEGIN IMMEDIATE")?;
+        let mut writer = Writer {
+            conn: self.conn,
+            state: &mut self.inner.state,
+            changes: &mut self.inner.changes,
+        };
+        writer.write_meta(spare)?;
+        self.inner.space.commit(self.conn)
+    }
+
     /// Everything that waits, in one transaction.
     fn write(&mut self) -> Result<(), Failure> {
         let Inner {
@@ -202,10 +236,8 @@ impl Shared<'_> {
         self.inner.failed = Some(failure.clone());
         // An error may have rolled back already; then there is nothing to roll back.
         drop(self.conn.execute_batch("ROLLBACK"));
-        // What is on the disk is not touched any more, not even by closing.
-        let option = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
-        drop(self.conn.set_db_config(option, true));
-        match load(self.conn, Format::Two) {
+        leave_log(self.conn);
+        match load(self.conn, Format::NEWEST) {
             Ok(state) => self.inner.state = state,
             Err(why) => self.inner.unreadable = Some(why),
         }
@@ -220,19 +252,28 @@ impl Shared<'_> {
     }
 
     fn step_back(&mut self) -> Result<bool, Failure> {
-        let space = &mut self.inner.space;
-        if !space.is_due(self.conn)? {
+        if !self.inner.space.is_due(self.conn)? {
             return Ok(false);
         }
-        run(self.conn, "BEGIN IMMEDIATE")?;
-        space.commit(self.conn)?;
+        self.count(SPARE)?;
+        let space = &mut self.inner.space;
         let more = space.look(self.conn)?;
-        if more {
-            space.tend(self.conn)?;
-        } else {
+        if !more {
             space.empty_log(self.conn)?;
+        } else if space.tend(self.conn)? {
+            space.copy(self.conn)?;
         }
         Ok(more)
+    }
+
+    fn tend_log(&mut self) -> Result<(), Failure> {
+        if self.inner.space.tend(self.conn)? {
+            if self.inner.state.uncounted {
+                self.count(SPARE)?;
+            }
+            self.inner.space.copy(self.conn)?;
+        }
+        Ok(())
     }
 
     fn readable(&self) -> Result<&State, Failure> {
@@ -292,7 +333,7 @@ impl Store for Shared<'_> {
         if !std::mem::take(&mut self.inner.untended) {
             return Ok(());
         }
-        self.inner.space.tend(self.conn).map_err(|failure| self.fail(failure))
+        self.tend_log().map_err(|failure| self.fail(failure))
     }
 
     fn recover(&mut self) -> Result<Recovered, Failure> {
@@ -402,18 +443,18 @@ impl Store for SqliteStore {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::collections::BTreeMap;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Mutex};
 
     use burgee_codec::QoS;
     use burgee_store::{Op, Source};
-    use rusqlite::hooks::{AuthContext, Authorization};
+    use rusqlite::hooks::{Action, AuthContext, Authorization};
 
     use super::*;
-    use crate::rows::row_sum;
-    use crate::schema::{self, letter};
+    use crate::schema;
+    use crate::tables::meta_row;
     use crate::totals::Totals;
-    use crate::write::int;
 
     #[test]
     fn a_store_can_be_handed_to_the_thread_that_owns_it() {
@@ -425,11 +466,8 @@ mod tests {
     fn watched() -> (SqliteStore, Arc<AtomicUsize>) {
         let conn = Connection::open_in_memory().unwrap();
         conn.execute_batch(schema::TABLES).unwrap();
-        let fields = Totals::EMPTY.fields();
-        let sum = row_sum(letter::META, &fields, &[]);
-        let row = fields.into_iter().map(int).chain([sum]);
-        conn.execute(schema::META_WRITE, rusqlite::params_from_iter(row))
-            .unwrap();
+        let (row, _) = meta_row(&Totals::EMPTY, 0);
+        conn.execute(schema::META_WRITE, row).unwrap();
         let read = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&read);
         let counting = move |_: AuthContext<'_>| {
@@ -447,24 +485,19 @@ mod tests {
         store.tend().unwrap();
     }
 
-    #[test]
-    fn what_flows_through_has_no_statement_read_anew() {
-        let (mut store, read) = watched();
-        let (session, client_id) = (SessionNo(1), "flow".into());
-        let user = None;
-        commit(
-            &mut store,
-            1,
-            vec![Op::SessionCreated {
-                session,
-                client_id,
-                user,
-            }],
-        );
+    /// A thousand messages come and go one by one, behind ten; between them `begin` is called.
+    fn flow(store: &mut SqliteStore, begin: impl Fn(&SqliteStore)) {
+        let session = SessionNo(1);
+        let created = Op::SessionCreated {
+            session,
+            client_id: "flow".into(),
+            user: None,
+        };
+        commit(store, 1, vec![created]);
         let topic = TopicName::parse("flow").unwrap();
         for number in 1..=1010 {
             if number == 11 {
-                read.store(0, Ordering::Relaxed);
+                begin(store);
             }
             let owed = Op::Owed {
                 message: MessageNo(number),
@@ -473,8 +506,29 @@ mod tests {
                 owing: [(session, QoS::AtLeastOnce)].into_iter().collect(),
             };
             let message = MessageNo(number - 1);
-            commit(&mut store, number + 1, vec![Op::Settled { session, message }, owed]);
+            commit(store, number + 1, vec![Op::Settled { session, message }, owed]);
         }
+    }
+
+    #[test]
+    fn what_flows_through_has_no_statement_read_anew() {
+        let (mut store, read) = watched();
+        flow(&mut store, |_| read.store(0, Ordering::Relaxed));
         assert_eq!(read.load(Ordering::Relaxed), 0, "in 1000 commits");
+    }
+
+    #[test]
+    fn what_flows_through_changes_no_table_but_one() {
+        let (mut store, _) = watched();
+        let changed: Arc<Mutex<BTreeMap<String, usize>>> = Arc::default();
+        flow(&mut store, |store| {
+            let changed = Arc::clone(&changed);
+            let note = move |_: Action, _: &str, table: &str, _: i64| {
+                *changed.lock().unwrap().entry(table.to_owned()).or_default() += 1;
+            };
+            store.conn.update_hook(Some(note)).unwrap();
+        });
+        let expected = BTreeMap::from([("msg".to_owned(), 2000)]);
+        assert_eq!(*changed.lock().unwrap(), expected, "in 1000 commits");
     }
 }

@@ -13,6 +13,8 @@ use crate::faults::{Cells, Doing};
 use crate::rows::{Head, body_sum, is_number, row_sum};
 use crate::schema::letter;
 use crate::session::Out;
+use crate::totals::{FIELDS, Told, Totals};
+use crate::write::int;
 
 /// Calls `judge` with each row.
 pub(crate) fn each(
@@ -131,6 +133,34 @@ fn sum_with(letter: u8, numbers: &[u64], texts: &[&[u8]], added: Option<&[u8]>) 
         None => row_sum(letter, numbers, texts),
         Some(added) => row_sum(letter, numbers, &[texts, &[added]].concat()),
     }
+}
+
+/// The row of `meta` behind its key: these totals, and all that came is counted. So many numbers of messages may be used
+/// before it is written again.
+pub(crate) fn meta_row(totals: &Totals, spare: u64) -> ([i64; FIELDS + 2], Told) {
+    let told = Told {
+        next_message: totals.next_message + spare,
+        counted: totals.next_message,
+    };
+    let next_message = told.next_message;
+    let fields = Totals {
+        next_message,
+        ..*totals
+    }
+    .fields();
+    let sum = meta_sum(&fields, told.counted);
+    let mut row = [0; FIELDS + 2];
+    for (cell, number) in row.iter_mut().zip(fields) {
+        *cell = int(number);
+    }
+    let [.., sum_cell, counted] = &mut row;
+    (*sum_cell, *counted) = (sum, int(told.counted));
+    (row, told)
+}
+
+pub(crate) fn meta_sum(fields: &[u64; FIELDS], counted: u64) -> i64 {
+    let added = counted.to_le_bytes();
+    sum_with(letter::META, fields, &[], (counted > 0).then_some(&added[..]))
 }
 
 pub(crate) fn received_sum(session: SessionNo, id: PacketId) -> i64 {

@@ -1,6 +1,8 @@
 //! How much there is: the one row of the table `meta`, held against what is counted at the start.
 //!
-//! What must hold: the highest numbers survive those who had them.
+//! What must hold: the highest numbers survive those who had them. Messages that came since the row was written last need not
+//! be counted in it, so that one that comes and goes costs one page and not two; before the log is copied into the database
+//! all are. Until then the log's own sums see to it that they are there together, or not at all.
 
 use burgee_store::{MessageNo, Recovered, SessionNo};
 
@@ -21,7 +23,16 @@ pub(crate) struct Totals {
     pub(crate) retained_bytes: u64,
 }
 
-/// Numbers in a row of `meta`.
+/// What the row of `meta` says of the numbers of messages.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Told {
+    /// No message has had this number or one above.
+    pub(crate) next_message: u64,
+    /// Messages with numbers below this are counted.
+    pub(crate) counted: u64,
+}
+
+/// Numbers in a row of `meta` that are named below.
 pub(crate) const FIELDS: usize = 12;
 
 /// What the columns of `meta` are called, behind its key.

@@ -13,10 +13,9 @@ use crate::connect::of_sqlite;
 use crate::error::OpenError;
 use crate::schema::{ADDED, Format, VERSION};
 
-/// From version 1 to 2: three tables get a column each, with nothing in it. The rows stay as they are, and so do their
-/// sums.
+/// Some tables get a column each, with nothing in it. The rows stay as they are, and so do their sums.
 pub(crate) fn upgrade(conn: &Connection, format: Format, directory: &Path) -> Result<(), OpenError> {
-    if format == Format::Two {
+    if format == Format::NEWEST {
         return Ok(());
     }
     let report = look(directory, conn, format)?;
@@ -26,7 +25,10 @@ pub(crate) fn upgrade(conn: &Connection, format: Format, directory: &Path) -> Re
             what: fault,
         });
     }
-    let added = ADDED.map(|(table, column)| format!("ALTER TABLE {table} ADD COLUMN {column};"));
+    let missing = ADDED.iter().filter(|(version, ..)| *version > format.version());
+    let added: Vec<String> = missing
+        .map(|(_, table, column)| format!("ALTER TABLE {table} ADD COLUMN {column};"))
+        .collect();
     let words = format!(
         "BEGIN IMMEDIATE; {} PRAGMA user_version = {VERSION}; COMMIT;",
         added.concat()

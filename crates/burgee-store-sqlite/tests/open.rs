@@ -162,7 +162,7 @@ fn a_newer_format_is_refused_and_not_touched() {
     let directory = with_number(60, 7);
     let before = files(directory.path());
     let error = refused(directory.path());
-    assert!(matches!(error, OpenError::Newer { found: 7, known: 2, .. }), "{error}");
+    assert!(matches!(error, OpenError::Newer { found: 7, known: 3, .. }), "{error}");
     assert!(error.to_string().contains("written by a newer burgee"), "{error}");
     assert_eq!(files(directory.path())[DATABASE], before[DATABASE]);
 }
@@ -223,7 +223,8 @@ fn a_check_reads_the_log_of_a_process_that_died_and_leaves_it() {
             numbers.retained
         )
     );
-    assert_eq!(report.next_message, numbers.next_message);
+    // Numbers that may have been used are not used again.
+    assert!(report.next_message >= numbers.next_message);
     assert_eq!(files(left.path()), before);
     assert_eq!(std::fs::read_dir(left.path()).unwrap().count(), 2, "no file was made");
 }
@@ -233,7 +234,7 @@ fn the_format_is_told_while_the_store_is_open_and_also_of_one_from_the_future() 
     let directory = TempDir::new();
     assert_eq!(format_of(directory.path()).unwrap(), None);
     let store = open(directory.path());
-    let now = FormatNumber { found: 2, known: 2 };
+    let now = FormatNumber { found: 3, known: 3 };
     assert_eq!(format_of(directory.path()).unwrap(), Some(now));
     drop(store);
     let path = directory.path().join(DATABASE);

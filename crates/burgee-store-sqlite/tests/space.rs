@@ -150,6 +150,39 @@ fn a_message_that_stays_keeps_only_itself() {
     assert_eq!((owed(&mut queue, 1), owed(&mut queue, 2)), (1, 1));
 }
 
+/// Of the database alone, without its log: messages that `meta` counts, that it should count, and that are there.
+fn counted(database: &Path) -> [i64; 3] {
+    let alone = TempDir::new();
+    let copy = alone.path().join(DATABASE);
+    std::fs::copy(database, &copy).unwrap();
+    let conn = rusqlite::Connection::open(copy).unwrap();
+    conn.execute_batch("PRAGMA locking_mode = EXCLUSIVE").unwrap();
+    let words = "SELECT messages, (SELECT count(*) FROM msg WHERE id < counted), (SELECT count(*) FROM msg) FROM meta";
+    conn.query_row(words, (), |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]))
+        .unwrap()
+}
+
+#[test]
+fn all_that_leaves_the_log_is_counted() {
+    let mut queue = Queue::new(1);
+    let database = queue.path().join(DATABASE);
+    // Until the log was copied for its length, at least once.
+    for number in 1..=8000 {
+        queue.fill(number..number + 1, &[1], 1);
+    }
+    let [told, wanted, there] = counted(&database);
+    assert!(there > 1000, "{there}");
+    assert_eq!([told, wanted], [there; 2], "while it is open");
+    queue.drain(1..6001, 1, 1000);
+    while queue.store.give_back().unwrap() {}
+    assert_eq!(counted(&database), [2000; 3], "when idle");
+    queue.fill(8001..8004, &[1], 1);
+    let Queue { directory, store, .. } = queue;
+    drop(store);
+    assert_eq!(counted(&database), [2003; 3], "when closed");
+    drop(directory);
+}
+
 #[test]
 fn the_log_has_room_ahead_that_is_no_part_of_it() {
     let mut queue = Queue::new(1);

@@ -1,6 +1,6 @@
 //! Older formats: read as they are, brought up to date when a store is opened, whole or not at all.
 //!
-//! `format-1.sql` was written by the last program that wrote format 1, and is not to be changed.
+//! `format-1.sql` and `format-2.sql` were written by the last programs that wrote these formats, and are not to be changed.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,9 +18,7 @@ use burgee_store_sqlite::{ImportError, OpenError, Settings, SqliteStore, check, 
 use common::{DATABASE, Image, TempDir, Work, commit, files, open};
 use rusqlite::Connection;
 
-const TABLES_AND_ROWS: &str = include_str!("format-1.sql");
-
-/// What was imported into that store when it was made.
+/// What was imported into the store of format 1 when it was made.
 const LINES: &str = r##"{"burgee":{"format":1,"next_session":12,"next_message":900}}
 {"session":{"number":3,"client_id":"meter-7","subscriptions":[{"filter":"a/#","qos":1},{"filter":"zählers/+","qos":2}],"received":[17,40000],"will":{"qos":1,"retain":false,"body":{"topic":"gone","text":"meter-7"}}}}
 {"session":{"number":4,"client_id":"","subscriptions":[],"received":[]}}
@@ -33,28 +31,53 @@ const LINES: &str = r##"{"burgee":{"format":1,"next_session":12,"next_message":9
 {"end":{"sessions":3,"messages":2,"retained":3}}
 "##;
 
+/// The same for format 2.
+const LINES_2: &str = r##"{"burgee":{"format":2,"next_session":12,"next_message":900}}
+{"session":{"number":3,"client_id":"meter-7","user":"carol","subscriptions":[{"filter":"a/#","qos":1,"replay":"a/s"},{"filter":"zählers/+","qos":2}],"received":[17,40000],"will":{"qos":1,"retain":false,"body":{"topic":"gone","text":"meter-7"}}}}
+{"session":{"number":4,"client_id":"","user":"","subscriptions":[],"received":[]}}
+{"session":{"number":9,"client_id":"ключ","subscriptions":[{"filter":"#","qos":0,"replay":""}],"received":[]}}
+{"message":{"number":801,"retain":false,"body":{"topic":"a/b","base64":"/wA="},"owed_to":[{"session":3,"qos":2,"delivery":{"id":5,"stage":"published"}},{"session":9,"qos":1}]}}
+{"message":{"number":802,"retain":true,"body":{"topic":"a/b","text":"second"},"owed_to":[{"session":3,"qos":2,"delivery":{"id":6,"stage":"released"}}]}}
+{"retained":{"qos":1,"body":{"topic":"a/state","text":"on"}}}
+{"retained":{"qos":2,"body":{"topic":"b","base64":"/wD/"}}}
+{"retained":{"qos":0,"body":{"topic":"c/ü","text":""}}}
+{"end":{"sessions":3,"messages":2,"retained":3}}
+"##;
+
+/// An older format: its version, a store, and that as lines.
+type Old = (i64, &'static str, &'static str);
+
+const ONE: Old = (1, include_str!("format-1.sql"), LINES);
+const TWO: Old = (2, include_str!("format-2.sql"), LINES_2);
+
+/// Lines have formats of their own.
 fn newest(lines: &str) -> String {
     lines.replace("\"format\":1", "\"format\":2")
 }
 
-/// A store of format 1, closed in peace. `words` come last.
-fn old(words: &str) -> TempDir {
+/// The disk of the test without power has no shared memory, and from then on it is everybody's.
+const ALONE: &str = "PRAGMA locking_mode = EXCLUSIVE;";
+
+/// A store of an older format, closed in peace. `words` come last.
+fn old((version, tables_and_rows, _): Old, words: &str) -> TempDir {
     let directory = TempDir::new();
     let database = directory.path().join(DATABASE);
     let conn = Connection::open(&database).unwrap();
     conn.execute_batch("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA temp_store = MEMORY; PRAGMA journal_mode = MEMORY;")
         .unwrap();
-    conn.execute_batch(&format!("BEGIN; {TABLES_AND_ROWS} {words}"))
+    conn.execute_batch(&format!("BEGIN; {tables_and_rows} {words}"))
         .unwrap();
-    conn.execute_batch("PRAGMA application_id = 0x42524745; PRAGMA user_version = 1; COMMIT;")
+    let numbers = format!("PRAGMA application_id = 0x42524745; PRAGMA user_version = {version}; COMMIT;");
+    conn.execute_batch(&numbers).unwrap();
+    conn.execute_batch(&format!("{ALONE} PRAGMA journal_mode = WAL;"))
         .unwrap();
-    conn.execute_batch("PRAGMA journal_mode = WAL;").unwrap();
     conn.close().unwrap();
     directory
 }
 
 fn version(directory: &Path) -> i64 {
     let conn = Connection::open(directory.join(DATABASE)).unwrap();
+    conn.execute_batch(ALONE).unwrap();
     conn.query_row("PRAGMA user_version", (), |row| row.get(0)).unwrap()
 }
 
@@ -66,35 +89,40 @@ fn exported(directory: &Path) -> String {
 
 #[test]
 fn an_old_store_is_checked_and_exported_as_it_is() {
-    let directory = old("");
-    let before = files(directory.path());
-    let report = check(directory.path()).unwrap();
-    assert!(report.is_whole(), "{:?}", report.faults);
-    assert_eq!((report.version, report.sessions, report.retained), (1, 3, 3));
-    assert_eq!(exported(directory.path()), newest(LINES));
-    assert_eq!(files(directory.path()), before, "nothing was changed");
+    for format in [ONE, TWO] {
+        let directory = old(format, "");
+        let before = files(directory.path());
+        let report = check(directory.path()).unwrap();
+        assert!(report.is_whole(), "{:?}", report.faults);
+        assert_eq!(i64::from(report.version), format.0);
+        assert_eq!((report.sessions, report.messages, report.retained), (3, 2, 3));
+        assert_eq!(exported(directory.path()), newest(format.2));
+        assert_eq!(files(directory.path()), before, "nothing was changed");
+    }
 }
 
 #[test]
 fn an_old_store_is_brought_up_to_date_when_it_is_opened_and_has_the_same_in_it() {
-    let directory = old("");
-    let mut store = open(directory.path());
-    let image = Image::of(&mut store).unwrap();
-    drop(store);
-    assert_eq!(version(directory.path()), 2);
-    let report = check(directory.path()).unwrap();
-    assert!(report.is_whole() && report.version == 2, "{:?}", report.faults);
-    assert_eq!(exported(directory.path()), newest(LINES));
-    let fresh = TempDir::new();
-    import(fresh.path(), LINES.as_bytes()).unwrap();
-    assert_eq!(Image::of(&mut open(fresh.path())).unwrap(), image.moved());
-    // Opened again, it is just a store.
-    open(directory.path());
+    for format in [ONE, TWO] {
+        let directory = old(format, "");
+        let mut store = open(directory.path());
+        let image = Image::of(&mut store).unwrap();
+        drop(store);
+        assert_eq!(version(directory.path()), 3);
+        let report = check(directory.path()).unwrap();
+        assert!(report.is_whole() && report.version == 3, "{:?}", report.faults);
+        assert_eq!(exported(directory.path()), newest(format.2));
+        let fresh = TempDir::new();
+        import(fresh.path(), format.2.as_bytes()).unwrap();
+        assert_eq!(Image::of(&mut open(fresh.path())).unwrap(), image.moved());
+        // Opened again, it is just a store.
+        open(directory.path());
+    }
 }
 
 #[test]
 fn a_store_that_was_old_keeps_what_is_new() {
-    let directory = old("");
+    let directory = old(ONE, "");
     let mut store = open(directory.path());
     let session = burgee_store::SessionNo(12);
     let filter = burgee_codec::TopicFilterBuf::parse("b/#").unwrap();
@@ -139,24 +167,32 @@ fn an_old_store_that_is_damaged_stays_what_it_is() {
         "UPDATE msg SET body = x'0003612F62FF01' WHERE id = 801;",
         "DELETE FROM will;",
         "CREATE TABLE more (one INTEGER);",
-        // As a half upgrade would look.
-        "ALTER TABLE session ADD COLUMN user TEXT;",
     ];
-    for damage in damages {
-        let directory = old(damage);
+    // As a half upgrade would look.
+    let half = [
+        (ONE, "ALTER TABLE session ADD COLUMN user TEXT;"),
+        (TWO, "ALTER TABLE meta ADD COLUMN counted INTEGER NOT NULL DEFAULT 0;"),
+    ];
+    let both = damages.into_iter().flat_map(|damage| [(ONE, damage), (TWO, damage)]);
+    for (format, damage) in both.chain(half) {
+        let directory = old(format, damage);
         let before = files(directory.path());
         let error = SqliteStore::open(directory.path(), Settings::default())
             .map(drop)
             .unwrap_err();
         assert!(matches!(error, OpenError::Corrupt { .. }), "{damage}: {error}");
         assert_eq!(files(directory.path())[DATABASE], before[DATABASE], "{damage}");
-        assert_eq!(version(directory.path()), 1, "{damage}");
+        assert_eq!(version(directory.path()), format.0, "{damage}");
     }
 }
 
 #[test]
 fn the_power_goes_while_a_store_is_brought_up_to_date() {
-    let directory = old("");
+    [ONE, TWO].into_iter().for_each(upgrade_without_power);
+}
+
+fn upgrade_without_power(format: Old) {
+    let directory = old(format, "");
     let disk = Disk::watch(directory.path()).unwrap();
     let mut store = open(directory.path());
     let image = Image::of(&mut store).unwrap();
@@ -168,9 +204,9 @@ fn the_power_goes_while_a_store_is_brought_up_to_date() {
             let left = TempDir::with(&disk.after_power_cut(moment, luck));
             let report = check(left.path()).unwrap();
             assert!(report.is_whole(), "moment {moment}, {luck:?}: {:?}", report.faults);
-            versions[usize::from(report.version == 2)] += 1;
+            versions[usize::from(report.version == 3)] += 1;
             assert!(
-                report.version == 2 || disk.marked(moment).is_none(),
+                report.version == 3 || disk.marked(moment).is_none(),
                 "opened, and old again"
             );
             let mut store = SqliteStore::open(left.path(), Settings::default()).unwrap();

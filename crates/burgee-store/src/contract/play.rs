@@ -139,10 +139,11 @@ impl Play {
         self.open()
     }
 
-    /// Whether all that waits leaves the state as it is.
+    /// Whether all that waits leaves the state as it is. Numbers of messages may be held back in advance, so using them up
+    /// alone need not be written.
     fn changes_nothing(&self) -> bool {
         let (before, after) = (self.model(self.durable), self.model(self.history.len()));
-        before.highest == after.highest && before.image() == after.image()
+        before.highest.0 == after.highest.0 && before.image() == after.image()
     }
 
     fn model(&self, batches: usize) -> Model {
