@@ -88,6 +88,7 @@ impl Shard {
     pub(crate) fn obey(&mut self, policy: Arc<Policy>) {
         self.policy = policy;
         self.restrictive = false;
+        self.look_ahead_anew();
         for conn in self.conns.keys() {
             let Some(listener) = self.conns.open_mut(conn).map(|open| open.listener) else {
                 continue;

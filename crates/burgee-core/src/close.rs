@@ -46,7 +46,7 @@ impl Shard {
             State::Open(_) | State::Awaiting(_) => fx.closes.push((conn, mode)),
         }
         let mut client_id = None;
-        self.looked_ahead.remove(&conn);
+        let discard = self.forget_farewell(conn, &reason);
         if let State::Open(open) = state {
             self.counters.clients_connected = self.counters.clients_connected.saturating_sub(1);
             if fx.debug {
@@ -62,7 +62,7 @@ impl Shard {
             let id = self.sessions.client_id(open.session);
             let client = id.map(|id| self.trace_of(id));
             let (mut last, before) = (open.last_fan_out, self.journal.parked_so_far());
-            self.leave((conn, open), &reason, fx);
+            self.leave((conn, open), discard, fx);
             if self.journal.parked_so_far() > before {
                 last = self.journal.parked_so_far();
             }
@@ -88,7 +88,8 @@ impl Shard {
         }
     }
 
-    fn leave(&mut self, (conn, mut open): (ConnKey, Open), reason: &Reason, fx: &mut Effects) {
+    /// `discard`: its will.
+    fn leave(&mut self, (conn, mut open): (ConnKey, Open), discard: bool, fx: &mut Effects) {
         let Some(session) = self.sessions.get_mut(open.session) else {
             return;
         };
@@ -120,7 +121,7 @@ impl Shard {
         let Some(will) = open.will else { return };
         // [MQTT-3.14.4-3] DISCONNECT discards the will.
         self.note_no_will(open.session, kept);
-        if *reason != Reason::Disconnect {
+        if !discard {
             // [MQTT-3.1.2-16] [MQTT-3.1.2-17] like any PUBLISH with that RETAIN; [MQTT-3.1.2-10] it is gone then.
             if self.journal.has_failed() && is_once(&will.message, kept) {
                 // The store still has it, and publishes it after the restart.

@@ -19,12 +19,15 @@ impl Shard {
         }
         self.ending.begun = Some(self.now);
         for conn in self.conns.keys() {
-            // [MQTT-3.1.2-8] this end is not the clients' wish either.
+            // [MQTT-3.1.2-8] this end is not the clients' wish either, but of those that have said so.
+            let heard = self.has_heard_farewell(conn);
             let Some(open) = self.conns.open_mut(conn) else {
                 continue;
             };
             let (key, parked) = (open.session, open.parked > 0);
-            let Some(will) = open.will.take() else { continue };
+            let Some(will) = open.will.take().filter(|_| !heard) else {
+                continue;
+            };
             let kept = self.sessions.kept(key).unwrap_or_default();
             self.note_no_will(key, kept);
             let mut access = self.conns.open_mut(conn).and_then(|open| open.access.take());

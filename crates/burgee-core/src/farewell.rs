@@ -1,27 +1,35 @@
 //! DISCONNECT that was received, and waits behind packets that have to wait.
 //!
 //! What must hold: it discards the will when it is received [MQTT-3.14.4-3], however the connection ends before its turn
-//! comes: by a takeover, by a reset, with the broker. Each byte is looked at once here, however often it has to wait.
-//! Deliberately absent: what nobody has received. Who has to wait is not read.
+//! comes: by a takeover, by a reset, with the broker, without a disk. Only what the client itself has said before it can still
+//! have the will published: whoever breaks a rule has not left [MQTT-3.1.2-8]. Each byte is looked at once here, however
+//! often it has to wait. Deliberately absent: what nobody has received. Who has to wait is not read.
 
 use burgee_codec::{Decoded, Versions, decode};
+use burgee_protocol::Fault;
 use burgee_protocol::connection::{FromClient, from_client};
 
-use crate::io::ConnKey;
+use crate::io::{ConnKey, Reason};
 use crate::shard::limits;
 use crate::state::Shard;
 
 /// There is a packet that ends the connection in another way, if its turn comes.
 const IN_VAIN: u32 = u32::MAX;
+/// DISCONNECT is there.
+const HEARD: u32 = u32::MAX - 1;
 
 impl Shard {
-    /// All but the first `used` of these bytes have to wait.
+    /// All but the first `used` of these bytes have to wait, or cannot be served.
     #[cold]
     pub(crate) fn look_for_farewell(&mut self, conn: ConnKey, bytes: &[u8], used: usize) {
+        if self.has_heard_farewell(conn) {
+            return;
+        }
         let looked = self.looked_ahead.remove(&conn).unwrap_or(0);
         let Some(open) = self.conns.open_mut(conn).filter(|open| open.will.is_some()) else {
             return;
         };
+        let session = open.session;
         let (version, limits) = (open.version, limits(open.max_packet_bytes, Versions::NONE));
         let mut at = used.max(looked as usize);
         let looked = loop {
@@ -30,7 +38,12 @@ impl Shard {
                     break u32::try_from(at - used).unwrap_or(IN_VAIN);
                 }
                 Ok(Decoded::Packet { packet, len }) => match from_client(packet) {
-                    Ok(FromClient::Disconnect) => return self.discard_will(conn),
+                    Ok(FromClient::Disconnect) => {
+                        // A crash must not publish it either.
+                        let kept = self.sessions.kept(session).unwrap_or_default();
+                        self.note_no_will(session, kept);
+                        break HEARD;
+                    }
                     Ok(_) => at += len,
                     Err(_) => break IN_VAIN,
                 },
@@ -42,12 +55,31 @@ impl Shard {
         }
     }
 
-    /// [MQTT-3.14.4-3] without publishing it.
-    fn discard_will(&mut self, conn: ConnKey) {
-        let Some(open) = self.conns.open_mut(conn) else { return };
-        open.will = None;
-        let key = open.session;
-        let kept = self.sessions.kept(key).unwrap_or_default();
-        self.note_no_will(key, kept);
+    /// Whether DISCONNECT was received and waits.
+    pub(crate) fn has_heard_farewell(&self, conn: ConnKey) -> bool {
+        self.looked_ahead.get(&conn) == Some(&HEARD)
+    }
+
+    /// Whether the will of a connection that ends is discarded. It is not there any more.
+    pub(crate) fn forget_farewell(&mut self, conn: ConnKey, why: &Reason) -> bool {
+        let heard = self.looked_ahead.remove(&conn) == Some(HEARD);
+        let own_doing = match why {
+            Reason::Fault(Fault::Malformed(_) | Fault::Peer(_) | Fault::Limit(_)) | Reason::Denied => true,
+            Reason::Fault(Fault::Ours(_))
+            | Reason::Disconnect
+            | Reason::Ended(_)
+            | Reason::KeepAlive
+            | Reason::ConnectTimeout
+            | Reason::TakenOver
+            | Reason::Refused(_)
+            | Reason::Kicked(_)
+            | Reason::Shutdown => false,
+        };
+        *why == Reason::Disconnect || (heard && !own_doing)
+    }
+
+    /// The limits are others: what was in vain may not be.
+    pub(crate) fn look_ahead_anew(&mut self) {
+        self.looked_ahead.retain(|_, looked| *looked == HEARD);
     }
 }

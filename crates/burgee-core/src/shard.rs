@@ -180,6 +180,9 @@ impl Shard {
                 Ok(Next::Moved) => return (used, 0),
                 Ok(Next::Gone) => return (bytes.len(), 0),
                 Err(fault) => {
+                    if matches!(fault, Fault::Ours(_)) {
+                        self.look_for_farewell(conn, bytes, used);
+                    }
                     self.fail(conn, fault, fx);
                     return (bytes.len(), 0);
                 }

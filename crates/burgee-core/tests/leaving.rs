@@ -10,7 +10,7 @@
 mod world;
 
 use burgee_core::Config;
-use burgee_core::io::End;
+use burgee_core::io::{Banned, End};
 use burgee_protocol::connection::SHARE_FROM;
 use burgee_store::{Fault, Op};
 use world::talk::{
@@ -212,6 +212,106 @@ fn mqtt_3_14_4_3_disconnect_discards_will_while_it_has_to_wait_however_the_conne
     // Nor does a restart publish it: the store hears of it at once.
     let (world, ..) = held_up(b"\xE0\0");
     assert!(matches!(world.ops.last(), Some(Op::WillCleared { .. })));
+}
+
+/// What a reader of wills gets of a client that acknowledges a message of QoS 1 in a way that is none, and then leaves; both
+/// behind messages that have to wait, or not.
+fn breaks_a_rule_and_leaves(acknowledged: u8, has_to_wait: bool) -> Vec<u8> {
+    let mut world = World::new(Config {
+        durable: true,
+        store_bytes: if has_to_wait { 1 } else { Config::default().store_bytes },
+        ..Config::default()
+    });
+    let reader = joined(&mut world, "r", CLEAN);
+    world.send(reader, &subscribe("will", 0));
+    assert_eq!(world.recv(reader), [0x90, 3, 0, 1, 0]);
+    let client = world.open(0);
+    world.send(client, &connect_with("c", 0x04, 0, Some(("will", b"gone"))));
+    world.send(client, &subscribe("x", 1));
+    assert_eq!(world.recv(client), [&ACCEPTED[..], &[0x90, 3, 0, 1, 1]].concat());
+    world.pass(300);
+    world.send(reader, &publish(0x32, "x", 7, b"one"));
+    world.pass(300);
+    assert_eq!(world.recv(reader), ack(0x40, 7));
+    let got = world.recv(client);
+    assert_eq!(got.first(), Some(&0x32));
+    if has_to_wait {
+        world.wait_for_disk();
+    }
+    let messages = [publish(0x34, "t", 1, b"one"), publish(0x34, "t", 2, b"two")].concat();
+    let said = [&messages, &ack(acknowledged, got[6])[..], b"\xE0\0"].concat();
+    world.send(client, &said);
+    assert_eq!(world.is_closed(client), !has_to_wait);
+    world.hold_commits = false;
+    world.commit();
+    assert!(world.is_closed(client));
+    world.recv(reader)
+}
+
+#[test]
+fn mqtt_3_1_2_8_will_is_stored_and_published_where_a_rule_is_broken_before_disconnect() {
+    for has_to_wait in [false, true] {
+        for wrong in [0x50, 0x70] {
+            let got = breaks_a_rule_and_leaves(wrong, has_to_wait);
+            assert_eq!(got, qos0("will", b"gone"), "{wrong:#x}, {has_to_wait}");
+        }
+        assert_eq!(breaks_a_rule_and_leaves(0x40, has_to_wait), b"", "{has_to_wait}");
+    }
+}
+
+#[test]
+fn a_disk_that_is_lost_discards_no_farewell_whether_that_waits_or_not() {
+    let (mut world, reader, client) = held_up(b"\xE0\0");
+    world.fail_store();
+    assert!(world.is_closed(client));
+    assert_eq!(world.recv(reader), b"", "it waited");
+    for (said, will) in [(&b"\xE0\0"[..], &b""[..]), (b"\xC0\0", &qos0("will", b"gone"))] {
+        let mut world = World::new(Config {
+            durable: true,
+            ..Config::default()
+        });
+        let reader = joined(&mut world, "r", CLEAN);
+        world.send(reader, &subscribe("will", 0));
+        assert_eq!(world.recv(reader), [0x90, 3, 0, 1, 0]);
+        let client = world.open(0);
+        world.send(client, &connect_with("c", 0x04, 0, Some(("will", b"gone"))));
+        assert_eq!(world.recv(client), ACCEPTED);
+        world.fail_store();
+        world.send(client, &[&publish(0x34, "t", 1, b"one")[..], said].concat());
+        assert!(world.is_closed(client));
+        assert_eq!(world.recv(reader), will);
+    }
+}
+
+#[test]
+fn a_limit_that_is_lifted_lets_a_farewell_be_heard() {
+    let config = |most| Config {
+        durable: true,
+        store_bytes: 1,
+        max_packet_bytes: most,
+        ..Config::default()
+    };
+    let mut world = World::new(config(40));
+    let reader = joined(&mut world, "r", CLEAN);
+    world.send(reader, &subscribe("will", 0));
+    assert_eq!(world.recv(reader), [0x90, 3, 0, 1, 0]);
+    let client = world.open(0);
+    world.send(client, &connect_with("c", 0x04, 0, Some(("will", b"gone"))));
+    assert_eq!(world.recv(client), ACCEPTED);
+    world.wait_for_disk();
+    let messages = [
+        publish(0x34, "t", 1, b""),
+        publish(0x34, "t", 2, b""),
+        publish(0x34, "t", 3, &[7; 60]),
+    ];
+    world.send(client, &[&messages.concat(), &b"\xE0\0"[..]].concat());
+    world.reload(config(1000), Banned::default());
+    world.commit();
+    assert!(!world.is_closed(client), "the large one waits");
+    world.end(client, End::Broken);
+    world.hold_commits = false;
+    world.commit();
+    assert_eq!(world.recv(reader), b"");
 }
 
 #[test]

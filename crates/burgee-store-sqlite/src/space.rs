@@ -2,8 +2,8 @@
 //!
 //! What must hold: after a commit, or a call of `give_back`, at most `FREE` pages are free that need not be, or the next
 //! step takes more of them away; each step does a bounded amount of work. The log is copied into the database before
-//! it exceeds `LOG` by more than one commit. Nothing is asked while somebody waits for a commit, and of the log nothing in
-//! words: SQLite would read them anew each time.
+//! it exceeds `LOG` by more than one commit. A commit in the steady flow asks nothing, and of the log nobody asks in words:
+//! SQLite would read them anew each time.
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -74,7 +74,8 @@ impl Space {
 
     /// Gives back free pages where there were too many, and ends the transaction.
     pub(crate) fn commit(&mut self, conn: &Connection) -> Result<(), Failure> {
-        if self.free > FREE {
+        // Some of them may have been taken by this very transaction.
+        if self.free > FREE && self.look(conn)? {
             self.give(conn)?;
         }
         LOGGED.take();

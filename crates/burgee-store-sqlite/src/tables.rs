@@ -14,7 +14,6 @@ use crate::rows::{Head, body_sum, is_number, row_sum};
 use crate::schema::letter;
 use crate::session::Out;
 use crate::totals::{FIELDS, Told, Totals};
-use crate::write::int;
 
 /// Calls `judge` with each row.
 pub(crate) fn each(
@@ -151,10 +150,10 @@ pub(crate) fn meta_row(totals: &Totals, spare: u64) -> ([i64; FIELDS + 2], Told)
     let sum = meta_sum(&fields, told.counted);
     let mut row = [0; FIELDS + 2];
     for (cell, number) in row.iter_mut().zip(fields) {
-        *cell = int(number);
+        *cell = number.cast_signed();
     }
     let [.., sum_cell, counted] = &mut row;
-    (*sum_cell, *counted) = (sum, int(told.counted));
+    (*sum_cell, *counted) = (sum, told.counted.cast_signed());
     (row, told)
 }
 

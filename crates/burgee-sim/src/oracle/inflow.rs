@@ -94,7 +94,8 @@ impl Oracle {
         Ok(())
     }
 
-    /// [MQTT-3.14.4-3] DISCONNECT discards the will when it is received, also where what stands before it has to wait.
+    /// [MQTT-3.14.4-3] DISCONNECT discards the will when it is received, also where what stands before it has to wait; unless
+    /// that turns out to be a violation [MQTT-3.1.2-8].
     fn look_for_farewell(&mut self, link: LinkId, waiting: &[u8]) {
         let Some(conn) = self.conns.get(&link).filter(|conn| conn.closed.is_none()) else {
             return;
@@ -113,7 +114,7 @@ impl Oracle {
             match packet {
                 Packet::Disconnect(_) => {
                     if let Some(conn) = self.conns.get_mut(&link) {
-                        conn.will = None;
+                        conn.will_behind = conn.will.take();
                     }
                     let now = self.now;
                     let will = &mut self.session(session).kept.will;

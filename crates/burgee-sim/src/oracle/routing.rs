@@ -223,6 +223,9 @@ impl Oracle {
             return Ok(());
         }
         conn.closed = Some(cause);
+        if cause == Cause::Violation && conn.will_behind.is_some() {
+            conn.will = conn.will_behind.take();
+        }
         let (will, session, client, user) = (conn.will.take(), conn.session, conn.client.clone(), conn.user.clone());
         let unanswered: Vec<u64> = conn.answers.suback.iter().map(|(.., asked)| *asked).collect();
         let Some(session) = session else { return Ok(()) };

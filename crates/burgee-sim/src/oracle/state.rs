@@ -88,6 +88,8 @@ pub(super) struct Conn {
     pub(super) user: Option<String>,
     pub(super) waits: Waits,
     pub(super) will: Option<Will>,
+    /// The same, behind a DISCONNECT that waits for what stands before it.
+    pub(super) will_behind: Option<Will>,
     pub(super) keep_alive: u16,
     pub(super) last_packet: u64,
     /// When it was last not read for a reason of the broker's own.
@@ -115,6 +117,7 @@ impl Conn {
             user: None,
             waits: Waits::default(),
             will: None,
+            will_behind: None,
             keep_alive: 0,
             last_packet: now,
             unread: 0,
