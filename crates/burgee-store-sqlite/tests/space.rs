@@ -167,16 +167,14 @@ fn all_that_leaves_the_log_is_counted() {
     let mut queue = Queue::new(1);
     let database = queue.path().join(DATABASE);
     // Until the log was copied for its length, at least once.
-    for number in 1..=8000 {
-        queue.fill(number..number + 1, &[1], 1);
-    }
+    queue.fill(1..12_001, &[1], 20);
     let [told, wanted, there] = counted(&database);
     assert!(there > 1000, "{there}");
     assert_eq!([told, wanted], [there; 2], "while it is open");
-    queue.drain(1..6001, 1, 1000);
+    queue.drain(1..10_001, 1, 1000);
     while queue.store.give_back().unwrap() {}
     assert_eq!(counted(&database), [2000; 3], "when idle");
-    queue.fill(8001..8004, &[1], 1);
+    queue.fill(12_001..12_004, &[1], 1);
     let Queue { directory, store, .. } = queue;
     drop(store);
     assert_eq!(counted(&database), [2003; 3], "when closed");
