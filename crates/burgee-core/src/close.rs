@@ -11,6 +11,7 @@ use burgee_store::{Op, SessionNo};
 
 use crate::conns::{Open, State};
 use crate::io::{CloseMode, ConnKey, Effects, Event, Reason};
+use crate::job::Wait;
 use crate::message::Message;
 use crate::sessions::{SessionKey, shown};
 use crate::state::Shard;
@@ -122,17 +123,27 @@ impl Shard {
         // [MQTT-3.14.4-3] DISCONNECT discards the will.
         self.note_no_will(open.session, kept);
         if !discard {
-            // [MQTT-3.1.2-16] [MQTT-3.1.2-17] like any PUBLISH with that RETAIN; [MQTT-3.1.2-10] it is gone then.
-            if self.journal.has_failed() && is_once(&will.message, kept) {
-                // The store still has it, and publishes it after the restart.
-                return;
+            let behind = if open.parked > 0 { Wait::Others } else { Wait::No };
+            if self.may_publish_will((conn, open.access.as_deref_mut()), &will, fx) {
+                self.publish_will(kept, (&will.message, will.retain), behind, fx);
             }
-            if !self.may_publish_will((conn, open.access.as_deref_mut()), &will, fx) {
-                return;
-            }
-            let park = open.parked > 0 || is_once(&will.message, kept);
-            self.publish_own(&will.message, will.retain, park, fx);
         }
+    }
+
+    /// [MQTT-3.1.2-16] [MQTT-3.1.2-17] like any PUBLISH with that RETAIN; [MQTT-3.1.2-10] it is gone then.
+    pub(crate) fn publish_will(
+        &mut self,
+        session: SessionNo,
+        (will, retain): (&Message, bool),
+        behind: Wait,
+        fx: &mut Effects,
+    ) {
+        let once = will.qos() == QoS::ExactlyOnce && session.0 > 0;
+        if once && self.journal.has_failed() {
+            // The store still has it, and publishes it after the restart.
+            return;
+        }
+        self.publish_own(will, retain, if once { Wait::Once } else { behind }, fx);
     }
 
     /// The store forgets a will in the batch in which it is published. Nobody waits for that, but it must not come late:
@@ -189,9 +200,4 @@ impl Shard {
             }
         }
     }
-}
-
-/// Whether a will has to wait until the store has forgotten it: after a crash it would be published again.
-pub(crate) fn is_once(will: &Message, session: SessionNo) -> bool {
-    will.qos() == QoS::ExactlyOnce && session.0 > 0
 }

@@ -1,8 +1,8 @@
 //! Answers and what else waits for the store, and what happens once it has spoken.
 //!
 //! What must hold: an answer leaves when what it promises is durable, and never before an earlier answer of the same
-//! connection. After a failure nothing that waited is sent: its connection is closed [MQTT-4.8.0-2]; whoever needs no
-//! store is served on. Deliberately absent: what is written down; see `keep` and `journal`.
+//! connection. After a failure nothing that waited is sent, but for wills: its connection is closed [MQTT-4.8.0-2]; whoever
+//! needs no store is served on. Deliberately absent: what is written down; see `keep` and `journal`.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,9 @@ use burgee_store::{Body, MessageNo};
 
 use crate::conns::Hold;
 use crate::io::{CloseMode, ConnKey, Effects, ReadKey};
+use crate::job::Job;
 use crate::journal::{Parked, ours};
-use crate::outbound::packet;
+use crate::outbound::{Outbound, packet};
 use crate::sessions::SessionKey;
 use crate::state::Shard;
 
@@ -188,15 +189,19 @@ impl Shard {
         }
     }
 
-    /// Closes who waits for a store that has failed.
+    /// Closes who waits for a store that has failed. Wills that wait go out, for nobody else would send them any more.
     pub(crate) fn give_back(&mut self, fx: &mut Effects) {
-        for what in self.journal.take_parked() {
+        for (is_durable, what) in self.journal.take_parked() {
             let conn = match what {
                 Parked::Welcome(conn, _)
                 | Parked::Ack(conn, ..)
                 | Parked::UnsubAck(conn, _)
                 | Parked::Release(_, conn, _) => Some(conn),
                 Parked::SubAck(subscribed) => Some(subscribed.conn),
+                Parked::FanOut(job) if job.answer.is_none() => {
+                    self.fan_out_without_store(*job, is_durable, fx);
+                    None
+                }
                 Parked::FanOut(job) => job.answer.map(|answer| answer.conn),
                 // A delivery stays sealed: nobody was told.
                 Parked::Delivery(..) => None,
@@ -208,6 +213,20 @@ impl Shard {
                 self.fail(conn, ours(), fx);
             }
         }
+    }
+
+    /// [MQTT-3.1.2-8] a will that was to wait. Where its batch is durable the store has forgotten it, and knows who is owed it;
+    /// where it is not, that is as if the connection had ended after the failure.
+    fn fan_out_without_store(&mut self, mut job: Job, is_durable: bool, fx: &mut Effects) {
+        if !is_durable {
+            if job.once {
+                // The store still has it, and publishes it after the restart.
+                return;
+            }
+            job.plan = self.plan_own(&job.route, &mut Outbound::from_message(&job.message));
+        }
+        self.jobs.push_back(job);
+        self.work_off_jobs(fx);
     }
 
     /// Messages that a session asked the store for.

@@ -5,10 +5,10 @@
 //! connection is closed once its outbox is sent. Who is awaited in vain is not waited for for ever: `ending_state`.
 //! Deliberately absent: the limit on all of it; the event loop has it.
 
-use crate::close::is_once;
 use crate::conns::Hold;
 use crate::ending_state::MOST_MS;
 use crate::io::{CloseMode, Effects, Parcel, Reason};
+use crate::job::Wait;
 use crate::state::Shard;
 
 impl Shard {
@@ -24,7 +24,8 @@ impl Shard {
             let Some(open) = self.conns.open_mut(conn) else {
                 continue;
             };
-            let (key, parked) = (open.session, open.parked > 0);
+            let behind = if open.parked > 0 { Wait::Others } else { Wait::No };
+            let key = open.session;
             let Some(will) = open.will.take().filter(|_| !heard) else {
                 continue;
             };
@@ -35,11 +36,9 @@ impl Shard {
             if let Some(open) = self.conns.open_mut(conn) {
                 open.access = access;
             }
-            if !may {
-                continue;
+            if may {
+                self.publish_will(kept, (&will.message, will.retain), behind, fx);
             }
-            let park = parked || is_once(&will.message, kept);
-            self.publish_own(&will.message, will.retain, park, fx);
         }
     }
 

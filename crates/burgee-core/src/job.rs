@@ -53,6 +53,19 @@ pub(crate) struct Job {
     pub(crate) answer: Option<Answer>,
     /// It has waited for the store, and what is parked behind it waits for it.
     pub(crate) was_parked: bool,
+    /// It is a will that must not come twice, and comes again after a restart that finds it in the store.
+    pub(crate) once: bool,
+}
+
+/// How long a message of the broker itself waits before anybody gets it.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Wait {
+    /// Not for others.
+    No,
+    /// For what its client has sent before.
+    Others,
+    /// Until the store has forgotten it, for it must not come twice.
+    Once,
 }
 
 /// PUBACK or PUBREC, due.

@@ -302,11 +302,14 @@ impl Journal {
         self.under_way.clear();
     }
 
-    /// After a failure: what would wait for ever.
-    pub(crate) fn take_parked(&mut self) -> Vec<Parked> {
+    /// After a failure: what would wait for ever, each with whether its batch is durable, and only its turn had not come.
+    pub(crate) fn take_parked(&mut self) -> Vec<(bool, Parked)> {
         self.parked_bytes = 0;
-        let parked = std::mem::take(&mut self.parked);
-        parked.into_iter().map(|(_, what)| what).collect()
+        let (parked, durable) = (std::mem::take(&mut self.parked), self.durable);
+        parked
+            .into_iter()
+            .map(|(batch, what)| (batch <= durable, what))
+            .collect()
     }
 
     /// What has to leave now. `reading`: something is to be read that may have been noted just now.

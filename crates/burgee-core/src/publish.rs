@@ -16,7 +16,7 @@ use burgee_router::{Recipient, Route, RouteCache, Topical};
 
 use crate::conns::Hold;
 use crate::io::{Bundle, CloseMode, ConnKey, Copy, Effects, Forwarded, Parcel, Reason};
-use crate::job::{Answer, Arrived, Job, Plan};
+use crate::job::{Answer, Arrived, Job, Plan, Wait};
 use crate::journal::{Parked, ours};
 use crate::message::{Message, is_ours};
 use crate::outbound::{Outbound, packet};
@@ -168,6 +168,7 @@ impl Shard {
             publisher: None,
             answer,
             was_parked: false,
+            once: false,
         };
         self.count_parked(arrived.conn);
         self.journal.park(need, Parked::FanOut(Box::new(job)));
@@ -187,9 +188,9 @@ impl Shard {
         self.jobs.push_back(job);
     }
 
-    /// A message of the broker itself: a will, or `$SYS`. `park` says that nobody may get it before what was noted so far
+    /// A message of the broker itself: a will, or `$SYS`. Where it has to wait, nobody gets it before what was noted so far
     /// is durable.
-    pub(crate) fn publish_own(&mut self, message: &Message, retain: bool, park: bool, fx: &mut Effects) {
+    pub(crate) fn publish_own(&mut self, message: &Message, retain: bool, wait: Wait, fx: &mut Effects) {
         let mut out = Outbound::from_message(message);
         if retain {
             self.retain(&mut out);
@@ -197,7 +198,8 @@ impl Shard {
         let mut cache = RouteCache::default();
         let route = Arc::clone(self.shared.router.route(message.topic(), &mut cache));
         let plan = self.plan_own(&route, &mut out);
-        if self.journal.is_on() && (park || (message.qos() == QoS::ExactlyOnce && plan.is_owed())) {
+        let park = wait != Wait::No || (message.qos() == QoS::ExactlyOnce && plan.is_owed());
+        if park && self.journal.is_on() {
             let need = self.journal.so_far();
             let job = Job {
                 message: out.settled().clone(),
@@ -207,6 +209,7 @@ impl Shard {
                 publisher: None,
                 answer: None,
                 was_parked: false,
+                once: wait == Wait::Once,
             };
             self.journal.park(need, Parked::FanOut(Box::new(job)));
             return;
@@ -238,6 +241,7 @@ impl Shard {
             publisher: None,
             answer: None,
             was_parked: false,
+            once: false,
         })
     }
 

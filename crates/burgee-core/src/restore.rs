@@ -10,10 +10,10 @@ use burgee_protocol::session::{Arrival, Deliverable, Unfinished};
 use burgee_router::{Kept, RetainedCursor};
 use burgee_store::{MessageNo, OwedRef, SessionNo, SessionRecord, Stage, Subscription};
 
-use crate::close::is_once;
 use crate::expiry::FROM_BEFORE;
 use crate::filters::weight;
 use crate::io::{ConnKey, Effects};
+use crate::job::Wait;
 use crate::message::Message;
 use crate::sessions::{Delivery, Owner, Replay, SessionKey};
 use crate::state::Shard;
@@ -104,8 +104,7 @@ impl Shard {
                     continue;
                 }
             }
-            let park = is_once(&message, kept);
-            self.publish_own(&message, will.retain, park, fx);
+            self.publish_will(kept, (&message, will.retain), Wait::No, fx);
         }
     }
 }

@@ -8,6 +8,7 @@ use burgee_protocol::Time;
 
 use crate::counters::Counters;
 use crate::io::{Effects, Inputs, Parcel, ShardId};
+use crate::job::Wait;
 use crate::load::SPANS;
 use crate::message::Message;
 use crate::state::Shard;
@@ -69,7 +70,7 @@ impl Shard {
             }
             let topic = format!("$SYS/broker/{name}");
             let message = Message::new(TopicName::trusted(&topic), value.as_bytes(), QoS::AtMostOnce);
-            self.publish_own(&message, true, false, fx);
+            self.publish_own(&message, true, Wait::No, fx);
             match self.sys.published.get_mut(place) {
                 Some(last) => *last = value,
                 None => self.sys.published.push(value),

@@ -12,7 +12,7 @@ use burgee_core::Config;
 use burgee_core::io::End;
 use burgee_protocol::session::{Policy, QueueLimits};
 use burgee_store::{Fault, MessageNo, Op, Page, SessionNo, Store};
-use world::talk::{ACCEPTED, CLEAN, RESUMED, STAYS, SUBACK_1, SUBACK_2, ack, join, joined, subscribed};
+use world::talk::{ACCEPTED, CLEAN, RESUMED, STAYS, SUBACK_1, SUBACK_2, ack, connect_with, join, joined, subscribed};
 use world::{World, connect, publish, subscribe};
 
 fn owed(world: &mut World, session: u64) -> Vec<u64> {
@@ -655,6 +655,82 @@ fn a_qos_2_will_reaches_nobody_before_the_store_has_forgotten_it() {
     world.send(watcher, &subscribe("#", 2));
     world.pass(1_000);
     assert_eq!(world.recv(watcher).len(), 5, "once");
+}
+
+#[test]
+fn a_will_that_waits_behind_its_clients_messages_goes_out_although_the_disk_fails() {
+    let mut world = World::durable(1);
+    let away = subscribed(&mut world, "away", "x", 1);
+    world.end(away, End::Broken);
+    let watcher = joined(&mut world, "watcher", CLEAN);
+    world.send(watcher, &subscribe("w", 1));
+    world.recv(watcher);
+    let lost = world.open(0);
+    world.send(lost, &connect_with("a", 0x0E, 0, Some(("w", b"!"))));
+    world.recv(lost);
+    world.wait_for_disk();
+    world.send(lost, &publish(0x32, "x", 1, b"1"));
+    world.end(lost, End::Broken);
+    assert_eq!(world.recv(watcher), []);
+    world.fail_store();
+    // [MQTT-3.1.2-8] no store has it: it would be lost for good.
+    assert_eq!(world.recv(watcher), publish(0x32, "w", 1, b"!"));
+}
+
+#[test]
+fn a_qos_2_will_that_the_store_still_has_waits_for_the_restart_when_the_disk_fails() {
+    for how in [World::fail_store, World::shut_down] {
+        let mut world = World::durable(1);
+        let away = subscribed(&mut world, "away", "w", 1);
+        world.end(away, End::Broken);
+        let watcher = joined(&mut world, "watcher", CLEAN);
+        world.send(watcher, &subscribe("w", 2));
+        world.recv(watcher);
+        let [lost, here] = ["a", "b"].map(|name| {
+            let client = world.open(0);
+            world.send(client, &connect_with(name, 0x14, 0, Some(("w", name.as_bytes()))));
+            assert_eq!(world.recv(client), ACCEPTED);
+            client
+        });
+        world.wait_for_disk();
+        world.end(lost, End::Broken);
+        world.fail_store();
+        how(&mut world);
+        world.end(here, End::Broken);
+        assert_eq!(world.recv(watcher), [], "a restart would send them again");
+        let mut world = world.crash(0);
+        let away = join(&mut world, "away", STAYS);
+        let wills = [publish(0x32, "w", 1, b"a"), publish(0x32, "w", 2, b"b")];
+        assert_eq!(world.recv(away).split_off(4), wills.concat());
+    }
+}
+
+#[test]
+fn a_qos_2_will_that_the_store_has_forgotten_goes_out_although_the_disk_fails() {
+    let mut world = World::new(Config {
+        durable: true,
+        fanout_slice: 1,
+        ..Config::default()
+    });
+    let watchers = ["r", "s", "t"].map(|name| {
+        let watcher = joined(&mut world, name, CLEAN);
+        world.send(watcher, &[subscribe("x", 0), subscribe("w", 2)].concat());
+        world.recv(watcher);
+        watcher
+    });
+    let lost = world.open(0);
+    world.send(lost, &connect_with("a", 0x14, 0, Some(("w", b"!"))));
+    assert_eq!(world.recv(lost), ACCEPTED);
+    world.wait_for_disk();
+    world.send(lost, &publish(0x34, "x", 1, b"1"));
+    world.end(lost, End::Broken);
+    // The first message is on its way to all of them, and the will behind it.
+    world.commit_unheard();
+    world.fail_store();
+    for watcher in watchers {
+        let both = [publish(0x30, "x", 0, b"1"), publish(0x34, "w", 1, b"!")];
+        assert_eq!(world.recv(watcher), both.concat());
+    }
 }
 
 #[test]
