@@ -5,9 +5,11 @@
 use burgee_codec::QoS;
 use burgee_core::Counters;
 
+use super::copies::share_out;
 use super::groups::Member;
-use super::state::{Given, Session, SessionNo, Wanted};
+use super::state::{Session, SessionNo, Want};
 use super::{Oracle, Verdict};
+use crate::net::LinkId;
 
 /// What is missing.
 #[derive(Debug, Default)]
@@ -16,6 +18,8 @@ struct Missing {
     /// Of these, what the store had.
     kept: u64,
     unacknowledged: u64,
+    /// Of the one kind or the other.
+    either: u64,
     /// May have been dropped, or may still be there.
     perhaps: u64,
     first: Option<String>,
@@ -43,14 +47,14 @@ impl Oracle {
         let dropped = counters.dropped_queue_full + counters.dropped_memory;
         let excused = (dropped, counters.dropped_outbox_full);
         // With groups it cannot always be told which of two copies is missing.
-        let short = if self.rules.shared {
-            missing.acknowledged + missing.unacknowledged > excused.0 + excused.1
-        } else {
-            missing.acknowledged > excused.0 || missing.unacknowledged > excused.1
-        };
-        if short {
+        let of_one_kind = missing.acknowledged > excused.0 || missing.unacknowledged > excused.1;
+        if missing.all() > excused.0 + excused.1 || (of_one_kind && !self.rules.shared) {
+            let either = match missing.either {
+                0 => String::new(),
+                either => format!(" (and {either} more of either)"),
+            };
             return Err(format!(
-                "{} messages of QoS 1 and 2 and {} of QoS 0 are missing, {} and {} were dropped; the first: {}",
+                "{} messages of QoS 1 and 2 and {} of QoS 0{either} are missing, {} and {} were dropped; the first: {}",
                 missing.acknowledged,
                 missing.unacknowledged,
                 excused.0,
@@ -84,42 +88,37 @@ impl Oracle {
             missing.kept += u64::from(self.rules.durable && !session.clean && owed.may_expire());
             missing.count(owed.qos, || self.describe(owed.message, number));
         }
-        // Copies that were counted for a replay which may have been lost with its connection: if one of them is what another
-        // replay misses, it was that one's.
-        let spare = |given: &&Given| given.conn != link && self.least(&given.wanted, given.granted) == QoS::AtMostOnce;
-        let mut spare: Vec<&Given> = session.given.iter().filter(spare).collect();
-        for replay in &session.replays {
-            for (topic, wanted) in &replay.wanted {
-                let qos = self.least(wanted, replay.granted);
-                let other = |given: &&Given| {
-                    let (payload, sent) = &given.copy;
-                    given.topic == *topic && self.may_be(wanted, replay.granted, (payload, *sent))
-                };
-                if wanted.optional || (qos == QoS::AtMostOnce && replay.conn != link) {
-                    missing.perhaps += 1;
-                } else if let Some(place) = spare.iter().position(other) {
-                    spare.remove(place);
-                    missing.perhaps += 1;
-                } else {
-                    let filter = &replay.filter;
-                    missing.count(qos, || {
-                        format!("retained {topic:?} for {:?} on {filter:?}: {replay:?}", session.client)
-                    });
-                }
-            }
-        }
+        self.missing_of_replays((link, session), missing);
         Ok(())
     }
 
-    /// The least QoS with which one of these may come.
-    fn least(&self, wanted: &Wanted, granted: QoS) -> QoS {
-        let all = wanted.any_of.iter().map(|number| self.message(*number).qos);
-        all.map(|qos| qos.min(granted)).min().unwrap_or_default()
-    }
-
-    fn may_be(&self, wanted: &Wanted, granted: QoS, (payload, qos): (&[u8], QoS)) -> bool {
-        let mut all = wanted.any_of.iter().map(|number| self.message(*number));
-        all.any(|held| *held.payload == *payload && held.qos.min(granted) == qos)
+    /// Who is to blame where several subscriptions wanted the same cannot be told: as few as can be are missing, and how many
+    /// of these with QoS 0 is open as far as the copies that went out can be shared out in one way or another.
+    fn missing_of_replays(&self, (link, session): (LinkId, &Session), missing: &mut Missing) {
+        let messages = &self.messages;
+        let mut lacking = Vec::new();
+        for replay in &session.replays {
+            let wants = replay.wanted.iter();
+            lacking.extend(wants.map(|(topic, wanted)| (topic.as_str(), Want::of(replay, wanted))));
+        }
+        let missed = |want: &Want| !want.is_excused(link, messages);
+        let (given, left) = share_out(&session.given, &lacking, &missed, messages);
+        let topics = lacking.iter().map(|(topic, _)| *topic);
+        let (short, perhaps): (Vec<_>, Vec<_>) = topics.zip(left).partition(|(_, want)| missed(want));
+        missing.perhaps += perhaps.len() as u64;
+        let without = |other: QoS| {
+            let surely = |want: &Want| !want.may_have(other, messages);
+            let (_, left) = share_out(&given, &short, &surely, messages);
+            left.iter().filter(|want| surely(want)).count() as u64
+        };
+        let (acknowledged, unacknowledged) = (without(QoS::AtMostOnce), without(QoS::AtLeastOnce));
+        missing.acknowledged += acknowledged;
+        missing.unacknowledged += unacknowledged;
+        missing.either += short.len() as u64 - acknowledged - unacknowledged;
+        if let Some((topic, want)) = short.first() {
+            let first = || format!("retained {topic:?} for {:?}: {want:?}", session.client);
+            missing.first.get_or_insert_with(first);
+        }
     }
 
     fn missing_of_groups(&self, missing: &mut Missing) {
@@ -174,7 +173,7 @@ impl Oracle {
             // What was dropped before a crash may have been dropped again after it.
             return Ok(());
         }
-        let most = missing.acknowledged + missing.unacknowledged + missing.perhaps + self.gone;
+        let most = missing.all() + missing.perhaps + self.gone;
         let dropped = counters.dropped_queue_full + counters.dropped_memory;
         // What was dropped of a clean session before a crash is nobody's since.
         if dropped > most && !(self.crashed && self.is_tight()) {
@@ -232,6 +231,10 @@ impl Oracle {
 }
 
 impl Missing {
+    const fn all(&self) -> u64 {
+        self.acknowledged + self.unacknowledged + self.either
+    }
+
     fn count(&mut self, qos: QoS, what: impl FnOnce() -> String) {
         let counter = if qos == QoS::AtMostOnce {
             &mut self.unacknowledged

@@ -5,6 +5,7 @@
 //! What must hold: it shares nothing with the broker but the codec. Deliberately absent: how a broker does it.
 
 mod age;
+mod copies;
 mod debts;
 mod door;
 mod found;

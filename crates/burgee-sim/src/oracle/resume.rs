@@ -114,10 +114,10 @@ impl Oracle {
         let alone = all.iter().filter(|other| matches(other.filter.as_str(), topic)).count() == 1;
         let twice = alone
             && message.qos.min(held.qos) == QoS::ExactlyOnce
-            && session.given.iter().any(|given| {
-                let (payload, qos) = &given.copy;
-                given.topic == topic && **payload == *message.payload && *qos == QoS::ExactlyOnce
-            });
+            && session
+                .given
+                .iter()
+                .any(|given| given.is(topic, &message.payload, QoS::ExactlyOnce));
         (waits || !twice).then(|| Wanted {
             any_of: vec![number],
             optional: false,

@@ -5,7 +5,8 @@
 
 use burgee_codec::{Publish, QoS};
 
-use super::state::{Flight, Given, Message, MessageNo, Owed, RESTORED, Replay, Session, SessionNo, Wanted};
+use super::copies::count;
+use super::state::{Copied, Flight, MessageNo, Owed, SessionNo};
 use super::{Oracle, Verdict};
 use crate::net::LinkId;
 
@@ -321,64 +322,29 @@ impl Oracle {
     /// A message with RETAIN: only a new subscription brings it.
     fn settle_retained(&mut self, link: LinkId, number: SessionNo, publish: &Publish<'_>) -> Result<Settled, String> {
         self.tally.retained += 1;
-        let messages = &self.messages;
-        let fits = |message: &MessageNo, granted: QoS| {
-            messages
-                .get(*message)
-                .is_some_and(|held: &Message| *held.payload == *publish.payload && held.qos.min(granted) == publish.qos)
-        };
         let conn = self.conns.get(&link).ok_or("no connection")?;
         let session = self.sessions.get_mut(number).ok_or("no session")?;
-        let topic = publish.topic.as_str();
-        let early = |replay: &Replay| {
-            replay.conn == link && conn.answers.suback.iter().any(|(.., asked)| *asked == replay.question)
-        };
-        // Of several replays that want it, the first that needs it: what a subscription brings comes before what a later
-        // one brings. What was sent before is of none that was asked for on this connection.
-        let need = |replay: &Replay| {
-            let wanted = replay.wanted.get(topic)?;
-            let fits = wanted.any_of.iter().any(|message| fits(message, replay.granted));
-            let fits = fits && !(publish.dup && replay.conn == link);
-            fits.then_some((early(replay), wanted.optional))
-        };
-        let neediest = session
-            .replays
-            .iter_mut()
-            .filter_map(|replay| Some((need(replay)?, replay)));
-        let Some((_, replay)) = neediest.min_by_key(|(need, _)| *need) else {
-            if let Some(settled) = counted_anew(session, link, publish, (&early, messages)) {
-                return Ok(settled);
+        let (topic, messages) = (publish.topic.as_str(), &self.messages);
+        let copy = Copied::of(publish, (link, conn), self.questions);
+        let hasty = copy.without_haste();
+        let Some(want) = count((&mut session.replays, &mut session.given), topic, copy, messages) else {
+            let mut replays = session.replays.clone();
+            if count((&mut replays, &mut session.given.clone()), topic, hasty, messages).is_some() {
+                return Err("a retained message before its SUBACK".to_owned());
             }
-            let replays = &session.replays;
             return Err(format!(
                 "RETAIN, but no new subscription asked for this; those that wait: {replays:?}"
             ));
         };
-        if early(replay) {
-            return Err("a retained message before its SUBACK".to_owned());
-        }
-        let mut settled = Settled {
-            may_repeat: replay.conn != link,
-            restored: replay.conn == RESTORED,
-            seen: false,
-            message: None,
-        };
-        if let Some(wanted) = replay.wanted.remove(topic) {
-            if let [message] = wanted.any_of.as_slice() {
-                settled.message = Some(*message);
-            }
-            session.given.push(Given {
-                topic: topic.to_owned(),
-                wanted,
-                granted: replay.granted,
-                conn: replay.conn,
-                copy: (publish.payload.into(), publish.qos),
-            });
-        }
         session
             .replays
             .retain(|replay| replay.open || !replay.wanted.is_empty());
-        Ok(settled)
+        Ok(Settled {
+            may_repeat: want.may_repeat(link),
+            restored: want.is_restored(),
+            seen: false,
+            message: want.only(),
+        })
     }
 
     fn sent_sys(&mut self, link: LinkId, publish: &Publish<'_>) -> Verdict {
@@ -395,48 +361,4 @@ impl Oracle {
         let conn = self.conns.get(&link).ok_or("no connection")?;
         conn.session.ok_or_else(|| "before its CONNECT".to_owned())
     }
-}
-
-/// No replay that waits wants this. Perhaps an earlier copy was counted for one that wants this as well, and another can
-/// take that one.
-fn counted_anew(
-    session: &mut Session,
-    link: LinkId,
-    publish: &Publish<'_>,
-    (early, messages): (&impl Fn(&Replay) -> bool, &[Message]),
-) -> Option<Settled> {
-    let topic = publish.topic.as_str();
-    let fits = |wanted: &Wanted, granted: QoS, payload: &[u8], qos: QoS| {
-        let mut any_of = wanted.any_of.iter().filter_map(|number| messages.get(*number));
-        any_of.any(|held| *held.payload == *payload && held.qos.min(granted) == qos)
-    };
-    let (place, other) = session.given.iter().enumerate().find_map(|(place, given)| {
-        let (payload, qos) = &given.copy;
-        let new = publish.dup && given.conn == link;
-        if new || given.topic != topic || !fits(&given.wanted, given.granted, publish.payload, publish.qos) {
-            return None;
-        }
-        let takes = |replay: &Replay| {
-            let wanted = replay.wanted.get(topic);
-            !early(replay) && wanted.is_some_and(|wanted| fits(wanted, replay.granted, payload, *qos))
-        };
-        Some((place, session.replays.iter().position(takes)?))
-    })?;
-    let (given, replay) = (session.given.get_mut(place)?, session.replays.get_mut(other)?);
-    let copy = std::mem::replace(&mut given.copy, (publish.payload.into(), publish.qos));
-    let settled = Settled {
-        may_repeat: given.conn != link,
-        restored: given.conn == RESTORED,
-        seen: false,
-        message: None,
-    };
-    let moved = Given {
-        topic: topic.to_owned(),
-        wanted: replay.wanted.remove(topic)?,
-        granted: replay.granted,
-        conn: replay.conn,
-        copy,
-    };
-    session.given.push(moved);
-    Some(settled)
 }

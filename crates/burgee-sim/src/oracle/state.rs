@@ -318,15 +318,32 @@ pub(super) struct Kept {
     pub(super) done: Vec<Done>,
 }
 
-/// A retained message that was sent, and for which replay it was counted.
+/// What one replay has to bring of one topic.
 #[derive(Clone, Debug)]
-pub(super) struct Given {
-    pub(super) topic: String,
+pub(super) struct Want {
     pub(super) wanted: Wanted,
     pub(super) granted: QoS,
     pub(super) conn: LinkId,
-    /// Payload and QoS.
-    pub(super) copy: (Rc<[u8]>, QoS),
+    pub(super) question: u64,
+}
+
+/// A retained message that was sent.
+#[derive(Clone, Debug)]
+pub(super) struct Copied {
+    pub(super) payload: Rc<[u8]>,
+    pub(super) qos: QoS,
+    /// The last SUBSCRIBE that it may be for: none that was not answered.
+    pub(super) until: u64,
+    /// It came with DUP on this connection: what was asked for there was not sent before.
+    pub(super) again_on: Option<LinkId>,
+}
+
+/// A copy, and for what it was counted.
+#[derive(Clone, Debug)]
+pub(super) struct Given {
+    pub(super) topic: String,
+    pub(super) want: Want,
+    pub(super) copy: Copied,
 }
 
 /// A session, connected or not.
