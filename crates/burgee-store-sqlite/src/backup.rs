@@ -12,7 +12,11 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::{OpenError, TransferError};
 use crate::faults::Doing;
 use crate::files::{DATABASE, Lock, NEW, create_file, finish, make_directory, remove_unfinished};
+use crate::load::meta;
 use crate::reader::Reader;
+use crate::schema::{self, Format};
+use crate::tables::meta_row;
+use crate::totals::Told;
 
 /// Pages of one step: 1 MiB.
 pub(crate) const PAGES: i32 = 256;
@@ -84,7 +88,7 @@ fn copy(
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut to = Connection::open_with_flags(to, flags).doing(COPYING)?;
     // It is synced as a whole before it gets its name.
-    to.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")
+    to.execute_batch("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")
         .doing(COPYING)?;
     {
         let backup = Backup::new(from, &mut to).doing(COPYING)?;
@@ -99,5 +103,31 @@ fn copy(
             between()?;
         }
     }
+    count_all(&to)?;
     to.close().map_err(|(_, error)| error).doing(COPYING)
+}
+
+/// A copy has no log, whose sums stand for messages that `meta` does not count; so it has to count all. What is damaged, or of
+/// an older format, stays as it is.
+fn count_all(copy: &Connection) -> Result<(), Failure> {
+    let version: i64 = copy
+        .query_row("PRAGMA user_version", (), |row| row.get(0))
+        .doing(COPYING)?;
+    let Some(format) = Format::of(version).filter(|format| *format == Format::NEWEST) else {
+        return Ok(());
+    };
+    let Ok((mut totals, counted)) = meta(copy, format) else {
+        return Ok(());
+    };
+    if counted == u64::MAX {
+        return Ok(());
+    }
+    let mut statement = copy.prepare(schema::MSG_NEWER).doing(COPYING)?;
+    let newer: (i64, i64) = statement
+        .query_row((counted.cast_signed(),), |row| Ok((row.get(0)?, row.get(1)?)))
+        .doing(COPYING)?;
+    totals.messages += newer.0.unsigned_abs();
+    totals.message_bytes += newer.1.unsigned_abs();
+    let row = meta_row(&totals, Told::all(&totals, 0));
+    copy.execute(schema::META_WRITE, row).doing(COPYING).map(drop)
 }

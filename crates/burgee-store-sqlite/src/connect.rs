@@ -14,7 +14,7 @@ use crate::error::OpenError;
 use crate::files::{DATABASE, LOG, NEW, create_file, finish, length, remove_unfinished};
 use crate::schema::{self, Format, squeezed};
 use crate::tables::meta_row;
-use crate::totals::Totals;
+use crate::totals::{Told, Totals};
 use crate::{Settings, SyncPolicy};
 
 /// Before 3.51.3 a copy of the log beside another connection's write could lose commits.
@@ -58,7 +58,7 @@ pub(crate) fn create_new(directory: &Path) -> Result<(), OpenError> {
     create_file(&path).map_err(io)?;
     let create = || {
         let conn = open(&path)?;
-        let (row, _) = meta_row(&Totals::EMPTY, 0);
+        let row = meta_row(&Totals::EMPTY, Told::EMPTY);
         conn.execute_batch(&format!(
             "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA locking_mode = EXCLUSIVE;
              PRAGMA synchronous = FULL; PRAGMA fullfsync = 1;
@@ -78,6 +78,7 @@ pub(crate) fn create_new(directory: &Path) -> Result<(), OpenError> {
 pub(crate) fn connect(database: &Path, settings: Settings) -> Result<(Connection, Format), OpenError> {
     let error = |error: Error| of_sqlite(database, &error);
     let conn = open(database).map_err(error)?;
+    keep_log(&conn, true).map_err(error)?;
     conn.execute_batch("PRAGMA locking_mode = EXCLUSIVE;").map_err(error)?;
     let format = identify(database, &conn)?;
     let mode: String = conn
@@ -111,6 +112,13 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     let conn = Connection::open_with_flags(path, flags)?;
     prepare(&conn)?;
     Ok(conn)
+}
+
+/// Whether the log stays when the connection is closed. Else SQLite copies it and takes it away, which is for a store that is
+/// closed in peace: neither for one that is refused or fails, nor for one whose messages are not all counted.
+pub(crate) fn keep_log(conn: &Connection, stays: bool) -> rusqlite::Result<()> {
+    let option = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    conn.set_db_config(option, stays).map(drop)
 }
 
 /// What holds for every connection.

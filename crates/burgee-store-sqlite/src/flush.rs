@@ -9,7 +9,7 @@ use crate::faults::{Doing, corrupt};
 use crate::rows::encode_runs;
 use crate::schema;
 use crate::tables::{cursor_sum, meta_row, out_sum, received_sum, stage_bits};
-use crate::totals::Totals;
+use crate::totals::{Told, Totals};
 use crate::write::{Writer, int};
 
 const WRITING: &str = "writing a commit";
@@ -18,35 +18,31 @@ const WRITING: &str = "writing a commit";
 pub(crate) const SPARE: u64 = 1 << 16;
 
 impl Writer<'_> {
-    /// See the module. `before` is what `meta` says.
-    pub(crate) fn flush(&mut self, before: &Totals) -> Result<(), Failure> {
-        let gone = self.remove_messages()?;
-        let came = self.add_messages()?;
+    /// See the module. How much there was before, and what `meta` says.
+    pub(crate) fn flush(&mut self, before: &Totals, told: Told) -> Result<(), Failure> {
+        self.remove_messages()?;
+        self.add_messages()?;
         self.write_cursors()?;
         self.write_received()?;
         self.write_deliveries()?;
-        let (told, now) = (self.state.told, self.state.totals);
-        let first = gone.into_iter().chain(came).min();
-        if first.is_some_and(|first| first < told.counted) || now.next_message > told.next_message {
-            return self.write_meta(SPARE);
-        }
+        let now = self.state.totals;
         let others = |totals: &Totals| Totals {
             next_message: 0,
             messages: 0,
             message_bytes: 0,
             ..*totals
         };
-        if others(&now) != others(before) {
-            return self.write_meta(SPARE);
+        // What it does not count need not be told, and stays uncounted: else the next that goes would have to be told.
+        if self.state.told != told || now.next_message > told.next_message || others(&now) != others(before) {
+            let all = told.counted == u64::MAX;
+            return self.write_meta(SPARE, all);
         }
-        self.state.uncounted |= first.is_some();
         Ok(())
     }
 
-    /// Returns the least number of all.
-    fn remove_messages(&mut self) -> Result<Option<u64>, Failure> {
+    fn remove_messages(&mut self) -> Result<(), Failure> {
         if self.changes.gone.is_empty() {
-            return Ok(None);
+            return Ok(());
         }
         self.changes.gone.sort_unstable();
         let mut statement = self.conn.prepare_cached(schema::MSG_REMOVE).doing(WRITING)?;
@@ -73,15 +69,13 @@ impl Writer<'_> {
             }
             rest = behind;
         }
-        Ok(self.changes.gone.first().copied())
+        Ok(())
     }
 
-    /// Returns the least number of all.
-    fn add_messages(&mut self) -> Result<Option<u64>, Failure> {
+    fn add_messages(&mut self) -> Result<(), Failure> {
         if self.changes.fresh.is_empty() {
-            return Ok(None);
+            return Ok(());
         }
-        let mut least = None;
         let mut statement = self.conn.prepare_cached(schema::MSG_ADD).doing(WRITING)?;
         let mut targets_from = 0;
         for fresh in &self.changes.fresh {
@@ -98,9 +92,12 @@ impl Writer<'_> {
             statement.raw_bind_parameter(2, scratch.as_slice()).doing(WRITING)?;
             statement.raw_bind_parameter(3, &**fresh.body.bytes()).doing(WRITING)?;
             statement.raw_execute().doing(WRITING)?;
-            least = Some(least.map_or(entry.number, |least: u64| least.min(entry.number)));
+            if entry.number < self.state.told.counted {
+                self.state.told.messages += 1;
+                self.state.told.message_bytes += u64::from(entry.bytes());
+            }
         }
-        Ok(least)
+        Ok(())
     }
 
     fn write_cursors(&mut self) -> Result<(), Failure> {
@@ -181,11 +178,16 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Counts everything.
-    pub(crate) fn write_meta(&mut self, spare: u64) -> Result<(), Failure> {
-        let (row, told) = meta_row(&self.state.totals, spare);
-        self.run(schema::META_WRITE, row)?;
-        (self.state.told, self.state.uncounted) = (told, false);
-        Ok(())
+    /// `all`: from now on it counts all that is there.
+    pub(crate) fn write_meta(&mut self, spare: u64, all: bool) -> Result<(), Failure> {
+        let totals = &self.state.totals;
+        let told = if all {
+            Told::all(totals, spare)
+        } else {
+            self.state.told.ahead_of(totals, spare)
+        };
+        let row = meta_row(totals, told);
+        self.state.told = told;
+        self.run(schema::META_WRITE, row).map(drop)
     }
 }

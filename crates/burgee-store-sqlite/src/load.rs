@@ -59,8 +59,9 @@ pub(crate) fn load(conn: &Connection, format: Format) -> Result<State, Failure> 
     state.told = Told {
         next_message: told.next_message,
         counted,
+        messages: told.messages,
+        message_bytes: told.message_bytes,
     };
-    state.uncounted = newer.0 > 0;
     state.clean();
     Ok(state)
 }
@@ -91,7 +92,7 @@ fn fault_of_page(said: &str) -> Fault {
 }
 
 /// The row of `meta`, and below which number it counts messages: all, where an older program wrote it.
-fn meta(conn: &Connection, format: Format) -> Result<(Totals, u64), Failure> {
+pub(crate) fn meta(conn: &Connection, format: Format) -> Result<(Totals, u64), Failure> {
     let mut found = None;
     each(conn, ("meta", format.words().meta), |cells| {
         let mut fields = [0; FIELDS];

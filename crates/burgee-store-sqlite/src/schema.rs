@@ -101,6 +101,7 @@ pub(crate) const WILL_REMOVE: &str = "DELETE FROM will WHERE session = ?";
 pub(crate) const MSG_ALL: &str = "SELECT id, head FROM msg ORDER BY id";
 pub(crate) const MSG_WHOLE: &str = "SELECT id, head, body FROM msg ORDER BY id";
 pub(crate) const MSG_OF: &str = "SELECT id, head, body FROM msg WHERE id = ?";
+pub(crate) const MSG_NEWER: &str = "SELECT count(*), coalesce(sum(length(body)), 0) FROM msg WHERE id >= ?";
 pub(crate) const MSG_ADD: &str = "INSERT INTO msg VALUES (?, ?, ?)";
 pub(crate) const MSG_REMOVE: &str = "DELETE FROM msg WHERE id BETWEEN ? AND ?";
 

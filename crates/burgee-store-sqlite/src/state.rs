@@ -44,10 +44,8 @@ pub(crate) struct State {
     pub(crate) sessions: Sessions,
     pub(crate) lanes: Vec<Lane>,
     pub(crate) totals: Totals,
-    /// What the row of `meta` says.
+    /// What the row of `meta` says, or will when this commit is made.
     pub(crate) told: Told,
-    /// There are messages that `meta` does not count.
-    pub(crate) uncounted: bool,
     /// Retained messages that are gone.
     pub(crate) removals: Removals,
     /// How the file is read.
@@ -62,11 +60,7 @@ impl State {
             sessions: Sessions::default(),
             lanes: Vec::new(),
             totals: Totals::EMPTY,
-            told: Told {
-                next_message: 1,
-                counted: 1,
-            },
-            uncounted: false,
+            told: Told::EMPTY,
         }
     }
 
@@ -158,9 +152,12 @@ impl State {
             changes.deliveries.push((number, message, true));
         }
         session.messages -= 1;
-        if let Some((place, entry, left)) =
-            release(&mut self.lanes, &mut self.totals, (lane, message), &mut changes.gone)
-        {
+        if let Some((place, entry, left)) = release(
+            &mut self.lanes,
+            (&mut self.totals, &mut self.told),
+            (lane, message),
+            &mut changes.gone,
+        ) {
             session.bytes -= u64::from(entry.bytes());
             if left == Left::Owed {
                 changes.settled.push((number, lane, place));
@@ -212,7 +209,12 @@ impl State {
             return false;
         };
         for (lane, message, _) in session.owed(MessageNo(0)) {
-            release(&mut self.lanes, &mut self.totals, (lane, message), &mut changes.gone);
+            release(
+                &mut self.lanes,
+                (&mut self.totals, &mut self.told),
+                (lane, message),
+                &mut changes.gone,
+            );
         }
         let count = |len: usize| u64::try_from(len).unwrap_or(u64::MAX);
         self.totals.sessions -= 1;
@@ -226,7 +228,7 @@ impl State {
 /// One session less is owed a message; as [`Lane::release`].
 fn release(
     lanes: &mut [Lane],
-    totals: &mut Totals,
+    (totals, told): (&mut Totals, &mut Told),
     message: (u16, MessageNo),
     gone: &mut Vec<u64>,
 ) -> Option<(usize, Entry, Left)> {
@@ -237,6 +239,10 @@ fn release(
         totals.message_bytes -= u64::from(entry.bytes());
     }
     if left == Left::Stored {
+        if message.0 < told.counted {
+            told.messages -= 1;
+            told.message_bytes -= u64::from(entry.bytes());
+        }
         gone.push(message.0);
     }
     Some((place, entry, left))

@@ -164,31 +164,21 @@ impl SqliteStore {
 }
 
 impl Drop for SqliteStore {
-    /// SQLite copies the log when it closes, so all messages have to be counted before.
+    /// SQLite copies the log when it closes, so all messages have to be counted before. Where that cannot be, or something
+    /// went wrong in the middle of a commit, whoever opens it next finds the log, as after a crash.
     fn drop(&mut self) {
-        if self.inner.failed.is_none() && self.shared().settle().is_err() {
-            // Whoever opens it next finds the log, as after a crash.
-            leave_log(&self.conn);
+        let whole = self.inner.failed.is_none() && self.conn.is_autocommit();
+        if whole && self.shared().settle().is_ok() {
+            drop(connect::keep_log(&self.conn, false));
         }
     }
-}
-
-/// What is on the disk is not touched any more, not even by closing.
-fn leave_log(conn: &Connection) {
-    let option = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
-    drop(conn.set_db_config(option, true));
 }
 
 impl Shared<'_> {
     /// Has `meta` say all, and no number that was not used.
     fn settle(&mut self) -> Result<(), Failure> {
-        let State {
-            told,
-            totals,
-            uncounted,
-            ..
-        } = &self.inner.state;
-        if *uncounted || told.next_message != totals.next_message {
+        let State { told, totals, .. } = &self.inner.state;
+        if !told.counts_all(totals) || told.next_message != totals.next_message {
             self.count(0)?;
         }
         Ok(())
@@ -202,7 +192,7 @@ impl Shared<'_> {
             state: &mut self.inner.state,
             changes: &mut self.inner.changes,
         };
-        writer.write_meta(spare)?;
+        writer.write_meta(spare, true)?;
         self.inner.space.commit(self.conn)
     }
 
@@ -215,7 +205,7 @@ impl Shared<'_> {
             space,
             ..
         } = &mut *self.inner;
-        let before = state.totals;
+        let (before, told) = (state.totals, state.told);
         run(self.conn, "BEGIN IMMEDIATE")?;
         let mut writer = Writer {
             conn: self.conn,
@@ -225,7 +215,7 @@ impl Shared<'_> {
         for batch in waiting.drain(..) {
             writer.batch(batch)?;
         }
-        writer.flush(&before)?;
+        writer.flush(&before, told)?;
         space.commit(self.conn)
     }
 
@@ -236,7 +226,8 @@ impl Shared<'_> {
         self.inner.failed = Some(failure.clone());
         // An error may have rolled back already; then there is nothing to roll back.
         drop(self.conn.execute_batch("ROLLBACK"));
-        leave_log(self.conn);
+        // What is on the disk is not touched any more, not even by closing.
+        drop(connect::keep_log(self.conn, true));
         match load(self.conn, Format::NEWEST) {
             Ok(state) => self.inner.state = state,
             Err(why) => self.inner.unreadable = Some(why),
@@ -256,22 +247,22 @@ impl Shared<'_> {
             return Ok(false);
         }
         self.count(SPARE)?;
-        let space = &mut self.inner.space;
-        let more = space.look(self.conn)?;
-        if !more {
-            space.empty_log(self.conn)?;
-        } else if space.tend(self.conn)? {
-            space.copy(self.conn)?;
+        let more = self.inner.space.look(self.conn)?;
+        if more {
+            self.tend_log()?;
+        } else {
+            self.inner.space.empty_log(self.conn)?;
         }
         Ok(more)
     }
 
     fn tend_log(&mut self) -> Result<(), Failure> {
         if self.inner.space.tend(self.conn)? {
-            if self.inner.state.uncounted {
-                self.count(SPARE)?;
-            }
+            self.count(SPARE)?;
             self.inner.space.copy(self.conn)?;
+            // This begins the log anew. As long as the old one stands, damage in it would mix what it says with what was
+            // copied.
+            self.count(SPARE)?;
         }
         Ok(())
     }
@@ -454,7 +445,7 @@ mod tests {
     use super::*;
     use crate::schema;
     use crate::tables::meta_row;
-    use crate::totals::Totals;
+    use crate::totals::{Told, Totals};
 
     #[test]
     fn a_store_can_be_handed_to_the_thread_that_owns_it() {
@@ -466,7 +457,7 @@ mod tests {
     fn watched() -> (SqliteStore, Arc<AtomicUsize>) {
         let conn = Connection::open_in_memory().unwrap();
         conn.execute_batch(schema::TABLES).unwrap();
-        let (row, _) = meta_row(&Totals::EMPTY, 0);
+        let row = meta_row(&Totals::EMPTY, Told::EMPTY);
         conn.execute(schema::META_WRITE, row).unwrap();
         let read = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&read);
@@ -486,7 +477,7 @@ mod tests {
     }
 
     /// A thousand messages come and go one by one, behind ten; between them `begin` is called.
-    fn flow(store: &mut SqliteStore, begin: impl Fn(&SqliteStore)) {
+    fn flow(store: &mut SqliteStore, begin: impl Fn(&mut SqliteStore)) {
         let session = SessionNo(1);
         let created = Op::SessionCreated {
             session,
@@ -522,13 +513,15 @@ mod tests {
         let (mut store, _) = watched();
         let changed: Arc<Mutex<BTreeMap<String, usize>>> = Arc::default();
         flow(&mut store, |store| {
+            // All is counted, as before the log is copied; so the next message that goes is one that was.
+            store.shared().count(SPARE).unwrap();
             let changed = Arc::clone(&changed);
             let note = move |_: Action, _: &str, table: &str, _: i64| {
                 *changed.lock().unwrap().entry(table.to_owned()).or_default() += 1;
             };
             store.conn.update_hook(Some(note)).unwrap();
         });
-        let expected = BTreeMap::from([("msg".to_owned(), 2000)]);
+        let expected = BTreeMap::from([("meta".to_owned(), 1), ("msg".to_owned(), 2000)]);
         assert_eq!(*changed.lock().unwrap(), expected, "in 1000 commits");
     }
 }

@@ -134,27 +134,28 @@ fn sum_with(letter: u8, numbers: &[u64], texts: &[&[u8]], added: Option<&[u8]>) 
     }
 }
 
-/// The row of `meta` behind its key: these totals, and all that came is counted. So many numbers of messages may be used
-/// before it is written again.
-pub(crate) fn meta_row(totals: &Totals, spare: u64) -> ([i64; FIELDS + 2], Told) {
-    let told = Told {
-        next_message: totals.next_message + spare,
-        counted: totals.next_message,
-    };
-    let next_message = told.next_message;
+/// The row of `meta` behind its key.
+pub(crate) fn meta_row(totals: &Totals, told: Told) -> [i64; FIELDS + 2] {
+    let Told {
+        next_message,
+        counted,
+        messages,
+        message_bytes,
+    } = told;
     let fields = Totals {
         next_message,
+        messages,
+        message_bytes,
         ..*totals
     }
     .fields();
-    let sum = meta_sum(&fields, told.counted);
     let mut row = [0; FIELDS + 2];
     for (cell, number) in row.iter_mut().zip(fields) {
         *cell = number.cast_signed();
     }
-    let [.., sum_cell, counted] = &mut row;
-    (*sum_cell, *counted) = (sum, told.counted.cast_signed());
-    (row, told)
+    let [.., sum, last] = &mut row;
+    (*sum, *last) = (meta_sum(&fields, counted), counted.cast_signed());
+    row
 }
 
 pub(crate) fn meta_sum(fields: &[u64; FIELDS], counted: u64) -> i64 {

@@ -1,10 +1,12 @@
 //! How much there is: the one row of the table `meta`, held against what is counted at the start.
 //!
-//! What must hold: the highest numbers survive those who had them. Messages that came since the row was written last need not
-//! be counted in it, so that one that comes and goes costs one page and not two; before the log is copied into the database
+//! What must hold: the highest numbers survive those who had them. Messages that came since all were counted last need not be
+//! counted in it, so that one that comes and goes costs one page and not two; before the log is copied into the database
 //! all are. Until then the log's own sums see to it that they are there together, or not at all.
 
 use burgee_store::{MessageNo, Recovered, SessionNo};
+
+use crate::rows::NUMBERS_END;
 
 /// See the module. In the order of the columns of `meta`.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
@@ -30,6 +32,44 @@ pub(crate) struct Told {
     pub(crate) next_message: u64,
     /// Messages with numbers below this are counted.
     pub(crate) counted: u64,
+    /// How many of these are there, and the bytes of their bodies.
+    pub(crate) messages: u64,
+    pub(crate) message_bytes: u64,
+}
+
+impl Told {
+    /// Of an empty store.
+    pub(crate) const EMPTY: Self = Self {
+        next_message: 1,
+        counted: 1,
+        messages: 0,
+        message_bytes: 0,
+    };
+
+    /// Counts all, and holds so many numbers back.
+    pub(crate) fn all(totals: &Totals, spare: u64) -> Self {
+        Self {
+            counted: totals.next_message,
+            messages: totals.messages,
+            message_bytes: totals.message_bytes,
+            ..Self::EMPTY
+        }
+        .ahead_of(totals, spare)
+    }
+
+    /// The same, with so many numbers held back.
+    pub(crate) fn ahead_of(self, totals: &Totals, spare: u64) -> Self {
+        let ahead = (totals.next_message + spare).min(NUMBERS_END - 1);
+        Self {
+            next_message: ahead.max(totals.next_message),
+            ..self
+        }
+    }
+
+    /// Whether no message is left out.
+    pub(crate) const fn counts_all(&self, totals: &Totals) -> bool {
+        self.messages == totals.messages
+    }
 }
 
 /// Numbers in a row of `meta` that are named below.

@@ -81,6 +81,35 @@ const FAILING: Failing = Failing {
     stays: true,
 };
 
+/// Messages of a crashed store may be counted nowhere but in its log.
+#[test]
+fn a_start_that_fails_leaves_the_log_as_it_is() {
+    let directory = TempDir::new();
+    let mut store = open(directory.path());
+    let mut work = Work::new(3);
+    for _ in 0..20 {
+        commit(&mut store, &work.batches()).unwrap();
+    }
+    let left = files(directory.path());
+    let mut failed = 0;
+    for nth in 1..30 {
+        let directory = TempDir::with(&left);
+        let disk = Disk::watch(directory.path()).unwrap();
+        disk.fail(Failing {
+            calls: &[Call::Read],
+            code: IOERR_READ,
+            stays: false,
+            nth,
+            ..FAILING
+        });
+        if SqliteStore::open(directory.path(), Settings::default()).is_err() {
+            failed += 1;
+            assert_eq!(files(directory.path()), left, "read {nth}");
+        }
+    }
+    assert!(failed > 5, "{failed}");
+}
+
 /// Each call from the first to the one that never comes.
 fn each(failing: Failing, fault: Fault) {
     let mut nth = 1;

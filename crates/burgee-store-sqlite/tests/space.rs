@@ -12,8 +12,8 @@ use std::path::Path;
 
 use burgee_codec::{QoS, TopicName};
 use burgee_store::{Batch, Body, Limit, MessageNo, Op, Page, SessionNo, Source, Store};
-use burgee_store_sqlite::SqliteStore;
-use common::{DATABASE, LOG, TempDir, open};
+use burgee_store_sqlite::{SqliteStore, backup, check};
+use common::{DATABASE, LOG, TempDir, files, open};
 
 const MIB: u64 = 1 << 20;
 
@@ -172,13 +172,63 @@ fn all_that_leaves_the_log_is_counted() {
     assert!(there > 1000, "{there}");
     assert_eq!([told, wanted], [there; 2], "while it is open");
     queue.drain(1..10_001, 1, 1000);
+    queue.fill(12_001..12_003, &[1], 1);
     while queue.store.give_back().unwrap() {}
-    assert_eq!(counted(&database), [2000; 3], "when idle");
-    queue.fill(12_001..12_004, &[1], 1);
+    assert_eq!(counted(&database), [2002; 3], "when idle");
+    queue.fill(12_003..12_006, &[1], 1);
     let Queue { directory, store, .. } = queue;
     drop(store);
-    assert_eq!(counted(&database), [2003; 3], "when closed");
+    assert_eq!(counted(&database), [2005; 3], "when closed");
     drop(directory);
+}
+
+/// Frames of the log that count: those with its salt.
+fn frames(queue: &Queue) -> usize {
+    let log = std::fs::read(queue.path().join(LOG)).unwrap();
+    let salt = &log[16..24];
+    log[32..]
+        .chunks(4096 + 24)
+        .take_while(|frame| frame.get(8..16) == Some(salt))
+        .count()
+}
+
+#[test]
+fn a_log_that_was_copied_is_begun_anew_at_once() {
+    let mut queue = Queue::new(1);
+    let mut longest = 0;
+    for number in 0..800 {
+        let from = number * 20 + 1;
+        queue.fill(from..from + 20, &[1], 20);
+        queue.store.tend().unwrap();
+        let now = frames(&queue);
+        if now < longest {
+            assert!(longest > 4000 && now < 10, "{longest}, then {now}");
+            return;
+        }
+        longest = now;
+    }
+    panic!("never copied: {longest}");
+}
+
+#[test]
+fn a_copy_without_a_log_counts_all() {
+    let mut queue = Queue::new(1);
+    queue.fill(1..51, &[1], 1);
+    let [told, ..] = counted(&queue.path().join(DATABASE));
+    assert!(told < 50, "the log has them");
+    let (open, closed) = (TempDir::new(), TempDir::new());
+    queue.store.backup(open.path(), |_| Ok(())).unwrap();
+    let left = TempDir::with(&files(queue.path()));
+    backup(left.path(), closed.path()).unwrap();
+    for copy in [open, closed] {
+        assert_eq!(
+            std::fs::read_dir(copy.path()).unwrap().count(),
+            2,
+            "a database and a lock"
+        );
+        assert_eq!(counted(&copy.path().join(DATABASE)), [50; 3]);
+        assert!(check(copy.path()).unwrap().is_whole());
+    }
 }
 
 #[test]
