@@ -258,10 +258,10 @@ fn the_directory_comes_from_the_environment_if_no_option_says_it() {
     command.env("BURGEE_DATA", folder.join("data"));
     let broker = Serving::of(command);
     broker.session("s", false).ping();
-    assert!(broker.log().contains(&folder.join("data")), "{}", broker.log());
+    broker.says(&folder.join("data"));
     broker.stop();
     assert_eq!(folder.names(), ["data"]);
     let broker = Serving::of(burgee(&serve(&folder.join("data"), &[])));
     broker.session("s", true).ping();
-    assert!(broker.log().contains("sessions=1"), "{}", broker.log());
+    broker.says("sessions=1");
 }
