@@ -197,3 +197,16 @@ pub(crate) fn retained_sum(topic: &str, (qos, stamp): (u8, u64), payload: &[u8])
     let added = (stamp > 0).then_some(&added[..]);
     sum_with(letter::RETAINED, &[u64::from(qos)], &[topic.as_bytes(), payload], added)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sum_of_meta_covers_what_version_3_added_and_is_the_old_one_without_it() {
+        let fields = [1; FIELDS];
+        assert_eq!(meta_sum(&fields, 0), row_sum(letter::META, &fields, &[]));
+        let sums = [0, 1, 2].map(|counted| meta_sum(&fields, counted));
+        assert!(sums[0] != sums[1] && sums[1] != sums[2], "{sums:?}");
+    }
+}
