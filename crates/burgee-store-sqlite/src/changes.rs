@@ -36,6 +36,8 @@ pub(crate) struct Changes {
     pub(crate) deliveries: Vec<(SessionNo, MessageNo, bool)>,
     /// Cursors to be written.
     pub(crate) cursors: Vec<(SessionNo, u16)>,
+    /// Something was said but of messages and identifiers.
+    pub(crate) others: bool,
     /// For whatever is encoded next.
     pub(crate) scratch: Vec<u8>,
 }
@@ -49,6 +51,7 @@ impl Changes {
         self.received.clear();
         self.deliveries.clear();
         self.cursors.clear();
+        self.others = false;
         self.scratch.clear();
         // One huge commit does not keep its room for ever.
         self.fresh.shrink_to(4096);

@@ -10,16 +10,22 @@ use crate::rows::encode_runs;
 use crate::schema;
 use crate::tables::{cursor_sum, meta_row, out_sum, received_sum, stage_bits};
 use crate::totals::{Told, Totals};
-use crate::write::{Writer, int};
+use crate::write::{Writer, int, size};
 
 const WRITING: &str = "writing a commit";
+
+/// A row with fewer bytes for each page has no page of its own.
+const OVERFLOW: u64 = 4000;
+
+/// Bytes of a row besides its head and its body, at most.
+const HEADER: usize = 32;
 
 /// Numbers of messages that are used before `meta` is written again for them alone. So many are skipped after a crash.
 pub(crate) const SPARE: u64 = 1 << 16;
 
 impl Writer<'_> {
-    /// See the module. How much there was before, and what `meta` says.
-    pub(crate) fn flush(&mut self, before: &Totals, told: Told) -> Result<(), Failure> {
+    /// See the module. How much there was before, and what `meta` says. Returns how many pages became free at most.
+    pub(crate) fn flush(&mut self, before: &Totals, told: Told) -> Result<u64, Failure> {
         self.remove_messages()?;
         self.add_messages()?;
         self.write_cursors()?;
@@ -35,9 +41,23 @@ impl Writer<'_> {
         // What it does not count need not be told, and stays uncounted: else the next that goes would have to be told.
         if self.state.told != told || now.next_message > told.next_message || others(&now) != others(before) {
             let all = told.counted == u64::MAX;
-            return self.write_meta(SPARE, all);
+            self.write_meta(SPARE, all)?;
         }
-        Ok(())
+        Ok(self.freed(before))
+    }
+
+    /// Pages that became free at most: a row that goes may empty a page and one above it, and a long one has pages of its
+    /// own. Of what comes and goes seldom, or has rows of any length, nothing is known here.
+    fn freed(&self, before: &Totals) -> u64 {
+        let changes = &*self.changes;
+        if changes.others || !changes.cursors.is_empty() {
+            return u64::MAX;
+        }
+        let rows = changes.gone.len() + changes.deliveries.len() + changes.received.len();
+        let heads = changes.gone.len() * (self.state.longest_head + HEADER);
+        let added: u64 = changes.fresh.iter().map(|fresh| u64::from(fresh.head.bytes)).sum();
+        let bodies = (before.message_bytes + added).saturating_sub(self.state.totals.message_bytes);
+        2 * size(rows) + (size(heads) + bodies) / OVERFLOW
     }
 
     fn remove_messages(&mut self) -> Result<(), Failure> {
@@ -88,6 +108,7 @@ impl Writer<'_> {
             let scratch = &mut self.changes.scratch;
             scratch.clear();
             fresh.head.encode(entry.number, targets.unwrap_or_default(), scratch);
+            self.state.longest_head = self.state.longest_head.max(scratch.len());
             statement.raw_bind_parameter(1, int(entry.number)).doing(WRITING)?;
             statement.raw_bind_parameter(2, scratch.as_slice()).doing(WRITING)?;
             statement.raw_bind_parameter(3, &**fresh.body.bytes()).doing(WRITING)?;

@@ -195,7 +195,9 @@ impl Loading {
             if !is_number(message) || message >= self.told.next_message {
                 return Err(cells.odd("its number was never given"));
             }
-            let (head, targets) = Head::decode(message, cells.bytes(1)?).map_err(|odd| cells.odd(odd))?;
+            let head = cells.bytes(1)?;
+            self.state.longest_head = self.state.longest_head.max(head.len());
+            let (head, targets) = Head::decode(message, head).map_err(|odd| cells.odd(odd))?;
             let lane = self.state.lane_of(head.source);
             let mut owing = 0;
             for target in TargetsOf::new(targets) {

@@ -2,8 +2,8 @@
 //!
 //! What must hold: after a commit, or a call of `give_back`, at most `FREE` pages are free that need not be, or the next
 //! step takes more of them away; each step does a bounded amount of work. The log is copied into the database before
-//! it exceeds `LOG` by more than one commit. A commit in the steady flow asks nothing, and of the log nobody asks in words:
-//! SQLite would read them anew each time.
+//! it exceeds `LOG` by more than one commit. In the steady flow nothing is asked: what a commit can have freed is counted, and
+//! SQLite is asked once that may be too much; of the log nobody asks in words, which SQLite would read anew each time.
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -43,8 +43,8 @@ pub(crate) struct Space {
     file: u64,
     /// Pages of the log behind the last commit.
     log: u64,
-    /// Free pages of the database when it was tended last.
-    free: u64,
+    /// Free pages of the database, at most.
+    pub(crate) free: u64,
     /// Whether pages were given back since the log was tended.
     gave_now: bool,
     /// Whether pages were given back since the log was emptied.
@@ -72,8 +72,8 @@ impl Space {
         self.ahead = Some(Ahead::new(path));
     }
 
-    /// Gives back free pages where there were too many, and ends the transaction.
-    pub(crate) fn commit(&mut self, conn: &Connection) -> Result<(), Failure> {
+    /// Gives back free pages where there were too many, and ends a transaction that freed so many more at most.
+    pub(crate) fn commit(&mut self, conn: &Connection, freed: u64) -> Result<(), Failure> {
         // Some of them may have been taken by this very transaction.
         if self.free > FREE && self.look(conn)? {
             self.give(conn)?;
@@ -82,6 +82,7 @@ impl Space {
         run(conn, "COMMIT")?;
         // Where nothing was written the log is as long as it was.
         self.log = LOGGED.take().unwrap_or(self.log);
+        self.free = self.free.saturating_add(freed);
         Ok(())
     }
 
@@ -120,7 +121,9 @@ impl Space {
     /// Behind a transaction: looks what the next one has to give back, and whether it is time to copy the log into the
     /// database.
     pub(crate) fn tend(&mut self, conn: &Connection) -> Result<bool, Failure> {
-        self.look(conn)?;
+        if self.free > FREE {
+            self.look(conn)?;
+        }
         // Only what was given back makes the database shorter than its file.
         let shorter = std::mem::take(&mut self.gave_now) && pages(conn)? + OVERHANG <= self.file;
         if self.log < LOG && !shorter {

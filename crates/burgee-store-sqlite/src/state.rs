@@ -46,6 +46,8 @@ pub(crate) struct State {
     pub(crate) totals: Totals,
     /// What the row of `meta` says, or will when this commit is made.
     pub(crate) told: Told,
+    /// Bytes of the longest head that a message has had.
+    pub(crate) longest_head: usize,
     /// Retained messages that are gone.
     pub(crate) removals: Removals,
     /// How the file is read.
@@ -61,6 +63,7 @@ impl State {
             lanes: Vec::new(),
             totals: Totals::EMPTY,
             told: Told::EMPTY,
+            longest_head: 0,
         }
     }
 

@@ -193,7 +193,7 @@ impl Shared<'_> {
             changes: &mut self.inner.changes,
         };
         writer.write_meta(spare, true)?;
-        self.inner.space.commit(self.conn)
+        self.inner.space.commit(self.conn, 0)
     }
 
     /// Everything that waits, in one transaction.
@@ -215,8 +215,8 @@ impl Shared<'_> {
         for batch in waiting.drain(..) {
             writer.batch(batch)?;
         }
-        writer.flush(&before, told)?;
-        space.commit(self.conn)
+        let freed = writer.flush(&before, told)?;
+        space.commit(self.conn, freed)
     }
 
     /// Nothing becomes durable any more. What memory says was changed by what was not written.
@@ -433,95 +433,4 @@ impl Store for SqliteStore {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::{Arc, Mutex};
-
-    use burgee_codec::QoS;
-    use burgee_store::{Op, Source};
-    use rusqlite::hooks::{Action, AuthContext, Authorization};
-
-    use super::*;
-    use crate::schema;
-    use crate::tables::meta_row;
-    use crate::totals::{Told, Totals};
-
-    #[test]
-    fn a_store_can_be_handed_to_the_thread_that_owns_it() {
-        fn sent<T: Send>() {}
-        sent::<SqliteStore>();
-    }
-
-    /// A store in memory, of which is counted what SQLite reads of statements.
-    fn watched() -> (SqliteStore, Arc<AtomicUsize>) {
-        let conn = Connection::open_in_memory().unwrap();
-        conn.execute_batch(schema::TABLES).unwrap();
-        let row = meta_row(&Totals::EMPTY, Told::EMPTY);
-        conn.execute(schema::META_WRITE, row).unwrap();
-        let read = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&read);
-        let counting = move |_: AuthContext<'_>| {
-            count.fetch_add(1, Ordering::Relaxed);
-            Authorization::Allow
-        };
-        conn.authorizer(Some(counting)).unwrap();
-        (SqliteStore::over(conn, None).unwrap(), read)
-    }
-
-    fn commit(store: &mut SqliteStore, number: u64, ops: Vec<Op>) {
-        let source = Source(0);
-        store.submit(Batch { source, number, ops }).unwrap();
-        store.commit(&mut Vec::new()).unwrap();
-        store.tend().unwrap();
-    }
-
-    /// A thousand messages come and go one by one, behind ten; between them `begin` is called.
-    fn flow(store: &mut SqliteStore, begin: impl Fn(&mut SqliteStore)) {
-        let session = SessionNo(1);
-        let created = Op::SessionCreated {
-            session,
-            client_id: "flow".into(),
-            user: None,
-        };
-        commit(store, 1, vec![created]);
-        let topic = TopicName::parse("flow").unwrap();
-        for number in 1..=1010 {
-            if number == 11 {
-                begin(store);
-            }
-            let owed = Op::Owed {
-                message: MessageNo(number),
-                body: Body::of(topic, b"on"),
-                retain: false,
-                owing: [(session, QoS::AtLeastOnce)].into_iter().collect(),
-            };
-            let message = MessageNo(number - 1);
-            commit(store, number + 1, vec![Op::Settled { session, message }, owed]);
-        }
-    }
-
-    #[test]
-    fn what_flows_through_has_no_statement_read_anew() {
-        let (mut store, read) = watched();
-        flow(&mut store, |_| read.store(0, Ordering::Relaxed));
-        assert_eq!(read.load(Ordering::Relaxed), 0, "in 1000 commits");
-    }
-
-    #[test]
-    fn what_flows_through_changes_no_table_but_one() {
-        let (mut store, _) = watched();
-        let changed: Arc<Mutex<BTreeMap<String, usize>>> = Arc::default();
-        flow(&mut store, |store| {
-            // All is counted, as before the log is copied; so the next message that goes is one that was.
-            store.shared().count(SPARE).unwrap();
-            let changed = Arc::clone(&changed);
-            let note = move |_: Action, _: &str, table: &str, _: i64| {
-                *changed.lock().unwrap().entry(table.to_owned()).or_default() += 1;
-            };
-            store.conn.update_hook(Some(note)).unwrap();
-        });
-        let expected = BTreeMap::from([("meta".to_owned(), 1), ("msg".to_owned(), 2000)]);
-        assert_eq!(*changed.lock().unwrap(), expected, "in 1000 commits");
-    }
-}
+mod tests;

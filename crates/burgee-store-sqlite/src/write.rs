@@ -34,6 +34,10 @@ impl Writer<'_> {
     }
 
     fn op(&mut self, source: u16, op: Op) -> Result<(), Failure> {
+        self.changes.others |= !matches!(
+            op,
+            Op::Owed { .. } | Op::Settled { .. } | Op::Delivery { .. } | Op::Received { .. } | Op::Freed { .. }
+        );
         match op {
             Op::SessionCreated {
                 session,
@@ -311,6 +315,6 @@ pub(crate) const fn int(number: u64) -> i64 {
     number.cast_signed()
 }
 
-fn size(len: usize) -> u64 {
+pub(crate) fn size(len: usize) -> u64 {
     u64::try_from(len).unwrap_or(u64::MAX)
 }
