@@ -9,60 +9,59 @@ use burgee_codec::{Decoded, Versions, decode};
 use burgee_protocol::Fault;
 use burgee_protocol::connection::{FromClient, from_client};
 
+use crate::ahead::Ahead;
 use crate::io::{ConnKey, Reason};
 use crate::shard::limits;
 use crate::state::Shard;
-
-/// There is a packet that ends the connection in another way, if its turn comes.
-const IN_VAIN: u32 = u32::MAX;
-/// DISCONNECT is there.
-const HEARD: u32 = u32::MAX - 1;
 
 impl Shard {
     /// All but the first `used` of these bytes have to wait, or cannot be served.
     #[cold]
     pub(crate) fn look_for_farewell(&mut self, conn: ConnKey, bytes: &[u8], used: usize) {
-        if self.has_heard_farewell(conn) {
-            return;
-        }
-        let looked = self.looked_ahead.remove(&conn).unwrap_or(0);
+        let looked = match self.looked_ahead.get(&conn) {
+            Some(Ahead::InVain | Ahead::Heard) => return,
+            Some(Ahead::Looked(bytes)) => *bytes as usize,
+            None => 0,
+        };
         let Some(open) = self.conns.open_mut(conn).filter(|open| open.will.is_some()) else {
             return;
         };
         let session = open.session;
         let (version, limits) = (open.version, limits(open.max_packet_bytes, Versions::NONE));
-        let mut at = used.max(looked as usize);
-        let looked = loop {
+        let mut at = used.max(looked);
+        let ahead = loop {
             match decode(bytes.get(at..).unwrap_or_default(), version, &limits) {
-                Ok(Decoded::Incomplete { .. }) if looked != IN_VAIN => {
-                    break u32::try_from(at - used).unwrap_or(IN_VAIN);
+                Ok(Decoded::Incomplete { .. }) => {
+                    break u32::try_from(at - used).map_or(Ahead::InVain, Ahead::Looked);
                 }
                 Ok(Decoded::Packet { packet, len }) => match from_client(packet) {
                     Ok(FromClient::Disconnect) => {
                         // A crash must not publish it either.
                         let kept = self.sessions.kept(session).unwrap_or_default();
                         self.note_no_will(session, kept);
-                        break HEARD;
+                        break Ahead::Heard;
                     }
                     Ok(_) => at += len,
-                    Err(_) => break IN_VAIN,
+                    Err(_) => break Ahead::InVain,
                 },
-                Ok(Decoded::Incomplete { .. }) | Err(_) => break IN_VAIN,
+                Err(_) => break Ahead::InVain,
             }
         };
-        if looked > 0 {
-            self.looked_ahead.insert(conn, looked);
+        if ahead == Ahead::Looked(0) {
+            self.looked_ahead.remove(&conn);
+        } else {
+            self.looked_ahead.insert(conn, ahead);
         }
     }
 
     /// Whether DISCONNECT was received and waits.
     pub(crate) fn has_heard_farewell(&self, conn: ConnKey) -> bool {
-        self.looked_ahead.get(&conn) == Some(&HEARD)
+        self.looked_ahead.get(&conn) == Some(&Ahead::Heard)
     }
 
     /// Whether the will of a connection that ends is discarded. It is not there any more.
     pub(crate) fn forget_farewell(&mut self, conn: ConnKey, why: &Reason) -> bool {
-        let heard = self.looked_ahead.remove(&conn) == Some(HEARD);
+        let heard = self.looked_ahead.remove(&conn) == Some(Ahead::Heard);
         let own_doing = match why {
             Reason::Fault(Fault::Malformed(_) | Fault::Peer(_) | Fault::Limit(_)) | Reason::Denied => true,
             Reason::Fault(Fault::Ours(_))
@@ -80,6 +79,6 @@ impl Shard {
 
     /// The limits are others: what was in vain may not be.
     pub(crate) fn look_ahead_anew(&mut self) {
-        self.looked_ahead.retain(|_, looked| *looked == HEARD);
+        self.looked_ahead.retain(|_, ahead| *ahead == Ahead::Heard);
     }
 }

@@ -6,6 +6,7 @@
 mod access;
 mod acks;
 mod admit;
+mod ahead;
 mod batch;
 mod close;
 mod config;

@@ -11,6 +11,7 @@ use burgee_protocol::Time;
 use burgee_router::{Kept, SubscriberKey};
 use burgee_store::Will;
 
+use crate::ahead::Ahead;
 use crate::batch::Batch;
 use crate::config::Config;
 use crate::conns::{Conns, Hold};
@@ -71,8 +72,8 @@ pub struct Shard {
     pub(crate) old_wills: Vec<(SessionKey, Will)>,
     /// Connections that wait for room in another shard's mail.
     pub(crate) mail_waiters: Vec<(ConnKey, ShardId)>,
-    /// How far what has to wait was looked through for DISCONNECT; see `farewell`. Few ever wait.
-    pub(crate) looked_ahead: BTreeMap<ConnKey, u32>,
+    /// What is known of packets that have to wait. Few ever do.
+    pub(crate) looked_ahead: BTreeMap<ConnKey, Ahead>,
     /// Sessions whose retained messages did not fit into a turn.
     pub(crate) replaying: Vec<SessionKey>,
     /// Entries of the retained index that this turn may still look at.
