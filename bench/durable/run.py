@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 WINDOWS = (1, 16, 256, 1024)
+# The disk and the processor change within seconds, and a lone message is compared with both: short turns, and many.
+TURNS, TURN_SECONDS = 6, 0.7
 PATIENCE = 60.0
 PAGE = Path("docs/performance.md")
 BEGIN, END = "<!-- durable:begin -->", "<!-- durable:end -->"
@@ -123,14 +125,25 @@ class Run:
                     self.traffic(one, window, naps=True)
             for one in others[turn:] + others[:turn]:
                 self.traffic(one, window)
+        self.lone(ours)
         self.untouched(ours)
         self.bare("1,100", 256)
         self.fan_out()
         self.start()
 
-    def bare(self, owing: str, window: int, naps: bool = False) -> None:
+    def lone(self, ours: list[Contestant]) -> None:
+        """One message alone, and what it is compared with, in turns; the order changes from turn to turn."""
+        whole, self.arguments.seconds = self.arguments.seconds, TURN_SECONDS
+        for turn in range(TURNS):
+            with Spinning(self.bench_core):
+                self.bare("1", 1, label="lone ")
+            for one in ours if turn % 2 else ours[::-1]:
+                self.traffic(one, 1, label="lone ")
+        self.arguments.seconds = whole
+
+    def bare(self, owing: str, window: int, naps: bool = False, label: str = "") -> None:
         """The engine alone, and the disk alone. `naps`: the core that is the generator's later has nothing to do."""
-        prefix = "naps " if naps else ""
+        prefix = "naps " if naps else label
         with Folder() as folder:
             words = [self.arguments.engine, "measure", "--directory", str(folder), "--owing", owing]
             words += ["--in-flight", str(window), "--seconds", str(self.arguments.seconds)]
@@ -149,9 +162,9 @@ class Run:
             self.note(f"{name} rate", cell["messages_per_second"])
             self.note(f"{name} cpu", cell["cpu_us_per_message"])
 
-    def traffic(self, one: Contestant, window: int, naps: bool = False) -> None:
+    def traffic(self, one: Contestant, window: int, naps: bool = False, label: str = "") -> None:
         """One publisher, one persistent subscriber that is there. A generator that naps has to be woken up for each answer."""
-        name = f"{one.key} {'naps ' if naps else ''}{window}"
+        name = f"{one.key} {'naps ' if naps else label}{window}"
         words = ["p2p", "--pairs", "1", "--qos", "1", "--payload", "256", "--window", str(window), "--persistent"]
         words += [] if naps else ["--spin"]
         with Folder() as folder, Running(one, folder, self) as broker:
@@ -374,21 +387,22 @@ def tables(run: Run) -> str:
 def lone(run: Run, get: Callable[[str], float | None]) -> list[str]:
     """What waits for one sync, what fan-out costs, and how it starts."""
     lines = ["| what | figure |", "|---|---|"]
-    for naps, how in (("", ""), ("naps ", ", the generator sleeps")):
-        memory, durable = get(f"burgee-memory {naps}1 rate"), get(f"burgee-sync {naps}1 rate")
-        sync = get(f"{naps}sync p50")
+    for label, how in (("lone ", ""), ("naps ", ", the generator sleeps")):
+        memory, durable = get(f"burgee-memory {label}1 rate"), get(f"burgee-sync {label}1 rate")
+        sync = get(f"{label}sync p50")
         if not (memory and durable and sync):
             continue
-        names = (f"{naps}sync mean", f"burgee-memory {naps}1 rate", f"burgee-sync {naps}1 rate")
+        names = (f"{label}sync mean", f"burgee-memory {label}1 rate", f"burgee-sync {label}1 rate")
         parts = zip(*(run.samples[name] for name in names), strict=False)
         there = [(a, 1e6 / b, 1e6 / c) for a, b, c in parts if a and b and c]
-        part = middle([lone / (sync + bare) for sync, bare, lone in there])
+        times = sorted(lone / (sync + bare) for sync, bare, lone in there)
         syncs = middle([(lone - bare) / sync for sync, bare, lone in there])
+        spread = f"; half of {len(times)} turns between {figure(times[len(times) // 4])} and {figure(times[-1 - len(times) // 4])}"
         lines += [
             f"| one sync (a page overwritten and `fdatasync`), median{how} | {figure(sync)} µs |",
             f"| one message alone, to its PUBACK and its arrival, `memory`{how} | {figure(1e6 / memory)} µs |",
             f"| the same, `sync`{how} | {figure(1e6 / durable)} µs |",
-            f"| the latter divided by the former plus one sync (mean){how} | {figure(part)} |",
+            f"| the latter divided by the former plus one sync (mean){how} | {figure(middle(times))}{spread if len(times) > 3 else ''} |",
             f"| what `sync` adds to it, in syncs (mean){how} | {figure(syncs)} |",
         ]
     hundred = ratio(run, "keeper 100 cpu", "keeper 1 cpu")
@@ -440,7 +454,7 @@ def main() -> int:
     kept = Folder.place / "results.json"
     if arguments.source:
         found = json.loads(arguments.source.read_text())
-        if "naps sync mean" not in found["samples"]:
+        if "lone sync mean" not in found["samples"]:
             raise SystemExit(f"durable: the samples of {arguments.source} were taken in another way: measure again")
         run.samples, run.notes = found["samples"], found["notes"]
         arguments.rounds, arguments.machine, arguments.queued = found["rounds"], found["machine"], found["queued"]
