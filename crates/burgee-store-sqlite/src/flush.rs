@@ -14,6 +14,9 @@ use crate::write::{Writer, int, size};
 
 const WRITING: &str = "writing a commit";
 
+/// Pages that a row which goes can set free in a table of two levels.
+pub(crate) const MERGED: u64 = 3;
+
 /// A row with fewer bytes for each page has no page of its own.
 const OVERFLOW: u64 = 4000;
 
@@ -46,8 +49,9 @@ impl Writer<'_> {
         Ok(self.freed(before))
     }
 
-    /// Pages that became free at most: a row that goes may empty a page and one above it, and a long one has pages of its
-    /// own. Of what comes and goes seldom, or has rows of any length, nothing is known here.
+    /// Pages that became free at most, but for `UNSURE` of them: a row that goes may have three pages of a table
+    /// become one, which takes the place of the page above it, and a long one has pages of its own. Of what comes and goes
+    /// seldom, or has rows of any length, nothing is known here.
     fn freed(&self, before: &Totals) -> u64 {
         let changes = &*self.changes;
         if changes.others || !changes.cursors.is_empty() {
@@ -57,7 +61,7 @@ impl Writer<'_> {
         let heads = changes.gone.len() * (self.state.longest_head + HEADER);
         let added: u64 = changes.fresh.iter().map(|fresh| u64::from(fresh.head.bytes)).sum();
         let bodies = (before.message_bytes + added).saturating_sub(self.state.totals.message_bytes);
-        2 * size(rows) + (size(heads) + bodies) / OVERFLOW
+        MERGED * size(rows) + (size(heads) + bodies) / OVERFLOW
     }
 
     fn remove_messages(&mut self) -> Result<(), Failure> {

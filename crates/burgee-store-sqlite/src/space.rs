@@ -2,8 +2,8 @@
 //!
 //! What must hold: after a commit, or a call of `give_back`, at most `FREE` pages are free that need not be, or the next
 //! step takes more of them away; each step does a bounded amount of work. The log is copied into the database before
-//! it exceeds `LOG` by more than one commit. In the steady flow nothing is asked: what a commit can have freed is counted, and
-//! SQLite is asked once that may be too much; of the log nobody asks in words, which SQLite would read anew each time.
+//! it exceeds `LOG` by more than one commit. Where messages flow to one session each nothing is asked: what a commit can have freed is
+//! counted, and SQLite is asked once that may be too much; of the log nobody asks in words, which SQLite would read anew each time.
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -17,6 +17,10 @@ use crate::faults::Doing;
 
 /// Free pages that are kept for what comes next: 4 MiB.
 pub(crate) const FREE: u64 = 1024;
+
+/// Pages that may be free beyond what is known: where a table has more than two levels, one row can have pages of each of
+/// them merged. That is seldom, and is known with the next look.
+pub(crate) const UNSURE: u64 = 64;
 
 /// Pages of the log after which it is copied into the database: 16 MiB.
 pub(crate) const LOG: u64 = 4096;
@@ -43,7 +47,7 @@ pub(crate) struct Space {
     file: u64,
     /// Pages of the log behind the last commit.
     log: u64,
-    /// Free pages of the database, at most.
+    /// Free pages of the database, at most, but for `UNSURE`.
     pub(crate) free: u64,
     /// Whether pages were given back since the log was tended.
     gave_now: bool,
@@ -121,7 +125,7 @@ impl Space {
     /// Behind a transaction: looks what the next one has to give back, and whether it is time to copy the log into the
     /// database.
     pub(crate) fn tend(&mut self, conn: &Connection) -> Result<bool, Failure> {
-        if self.free > FREE {
+        if self.free.saturating_add(UNSURE) > FREE {
             self.look(conn)?;
         }
         // Only what was given back makes the database shorter than its file.

@@ -46,7 +46,7 @@ pub(crate) struct State {
     pub(crate) totals: Totals,
     /// What the row of `meta` says, or will when this commit is made.
     pub(crate) told: Told,
-    /// Bytes of the longest head that a message has had.
+    /// Bytes of the longest head that a message has had since the store was opened.
     pub(crate) longest_head: usize,
     /// Retained messages that are gone.
     pub(crate) removals: Removals,
