@@ -22,8 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 WINDOWS = (1, 16, 256, 1024)
-# The disk and the processor change within seconds, and a lone message is compared with both: short turns, and many.
-TURNS, TURN_SECONDS = 6, 0.7
+# The disk and the processor change within seconds, and a lone message is compared with both: short turns, and many. A turn
+# before and behind which a sync took so much more or less tells of the disk, and is left out.
+TURNS, TURN_SECONDS, STEADY = 8, 0.7, 1.5
 PATIENCE = 60.0
 PAGE = Path("docs/performance.md")
 BEGIN, END = "<!-- durable:begin -->", "<!-- durable:end -->"
@@ -139,6 +140,8 @@ class Run:
                 self.bare("1", 1, label="lone ")
             for one in ours if turn % 2 else ours[::-1]:
                 self.traffic(one, 1, label="lone ")
+            with Spinning(self.bench_core):
+                self.bare("1", 1, label="behind ")
         self.arguments.seconds = whole
 
     def bare(self, owing: str, window: int, naps: bool = False, label: str = "") -> None:
@@ -392,17 +395,22 @@ def lone(run: Run, get: Callable[[str], float | None]) -> list[str]:
         sync = get(f"{label}sync p50")
         if not (memory and durable and sync):
             continue
-        names = (f"{label}sync mean", f"burgee-memory {label}1 rate", f"burgee-sync {label}1 rate")
-        parts = zip(*(run.samples[name] for name in names), strict=False)
-        there = [(a, 1e6 / b, 1e6 / c) for a, b, c in parts if a and b and c]
+        behind = "behind " if label == "lone " else label
+        names = (f"{label}sync mean", f"{behind}sync mean", f"burgee-memory {label}1 rate", f"burgee-sync {label}1 rate")
+        turns = [one for one in zip(*(run.samples[name] for name in names), strict=False) if all(one)]
+        steady = [one for one in turns if max(one[:2]) <= STEADY * min(one[:2])]
+        there = [((before + after) / 2, 1e6 / bare, 1e6 / lone) for before, after, bare, lone in steady]
         times = sorted(lone / (sync + bare) for sync, bare, lone in there)
         syncs = middle([(lone - bare) / sync for sync, bare, lone in there])
-        spread = f"; half of {len(times)} turns between {figure(times[len(times) // 4])} and {figure(times[-1 - len(times) // 4])}"
+        spread = ""
+        if label == "lone " and times:
+            half = f"{figure(times[len(times) // 4])} and {figure(times[-1 - len(times) // 4])}"
+            spread = f"; half of {len(times)} turns between {half}; {len(turns) - len(steady)} left out: the disk changed meanwhile"
         lines += [
             f"| one sync (a page overwritten and `fdatasync`), median{how} | {figure(sync)} µs |",
             f"| one message alone, to its PUBACK and its arrival, `memory`{how} | {figure(1e6 / memory)} µs |",
             f"| the same, `sync`{how} | {figure(1e6 / durable)} µs |",
-            f"| the latter divided by the former plus one sync (mean){how} | {figure(middle(times))}{spread if len(times) > 3 else ''} |",
+            f"| the latter divided by the former plus one sync (mean){how} | {figure(middle(times))}{spread} |",
             f"| what `sync` adds to it, in syncs (mean){how} | {figure(syncs)} |",
         ]
     hundred = ratio(run, "keeper 100 cpu", "keeper 1 cpu")
@@ -454,7 +462,7 @@ def main() -> int:
     kept = Folder.place / "results.json"
     if arguments.source:
         found = json.loads(arguments.source.read_text())
-        if "lone sync mean" not in found["samples"]:
+        if "behind sync mean" not in found["samples"]:
             raise SystemExit(f"durable: the samples of {arguments.source} were taken in another way: measure again")
         run.samples, run.notes = found["samples"], found["notes"]
         arguments.rounds, arguments.machine, arguments.queued = found["rounds"], found["machine"], found["queued"]
