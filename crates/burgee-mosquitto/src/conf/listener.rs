@@ -181,7 +181,7 @@ impl Listener {
         if self.certificate_required {
             lines.push("clients = \"required\"".to_owned());
             lines.extend(self.ca.iter().map(|ca| format!("ca = {}", quoted(ca))));
-            lines.extend(self.crl.iter().map(|crl| format!("crl = [{}]", quoted(crl))));
+            lines.extend(self.crl.iter().map(|crl| format!("crl = {}", quoted(crl))));
             if self.identity_is_user {
                 lines.push("user_from = \"common-name\"".to_owned());
             }
