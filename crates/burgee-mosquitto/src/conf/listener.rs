@@ -18,6 +18,7 @@ pub(super) struct Listener {
     websocket: bool,
     /// `Some(4)` or `Some(6)`: this version of IP alone.
     domain: Option<u8>,
+    /// Said for it alone.
     pub(super) anonymous: Option<bool>,
     /// Its own files, where listeners have such.
     pub(super) passwords: Option<PathBuf>,
@@ -66,7 +67,10 @@ impl Listener {
                 self.websocket = match value {
                     "mqtt" => false,
                     "websockets" => true,
-                    _ => return Err(format!("{value:?} is no protocol: mqtt and websockets are")),
+                    _ => {
+                        self.barred = Some("protocol");
+                        return Err(format!("{value:?} is not spoken: mqtt and websockets are"));
+                    }
                 }
             }
             "socket_domain" => {
@@ -78,6 +82,7 @@ impl Listener {
             }
             "max_connections" => self.max_connections = limit(value, "-1")?.filter(|count| *count > 0),
             "websockets_origin" => self.origins.push(value.to_owned()),
+            "listener_allow_anonymous" => self.anonymous = Some(boolean(value)?),
             "bind_interface" => self.barred = Some("bind_interface"),
             "mount_point" => self.barred = Some("mount_point"),
             "use_username_as_clientid" => self.bar_if("use_username_as_clientid", value)?,

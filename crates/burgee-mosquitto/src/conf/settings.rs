@@ -61,7 +61,7 @@ fn users_and_files(draft: &mut Draft, option: &str, value: &str, at: &At) -> Res
             }
         }
         "per_listener_settings" => draft.per_listener = boolean(value)?,
-        "persistence" => draft.persistence = boolean(value)?,
+        "persistence" | "retained_persistence" => draft.persistence = boolean(value)?,
         "persistence_location" => draft.location = Some(value.into()),
         "persistence_file" => draft.database = Some(value.into()),
         "password_file" => {

@@ -63,6 +63,11 @@ const OPTIONS: &[Known] = &[
         "true: `sync`; false, which is the default there: `memory`",
     ),
     broker(
+        "retained_persistence",
+        Setting("store.durability"),
+        "an older name of persistence",
+    ),
+    broker(
         "persistence_location",
         Needless(ANY),
         "the store lies in store.directory; sessions and messages are taken over by `burgee import mosquitto.db`",
@@ -222,6 +227,11 @@ const OPTIONS: &[Known] = &[
         Needless(ANY),
         "the head of a WebSocket request has a limit of its own",
     ),
+    broker(
+        "packet_buffer_size",
+        Needless(ANY),
+        "the head of a WebSocket request has a limit of its own",
+    ),
     // Listeners.
     listener(
         "listener",
@@ -237,13 +247,23 @@ const OPTIONS: &[Known] = &[
     listener(
         "protocol",
         Setting("listener.url"),
-        "`websockets` becomes ws:// or wss://, on any path",
+        "`websockets` becomes ws:// or wss://, on any path; a listener of `http_api` is left out",
     ),
     listener("socket_domain", Setting("listener.url"), "`ipv4` or `ipv6` alone"),
     listener(
         "bind_interface",
         Nothing,
         "a listener is bound to an address: write that of the interface. Until then this listener is left out",
+    ),
+    listener(
+        "listener_allow_anonymous",
+        Setting("listener.allow_anonymous"),
+        "goes before allow_anonymous",
+    ),
+    listener(
+        "listener_auto_id_prefix",
+        Nothing,
+        "identifiers that the broker gives cannot be chosen: rules should name users, not such clients",
     ),
     listener("max_connections", Setting("listener.max_connections"), "-1: no limit"),
     listener(

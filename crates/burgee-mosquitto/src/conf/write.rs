@@ -116,8 +116,7 @@ fn listeners(draft: &mut Draft, files: &[TakenFile], toml: &mut String) {
         all.insert(0, std::mem::take(&mut draft.first));
     }
     if all.is_empty() {
-        let allowed = draft
-            .anonymous
+        let allowed = (draft.first.anonymous.or(draft.anonymous))
             .unwrap_or(draft.along.iter().all(|along| along.option != PASSWORDS));
         for (url, optional) in [("tcp://127.0.0.1:1883", false), ("tcp://[::1]:1883", true)] {
             toml.push_str("\n# No listener: port 1883 of this machine alone, as in Mosquitto.\n");
@@ -132,11 +131,8 @@ fn listeners(draft: &mut Draft, files: &[TakenFile], toml: &mut String) {
             draft.remarks.push(at.remark(Weight::Look, "listener", what));
             continue;
         }
-        let allowed = if draft.per_listener {
-            listener.anonymous
-        } else {
-            draft.anonymous
-        };
+        let common = draft.anonymous.filter(|_| !draft.per_listener);
+        let allowed = listener.anonymous.or(common);
         for (url, optional) in listener.urls() {
             writeln!(toml, "\n# {}", place(at)).ok();
             one(toml, (&url, optional), allowed.unwrap_or(false), listener);

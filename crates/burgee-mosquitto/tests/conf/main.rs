@@ -114,7 +114,12 @@ fn example(name: &str) -> &'static str {
         "log_type" => "debug",
         "tls_version" => "tlsv1.3",
         "persistent_client_expiration" => "2w",
-        "allow_anonymous" | "persistence" | "require_certificate" | "use_identity_as_username" => "true",
+        "allow_anonymous"
+        | "listener_allow_anonymous"
+        | "persistence"
+        | "retained_persistence"
+        | "require_certificate"
+        | "use_identity_as_username" => "true",
         "password_file" | "acl_file" | "certfile" | "keyfile" | "cafile" | "crlfile" => "/some/file",
         "websockets_origin" => "https://example.org",
         _ => "7",
@@ -183,6 +188,7 @@ fn a_listener_that_would_not_be_the_same_is_left_out() {
         "keyfile /only/one",
         "psk_hint x",
         "capath /some/directory",
+        "protocol http_api",
     ] {
         let conversion = converted(&format!("listener 1883 127.0.0.1\n{line}\nlistener 1884 127.0.0.1\n"));
         assert!(!conversion.toml.contains(":1883"), "{line}: {}", conversion.toml);
@@ -218,6 +224,19 @@ fn nobody_comes_in_who_did_not_before() {
         ),
         (
             "per_listener_settings true\nlistener 1 localhost\nallow_anonymous true\n",
+            true,
+        ),
+        // The word of a listener goes before that of the broker.
+        (
+            "allow_anonymous true\nlistener 1 localhost\nlistener_allow_anonymous false\n",
+            false,
+        ),
+        (
+            "allow_anonymous false\nlistener 1 localhost\nlistener_allow_anonymous true\n",
+            true,
+        ),
+        (
+            "allow_anonymous true\nlistener 1 localhost\nlistener 2 localhost\nlistener_allow_anonymous false\n",
             true,
         ),
     ] {
