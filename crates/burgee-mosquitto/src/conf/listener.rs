@@ -10,7 +10,7 @@ use super::units::{boolean, limit, quoted};
 /// One listener as Mosquitto has it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Listener {
-    /// Where it is said; none: only by settings before the first `listener`.
+    /// Where it is said; none: only by settings before the first `listener`, or it cannot be read.
     pub(super) at: Option<At>,
     pub(super) port: Option<u16>,
     /// An address, a name, or the path of a Unix socket.
@@ -46,7 +46,9 @@ pub(super) fn opened(value: &str, at: &At) -> Result<Listener, String> {
     let address = Some(address.trim()).filter(|address| !address.is_empty());
     let port = port(number)?;
     if port == 0 && !address.is_some_and(|path| path.starts_with('/')) {
-        return Err("port 0 is for the path of a Unix socket".to_owned());
+        return Err(
+            "port 0 is for the path of a Unix socket, from its first / on: this listener is left out".to_owned(),
+        );
     }
     Ok(Listener {
         at: Some(at.clone()),
@@ -80,9 +82,9 @@ impl Listener {
                     _ => return Err(format!("{value:?} is neither ipv4 nor ipv6")),
                 }
             }
+            "listener_allow_anonymous" => self.anonymous = Some(boolean(value)?),
             "max_connections" => self.max_connections = limit(value, "-1")?.filter(|count| *count > 0),
             "websockets_origin" => self.origins.push(value.to_owned()),
-            "listener_allow_anonymous" => self.anonymous = Some(boolean(value)?),
             "bind_interface" => self.barred = Some("bind_interface"),
             "mount_point" => self.barred = Some("mount_point"),
             "use_username_as_clientid" => self.bar_if("use_username_as_clientid", value)?,

@@ -114,8 +114,10 @@ fn log_type(draft: &mut Draft, value: &str, at: &At) -> Result<(), String> {
 pub(super) fn take_for_listener(draft: &mut Draft, option: &str, value: &str, at: &At) -> Result<bool, String> {
     match option {
         "listener" => {
-            let listener = opened(value, at)?;
-            draft.listeners.push(listener);
+            let opened = opened(value, at);
+            // One that cannot be read is there too, for what follows is not about the one before it.
+            draft.listeners.push(opened.clone().unwrap_or_default());
+            opened?;
         }
         // These two are always about the listener without a name.
         "port" => {

@@ -239,6 +239,11 @@ fn nobody_comes_in_who_did_not_before() {
             "allow_anonymous true\nlistener 1 localhost\nlistener 2 localhost\nlistener_allow_anonymous false\n",
             true,
         ),
+        // What is said behind a listener that cannot be read is not about the one before it.
+        (
+            "per_listener_settings true\nlistener 1 localhost\nlistener 0 run.sock\nallow_anonymous true\n",
+            false,
+        ),
     ] {
         let toml = converted(text).toml;
         let first = toml
