@@ -124,6 +124,7 @@ fn listeners(draft: &mut Draft, files: &[TakenFile], toml: &mut String) {
         }
         return;
     }
+    let mut none_left = true;
     for listener in &all {
         let Some(at) = &listener.at else { continue };
         if let Some(why) = left_out(draft, listener, files) {
@@ -133,10 +134,16 @@ fn listeners(draft: &mut Draft, files: &[TakenFile], toml: &mut String) {
         }
         let common = draft.anonymous.filter(|_| !draft.per_listener);
         let allowed = listener.anonymous.or(common);
+        none_left = false;
         for (url, optional) in listener.urls() {
             writeln!(toml, "\n# {}", place(at)).ok();
             one(toml, (&url, optional), allowed.unwrap_or(false), listener);
         }
+    }
+    if none_left {
+        // Without any, the broker would serve this machine, whoever comes.
+        toml.push_str("\n# No listener is left: nobody comes in without a user name.\n");
+        one(toml, ("tcp://127.0.0.1:1883", false), false, &Listener::default());
     }
 }
 

@@ -255,6 +255,22 @@ fn nobody_comes_in_who_did_not_before() {
 }
 
 #[test]
+fn where_every_listener_is_left_out_nobody_comes_in_without_a_name() {
+    for text in ["listener 8883\npsk_hint x\n", "listener 0 run.sock\n"] {
+        let toml = converted(&format!("allow_anonymous true\n{text}")).toml;
+        let anonymous: Vec<_> = toml
+            .lines()
+            .filter(|line| line.starts_with("allow_anonymous"))
+            .collect();
+        assert_eq!(anonymous, ["allow_anonymous = false"], "{text}: {toml}");
+        assert!(
+            toml.contains("[[listener]]\nurl = \"tcp://127.0.0.1:1883\"\n"),
+            "{toml}"
+        );
+    }
+}
+
+#[test]
 fn values_that_mosquitto_would_refuse_are_told_with_their_place() {
     for line in [
         "listener 70000",
