@@ -9,6 +9,7 @@
 //!
 //! Deliberately absent: bridges and plugins. Each of their lines is told about, with what to do instead.
 
+mod chain;
 mod draft;
 mod known;
 mod listener;

@@ -7,6 +7,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::chain;
 use super::draft::Draft;
 use super::known::{Becomes, Known, Place};
 use super::remark::{At, Weight};
@@ -117,6 +118,7 @@ pub fn convert(path: &Path, files: &mut impl Files) -> Result<Conversion, ConfEr
             break;
         }
     }
+    chain::look(&mut draft, |path| files.read(path));
     Ok(write(draft, path))
 }
 

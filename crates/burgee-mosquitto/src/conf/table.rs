@@ -334,7 +334,8 @@ const OPTIONS: &[Known] = &[
     listener(
         "cafile",
         Setting("listener.tls.ca"),
-        "the authorities of client certificates, where they are asked for",
+        "the authorities of client certificates, where they are asked for; they are not sent behind the certificate, as \
+         Mosquitto does where certfile holds one alone",
     ),
     listener(
         "capath",

@@ -203,6 +203,28 @@ fn a_listener_that_would_not_be_the_same_is_left_out() {
 }
 
 #[test]
+fn a_chain_that_lies_in_cafile_is_told() {
+    let one = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
+    for (certificate, told) in [(Some(one.to_owned()), true), (None, true), (Some(one.repeat(2)), false)] {
+        for (ca, count) in [("cafile /ca\n", usize::from(told)), ("", 0)] {
+            let mut files = Texts::default();
+            let text = format!("listener 1883 localhost\nlistener 8883 localhost\ncertfile /c\nkeyfile /k\n{ca}");
+            files.0.insert("m.conf".into(), text);
+            files
+                .0
+                .extend(certificate.clone().map(|text| (PathBuf::from("/c"), text)));
+            let look = said(&convert(Path::new("m.conf"), &mut files).unwrap(), Weight::Look);
+            assert_eq!(look.len(), count, "{certificate:?} {ca}: {look:?}");
+            assert!(
+                look.iter()
+                    .all(|said| said.starts_with("m.conf:2: listener: ") && said.contains("append")),
+                "{look:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn what_is_switched_off_needs_nothing() {
     let conversion =
         converted("listener 1883 127.0.0.1\nuse_username_as_clientid false\nuse_subject_as_username false\n");
