@@ -92,6 +92,14 @@ fn one_file_may_have_all_kinds_comments_and_any_line_ends() {
 }
 
 #[test]
+fn nobody_comes_in_with_an_empty_password() {
+    let empty = Hashed::make(b"", CHEAP).unwrap();
+    let users = Users::from(parse(&format!("ann:{empty}\n")).unwrap());
+    assert!(users.knows("ann") && empty.matches(b""));
+    assert_eq!(users.check("ann", b""), Checked::Wrong);
+}
+
+#[test]
 fn everything_that_is_wrong_is_told_at_once_with_its_line() {
     let text = format!(
         "ann:{ARGON2}\nbob\ncat:sesame\nann:{ARGON2}\n:{ARGON2}\ndan:$5$abc$def\neve:$7$0$AAAA$AAAA\n\

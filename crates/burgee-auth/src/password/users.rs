@@ -71,11 +71,12 @@ impl Users {
         self.entries.get(*self.numbers.get(name)?)
     }
 
-    /// Checks a password. An unknown user takes no time here: see [`Users::feign`].
+    /// Checks a password. An empty one, which is a missing one, too, is never right, even if the file has such an entry.
+    /// An unknown user takes no time here: see [`Users::feign`].
     #[must_use]
     pub fn check(&self, name: &str, password: &[u8]) -> Checked {
         match self.numbers.get(name).and_then(|number| self.entries.get(*number)) {
-            Some(hashed) if hashed.matches(password) => Checked::Right,
+            Some(hashed) if hashed.matches(password) && !password.is_empty() => Checked::Right,
             Some(_) => Checked::Wrong,
             None => Checked::Unknown,
         }
