@@ -316,7 +316,7 @@ impl Layers {
         if outbox.is_empty() || !self.is_open() {
             return None;
         }
-        let taken = work.gather(outbox, self.websocket.is_some());
+        let taken = work.gather(outbox, self.websocket.as_deref_mut());
         outbox.consume(taken);
         Some(self.send_gathered(socket, work))
     }

@@ -6,13 +6,15 @@
 
 mod frames;
 mod origins;
+mod packets;
 mod upgrade;
 
 use std::sync::Arc;
 
-pub(crate) use frames::{BINARY, PONG, put_frame, put_header};
 use frames::{CLOSE, Frames, Heard};
+pub(crate) use frames::{PONG, put_frame};
 pub(crate) use origins::Origins;
+use packets::Packets;
 use upgrade::Upgrade;
 pub(crate) use upgrade::UpgradeRules;
 
@@ -22,6 +24,7 @@ pub(crate) struct WebSocket {
     phase: Phase,
     /// The newest ping that was not answered. RFC 6455 5.5.3: earlier ones need no answer any more.
     ping: Option<Box<[u8]>>,
+    packets: Packets,
 }
 
 #[derive(Debug)]
@@ -56,6 +59,7 @@ impl WebSocket {
         Self {
             phase: Phase::Upgrade(rules, Vec::new()),
             ping: None,
+            packets: Packets::new(),
         }
     }
 
@@ -121,6 +125,11 @@ impl WebSocket {
                 }
             }
         }
+    }
+
+    /// Appends frames to `out` for packets, or the parts of one, that begin a piece of what is to be sent: how much of it.
+    pub(crate) fn wrap(&mut self, piece: &[u8], out: &mut Vec<u8>) -> usize {
+        self.packets.put(piece, out)
     }
 
     /// The answer to a ping, if one is due.

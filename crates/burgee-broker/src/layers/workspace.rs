@@ -6,7 +6,7 @@
 use burgee_protocol::connection::Outbox;
 
 use super::PIECE;
-use crate::websocket::{BINARY, put_header};
+use crate::websocket::WebSocket;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -20,22 +20,28 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// Copies the next piece of an outbox together, in a frame if that is wanted: how many bytes it is.
-    pub(super) fn gather(&mut self, outbox: &Outbox, framed: bool) -> usize {
-        let length = outbox.len().min(PIECE);
+    /// Copies the next piece of an outbox together, in frames if those are wanted: how many of its bytes that are.
+    pub(super) fn gather(&mut self, outbox: &Outbox, websocket: Option<&mut WebSocket>) -> usize {
         self.gathered.clear();
-        if framed {
-            put_header(BINARY, length, &mut self.gathered);
-        }
-        let mut left = length;
-        for chunk in outbox.chunks() {
-            let part = chunk.get(..left).unwrap_or(chunk);
-            self.gathered.extend_from_slice(part);
-            left -= part.len();
-            if left == 0 {
-                break;
-            }
-        }
-        length
+        let Some(websocket) = websocket else {
+            return copy(outbox, &mut self.gathered);
+        };
+        self.sealed.clear();
+        copy(outbox, &mut self.sealed);
+        websocket.wrap(&self.sealed, &mut self.gathered)
     }
+}
+
+fn copy(outbox: &Outbox, out: &mut Vec<u8>) -> usize {
+    let length = outbox.len().min(PIECE);
+    let mut left = length;
+    for chunk in outbox.chunks() {
+        let part = chunk.get(..left).unwrap_or(chunk);
+        out.extend_from_slice(part);
+        left -= part.len();
+        if left == 0 {
+            break;
+        }
+    }
+    length
 }

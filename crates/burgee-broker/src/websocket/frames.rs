@@ -221,7 +221,7 @@ pub(crate) fn put_frame(opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Appends the header of a frame of a server.
-pub(crate) fn put_header(opcode: OpCode, length: usize, out: &mut Vec<u8>) {
+fn put_header(opcode: OpCode, length: usize, out: &mut Vec<u8>) {
     let header = FrameHeader {
         opcode,
         ..FrameHeader::default()

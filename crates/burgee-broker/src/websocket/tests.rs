@@ -351,3 +351,73 @@ fn a_frame_that_only_says_that_it_is_large_costs_nothing() {
     assert_eq!(bytes.len(), 20 - 14);
     assert!(size_of_val(frames) <= 96, "{}", size_of_val(frames));
 }
+
+/// The payloads of frames of a server.
+fn payloads(mut bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    while let [first, short, behind @ ..] = bytes {
+        assert_eq!(*first, 0x82);
+        let (length, behind) = match (short, behind) {
+            (126, [high, low, behind @ ..]) => (usize::from(u16::from_be_bytes([*high, *low])), behind),
+            (127, _) => {
+                let (length, behind) = behind.split_first_chunk().unwrap();
+                (u64::from_be_bytes(*length) as usize, behind)
+            }
+            _ => (usize::from(*short), behind),
+        };
+        found.push(behind[..length].to_vec());
+        bytes = &behind[length..];
+    }
+    found
+}
+
+#[test]
+fn each_packet_begins_a_frame_and_is_whole_in_it_if_it_fits() {
+    let publish = |length: usize| {
+        let mut packet = vec![0x30];
+        let mut left = length;
+        while left >= 0x80 {
+            packet.push((left & 0x7F) as u8 | 0x80);
+            left >>= 7;
+        }
+        packet.push(left as u8);
+        packet.resize(packet.len() + length, 0xFF);
+        packet
+    };
+    let ack = vec![0x40, 2, 0, 7];
+    let packets = [
+        ack.clone(),
+        publish(127),
+        vec![0xD0, 0],
+        publish(128),
+        publish(16_384),
+        ack.clone(),
+        publish(40),
+        publish(1000),
+        ack,
+    ];
+    let all = packets.concat();
+    for most in [200, 333, 1003, 20_000, all.len()] {
+        let mut socket = WebSocket::new(rules(None, &[]));
+        let (mut at, mut frames) = (0, Vec::new());
+        while at < all.len() {
+            let mut out = Vec::new();
+            let taken = socket.wrap(&all[at..all.len().min(at + most)], &mut out);
+            assert!(taken > 0, "{most}");
+            let of_piece = payloads(&out);
+            assert_eq!(of_piece.concat(), all[at..at + taken], "{most}");
+            frames.extend(of_piece);
+            at += taken;
+        }
+        let mut frames = frames.into_iter();
+        for packet in &packets {
+            let mut whole = frames.next().unwrap();
+            assert!(packet.len() > most || whole == *packet, "{most}");
+            while whole.len() < packet.len() {
+                whole.extend(frames.next().unwrap());
+            }
+            assert_eq!(whole, *packet, "{most}");
+        }
+        assert_eq!(frames.next(), None, "{most}");
+    }
+}
