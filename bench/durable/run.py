@@ -25,6 +25,8 @@ WINDOWS = (1, 16, 256, 1024)
 # The disk and the processor change within seconds, and a lone message is compared with both: short turns, and many. A turn
 # before and behind which a sync took so much more or less tells of the disk, and is left out.
 TURNS, TURN_SECONDS, STEADY = 8, 0.7, 1.5
+# Seconds before a figure is taken: at first the file of the log grows, and one message at a time takes longer to fill it.
+WARM_UP, LONE_WARM_UP = 0.5, 1.8
 PATIENCE = 60.0
 PAGE = Path("docs/performance.md")
 BEGIN, END = "<!-- durable:begin -->", "<!-- durable:end -->"
@@ -171,7 +173,7 @@ class Run:
         words = ["p2p", "--pairs", "1", "--qos", "1", "--payload", "256", "--window", str(window), "--persistent"]
         words += [] if naps else ["--spin"]
         with Folder() as folder, Running(one, folder, self) as broker:
-            found = self.bench(broker, words)
+            found = self.bench(broker, words, LONE_WARM_UP if window == 1 else WARM_UP)
         self.note(f"{name} rate", None if found is None else found["messages"]["rate"])
         self.note(f"{name} cpu", None if found is None else found["process"]["cpu_us_per_message"])
 
@@ -215,12 +217,12 @@ class Run:
                 first_message(broker.port)
                 self.note("first message", (time.monotonic() - begun) * 1e3)
 
-    def bench(self, broker: Running, words: list[str]) -> dict | None:
+    def bench(self, broker: Running, words: list[str], warm_up: float = WARM_UP) -> dict | None:
         """The load generator's outcome, if the broker kept its promise."""
         command = [self.arguments.burgee, "bench", *words, "--address", f"127.0.0.1:{broker.port}", "--json"]
         command += ["--process", str(broker.process.pid)]
         if words[0] != "idle":
-            command += ["--warm-up", "0.5", "--duration", str(self.arguments.seconds)]
+            command += ["--warm-up", str(warm_up), "--duration", str(self.arguments.seconds)]
         done = subprocess.run(command, capture_output=True, timeout=600, preexec_fn=on(self.bench_core))
         if done.returncode != 0:
             self.notes.append(f"{broker.key}, {' '.join(words)}: {done.stderr.decode(errors='replace').strip()[:300]}")
