@@ -44,11 +44,13 @@ fn at_rest_no_buffer_is_left_and_pings_of_a_deaf_peer_pile_up_nowhere() {
     assert!(received.opened && layers.is_open());
     assert_eq!(layers.send_out(&mut socket), Sent::All);
     assert_eq!((layers.out.capacity(), layers.kept.capacity()), (0, 0));
-    // Until the kernel takes no more.
+    // A message of 4096 bytes, until the kernel takes no more.
+    let mut message = vec![0x30, 0xFD, 0x1F];
+    message.resize(4096, 7);
     let mut outbox = Outbox::default();
     let mut sent = Sent::All;
     while sent != Sent::Blocked {
-        outbox.append(&[7; 4096]);
+        outbox.append(&message);
         sent = layers.send_next(&mut socket, &mut outbox, &mut work).unwrap();
         assert!(layers.out.len() <= PIECE + 16, "{}", layers.out.len());
     }
